@@ -1,0 +1,71 @@
+/*
+ * aws/common/service.h: what a service is to the endpoint. Each folder under
+ * aws/ exports one `const struct aws_service`; cli/ lists them. The dispatcher
+ * (aws/common/dispatch.c) finds the service of a request, checks access
+ * (architecture decisions 22 and 23), and calls it.
+ *
+ * How a request finds its service: X-Amz-Target's prefix (JSON 1.0, 1.1, CBOR);
+ * else the service name of the SigV4 credential scope (header or presigned
+ * query); else Version/Action of a Query form; else, for signed or public
+ * requests, S3 by path or virtual host.
+ */
+#ifndef AWS_COMMON_SERVICE_H
+#define AWS_COMMON_SERVICE_H
+
+#include "base/diag.h"
+#include "net/http.h"
+#include "os/os.h"
+#include "stream/stream.h"
+
+/* Who calls, from the signature (not verified unless keys are configured). */
+struct aws_caller {
+    str account;    /* The access key if it is 12 digits, else "000000000000". */
+    str region;     /* From the credential scope; "us-east-1" when unsigned. */
+    str service;    /* Of the credential scope; empty when unsigned. */
+    str access_key; /* Empty when unsigned. */
+    bool is_signed;
+    bool is_presigned;
+};
+
+enum aws_protocol {
+    AWS_JSON_1_0,
+    AWS_JSON_1_1,
+    AWS_QUERY,
+    AWS_REST_XML,
+};
+
+struct aws_request {
+    struct http_exchange *x;
+    struct aws_caller caller;
+    enum aws_protocol protocol;
+    str operation; /* "PutRecord"; empty for REST. */
+    str request_id; /* UUID; dispatch sends it as x-amzn-RequestId / x-amz-request-id. */
+    void *service; /* What open() returned. */
+};
+
+/* What services are opened with. */
+struct aws_env {
+    struct os *os;
+    struct streams *streams;
+    const char *data_dir; /* Each service keeps its files in data_dir/NAME/. */
+    const char *endpoint; /* "http://127.0.0.1:4566", for URLs in answers. */
+    struct engine *engine;
+    /* Services that another part needs (sns for the cloudwatch alarm, s3 for connectors) are
+     * reached through small tables in aws/common, not by including a sibling. */
+};
+
+struct aws_service {
+    const char *name;          /* "kinesis": folder, metrics label, credential-scope name. */
+    const char *const *scopes; /* Credential-scope names, NULL-terminated: {"monitoring", NULL} */
+    const char *const *target_prefixes; /* "Kinesis_20131202", NULL-terminated; may be NULL. */
+    const char *const *query_versions;  /* "2010-03-31", NULL-terminated; may be NULL. */
+    MUST_USE err (*open)(const struct aws_env *env, void **out, struct diag *diag);
+    void (*close)(void *service);
+    /* Loop thread; takes over the exchange as net/http.h says. `request` lives in the exchange's
+     * arena. */
+    void (*handle)(struct aws_request *request);
+    /* Deletes all data of the service (POST /_leat/reset). */
+    MUST_USE err (*reset)(void *service);
+};
+
+#endif

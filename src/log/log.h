@@ -1,0 +1,190 @@
+/*
+ * log/log.h: the durable log: one append-only sequence of commit frames in
+ * segment files. Format: docs/formats/log.md.
+ *
+ * A batch is a list of records, each for a channel (stream, shard). The committer
+ * (one thread) puts all batches that are waiting into one frame, writes it, calls
+ * fdatasync once, publishes the frame to readers, and then completes the batches:
+ * nothing is acknowledged or visible before it is durable. A batch is atomic: it
+ * stands in exactly one frame. Inside a frame, records stand in runs by channel,
+ * in the order in which they were added.
+ *
+ * Numbers. LSN: number of a frame, from 1, ascending, kept when its bytes move.
+ * Record number: number of a record in the whole log, from 1, ascending within a
+ * channel and in the log; gaps are possible; never given twice, not even to
+ * records that a crash took before they were acknowledged.
+ *
+ * Channels with stream 0 belong to leat itself (catalogs, journals): see
+ * enum log_control. They are read in the same way.
+ *
+ * Errors. A failed write or fdatasync of the log ends the process (os_fatal).
+ * ERR_FULL is returned for batches while free space is below the reserve; readers
+ * and the control channels go on.
+ *
+ * Threads: every function may be called from any thread unless it says otherwise.
+ */
+#ifndef LOG_LOG_H
+#define LOG_LOG_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/diag.h"
+#include "base/str.h"
+#include "os/os.h"
+
+enum {
+    LOG_FRAME_BYTES_MAX = 16 << 20,  /* Of one frame, header included. */
+    LOG_BATCH_BYTES_MAX = 15 << 20,  /* Of the records in one batch. */
+    LOG_RECORD_BYTES_MAX = 11 << 20, /* Of one record: 10 MiB of data, key, and room. */
+};
+
+enum log_durability {
+    LOG_COMMIT, /* Acknowledge after fdatasync. The default. */
+    LOG_OS,     /* After write(): survives kill -9, not power loss. */
+    LOG_MEMORY, /* Nothing is written; for tests and throw-away use. */
+};
+
+struct log_channel {
+    u32 stream; /* 0 = control. */
+    u32 shard;
+};
+
+/* Shard numbers of the control stream. */
+enum log_control {
+    LOG_CONTROL_STREAMS = 1,  /* Stream catalog and shard maps. */
+    LOG_CONTROL_ENGINE = 2,   /* SQL catalog and jobs. */
+    LOG_CONTROL_JOURNAL = 3,  /* Step journal of all jobs. */
+    LOG_CONTROL_OUTBOX = 4,   /* Outbox cursors. */
+    LOG_CONTROL_META = 5,     /* The log's own: segment swaps, damage fences. */
+};
+
+static inline bool log_channel_eq(struct log_channel a, struct log_channel b)
+{
+    return a.stream == b.stream && a.shard == b.shard;
+}
+
+struct log;
+struct log_frame; /* Immutable, reference-counted committed frame (or what retention left of it). */
+struct log_batch;
+
+struct log_options {
+    const char *dir;           /* Created when absent; locked while open. */
+    enum log_durability durability;
+    u64 segment_bytes;         /* 0 = 64 MiB. A segment is sealed when it has reached this. */
+    u64 reserve_bytes;         /* 0 = 64 MiB kept free on the disk. */
+    u64 cache_bytes;           /* 0 = 16 MiB of committed frames kept in memory for readers. */
+};
+
+/* Opens or creates; recovers after a crash. Errors: ERR_IN_USE (another process), ERR_CORRUPT (diag
+ * names file and offset; nothing is changed), ERR_VERSION (written by a newer leat), ERR_IO. */
+MUST_USE err log_open(struct os *os, const struct log_options *options, struct log **out,
+                      struct diag *diag);
+/* Completes what is queued, seals cleanly, joins threads. All frames must have been unref'd. */
+void log_close(struct log *log);
+
+/* --- writing ------------------------------------------------------------------------------ */
+
+/* `e` is OK, ERR_FULL or ERR_CLOSED. Called once per submitted batch, on the committer's thread:
+ * be short, do not block, do not submit and wait. */
+typedef void (*log_done_fn)(struct log_batch *batch, err e, void *ctx);
+
+/* A batch belongs to one thread until log_submit, then to the log until `done` is called, then to
+ * the caller again, who frees or resets it. */
+struct log_batch *log_batch_new(void);
+void log_batch_free(struct log_batch *batch);
+void log_batch_reset(struct log_batch *batch);
+/* Reserves `bytes` for a new record of `channel` and returns where to write it, all of it before
+ * the next call; NULL when the batch or record would be over its limit. Its index is
+ * log_batch_count() - 1. */
+u8 *log_batch_reserve(struct log_batch *batch, struct log_channel channel, isize bytes);
+/* Shrinks the record reserved last (e.g. after decoding base64 in place). */
+void log_batch_trim(struct log_batch *batch, isize bytes);
+/* Copies. ERR_LIMIT when over a limit. */
+MUST_USE err log_batch_add(struct log_batch *batch, struct log_channel channel, str record);
+isize log_batch_count(const struct log_batch *batch);
+isize log_batch_bytes(const struct log_batch *batch);
+
+/* Queues the batch. `done` may be NULL only for log_commit. */
+void log_submit(struct log *log, struct log_batch *batch, log_done_fn done, void *ctx);
+/* Submits and waits until it is durable. Not from the committer's thread or an event loop. */
+MUST_USE err log_commit(struct log *log, struct log_batch *batch);
+
+/* After `done` with OK, until reset: */
+u64 log_batch_lsn(const struct log_batch *batch);
+i64 log_batch_arrival_ms(const struct log_batch *batch); /* Wall clock; never goes back. */
+u64 log_batch_record_no(const struct log_batch *batch, isize index);
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+struct log_record {
+    u64 no;
+    str body; /* Borrows from the frame. */
+};
+
+struct log_run {
+    struct log_channel channel;
+    u64 first_no; /* Record numbers of a run are consecutive. */
+    u32 count;
+    str bytes;       /* Encoded records; use log_run_next. */
+};
+
+/* LSN of the newest published frame; 0 when there is none. */
+u64 log_tip(struct log *log);
+/* LSN of the oldest frame that still exists in full or in part; log_tip() + 1 when none. */
+u64 log_horizon(struct log *log);
+
+/* First published frame with LSN > `lsn`; ERR_END when there is none yet; ERR_CORRUPT for a fenced
+ * (damaged) range, *out then NULL. *out is a new reference. */
+MUST_USE err log_frame_after(struct log *log, u64 lsn, struct log_frame **out);
+/* First frame that holds a record of `channel` with number >= `record_no`; ERR_END when none. */
+MUST_USE err log_frame_seek(struct log *log, struct log_channel channel, u64 record_no,
+                            struct log_frame **out);
+/* Number of the first record of `channel` that arrived at or after `arrival_ms`; when there is
+ * none, the number after its newest. */
+MUST_USE err log_seek_time(struct log *log, struct log_channel channel, i64 arrival_ms,
+                           u64 *record_no_out);
+/* Number greater than that of every published record of the channel: a reader that starts there
+ * sees only what comes later. */
+u64 log_channel_tip(struct log *log, struct log_channel channel);
+
+void log_frame_ref(struct log_frame *frame);
+void log_frame_unref(struct log_frame *frame); /* NULL is allowed. */
+u64 log_frame_lsn(const struct log_frame *frame);
+i64 log_frame_arrival_ms(const struct log_frame *frame);
+u64 log_frame_first_no(const struct log_frame *frame); /* Record number, as committed. */
+isize log_frame_run_count(const struct log_frame *frame);
+struct log_run log_frame_run(const struct log_frame *frame, isize index); /* By channel, ascending. */
+/* False when the frame has no run of the channel. */
+bool log_frame_find(const struct log_frame *frame, struct log_channel channel, struct log_run *out);
+/* Takes the next record off the front of `run`; false at its end. */
+bool log_run_next(struct log_run *run, struct log_record *out);
+/* Skips to the first record with number >= `record_no`. */
+void log_run_skip(struct log_run *run, u64 record_no);
+
+/* Called after each publish, on the committer's thread, before batches complete. `frame` is
+ * borrowed. Returns an id for log_unwatch; a watcher is never called after log_unwatch returned. */
+typedef void (*log_watch_fn)(void *ctx, const struct log_frame *frame);
+int log_watch(struct log *log, log_watch_fn fn, void *ctx);
+void log_unwatch(struct log *log, int id);
+
+/* --- retention ---------------------------------------------------------------------------- */
+
+/* Is anything of this run still needed? Asked for runs of sealed segments by the log's maintenance
+ * thread; must not call the log. Without it everything lives for ever. Control channels too: their
+ * owner restates them and then lets the old records go. */
+typedef bool (*log_is_live_fn)(void *ctx, struct log_channel channel, u64 last_no,
+                               i64 arrival_ms);
+void log_set_live(struct log *log, log_is_live_fn fn, void *ctx);
+/* Looks for dead segments now instead of within 10 s; returns when done. For tests and reset. */
+MUST_USE err log_retain_now(struct log *log);
+
+struct log_stats {
+    u64 frames, records, bytes;          /* Committed since open. */
+    u64 syncs, sync_ns_total, sync_ns_max;
+    u64 disk_bytes, live_bytes, segments; /* Now. */
+    u64 corrupt_frames;                   /* Detected since open. */
+    bool is_full;
+};
+void log_get_stats(struct log *log, struct log_stats *out);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * net/client.h: outgoing HTTP(S) and SMTP, on libcurl, initialised at first use.
+ * Blocking: called on pool or connector threads, never on a loop. Redirects are
+ * not followed. Certificates are verified. Hosts other than loopback are refused
+ * (ERR_DENIED) unless net_client_allow_egress was called: the address is checked
+ * after it was resolved.
+ */
+#ifndef NET_CLIENT_H
+#define NET_CLIENT_H
+
+#include "net/http.h"
+
+struct http_client; /* Keeps connections; one thread at a time. */
+
+struct http_client_request {
+    str method;
+    str url; /* http:// or https:// */
+    const struct http_field *fields;
+    isize field_count;
+    str body;
+    u32 timeout_ms;           /* 0 = 30 s for the whole exchange. */
+    isize response_bytes_max; /* 0 = 64 MiB; ERR_LIMIT beyond. */
+    /* When set, body bytes go here instead of to memory; returning false stops (ERR_CLOSED). */
+    bool (*on_body)(void *ctx, str data);
+    void *on_body_ctx;
+};
+struct http_client_response {
+    int status;
+    struct http_field *fields; /* Names in lower case; in the arena. */
+    isize field_count;
+    str body;
+};
+
+struct http_client *http_client_new(struct os *os);
+void http_client_free(struct http_client *client);
+/* OK whenever an HTTP status was received. ERR_REMOTE (no connection, TLS), ERR_TIMEOUT,
+ * ERR_DENIED (egress), ERR_INVALID (URL). */
+MUST_USE err http_client_send(struct http_client *client, const struct http_client_request *request,
+                              struct arena *arena, struct http_client_response *out,
+                              struct diag *diag);
+void net_client_allow_egress(bool is_allowed);
+
+/* `url`: smtp://[user:password@]host[:port] or smtps://…; `message` is a complete RFC 5322 message
+ * with CRLF lines, dot-stuffed by libcurl. Credentials are only sent over TLS. */
+MUST_USE err smtp_send(struct os *os, const char *url, const char *from, const char *to,
+                       str message, struct diag *diag);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * stream/stream.h: sharded streams over the log, with the semantics of Amazon
+ * Kinesis Data Streams (../docs/services/kinesis.md): hash-key ranges, 56-digit
+ * sequence numbers, arrival times, retention per stream.
+ *
+ * A stream is addressed by (account, region, name); regions and accounts are
+ * separate worlds. struct stream is reference-counted and stays valid while a
+ * reference is held, even after its deletion (is_deleted). Catalog changes are
+ * records of LOG_CONTROL_STREAMS and take effect when they are durable.
+ *
+ * Threads: all functions from any thread. Callbacks come on the log's committer
+ * thread: be short, never block.
+ */
+#ifndef STREAM_STREAM_H
+#define STREAM_STREAM_H
+
+#include "log/log.h"
+
+enum {
+    STREAM_NAME_MAX = 128,
+    STREAM_SHARDS_MAX = 10000,        /* Open shards of one stream. */
+    STREAM_RETENTION_MIN_H = 24,
+    STREAM_RETENTION_MAX_H = 8760,
+    STREAM_TAGS_MAX = 50,
+    STREAM_SEQUENCE_DIGITS = 56,
+    STREAM_PARTITION_KEY_CHARS_MAX = 256,
+    STREAM_ON_DEMAND_SHARDS = 4,
+};
+
+enum stream_mode { STREAM_PROVISIONED, STREAM_ON_DEMAND };
+enum stream_status { STREAM_CREATING, STREAM_ACTIVE, STREAM_UPDATING, STREAM_DELETING };
+
+struct streams;
+struct stream;
+
+/* Rebuilds the catalog from the log and registers the retention rule. */
+MUST_USE err streams_open(struct os *os, struct log *log, struct streams **out, struct diag *diag);
+void streams_close(struct streams *streams);
+struct log *streams_log(struct streams *streams);
+
+struct stream_id {
+    str account; /* 12 digits. */
+    str region;
+    str name;
+};
+
+/* New reference, NULL when absent. */
+struct stream *streams_find(struct streams *streams, struct stream_id id);
+struct stream *streams_find_number(struct streams *streams, u32 stream_number);
+void stream_ref(struct stream *stream);
+void stream_unref(struct stream *stream);
+/* Visits in order of (account, region, name), those of one account and region when given
+ * (STR_EMPTY = all). Stops when `each` returns false. Holds the catalog's read lock. */
+void streams_each(struct streams *streams, str account, str region,
+                  bool (*each)(void *ctx, struct stream *stream), void *ctx);
+
+struct stream_spec {
+    struct stream_id id;
+    enum stream_mode mode;
+    i32 shard_count;        /* 0 with on-demand = STREAM_ON_DEMAND_SHARDS. */
+    i32 retention_hours;    /* 0 = 24. */
+    i32 record_bytes_max;   /* 0 = 1 MiB; data and partition key together. */
+};
+
+typedef void (*stream_done_fn)(void *ctx, err e);
+/* ERR_EXISTS, ERR_RANGE, ERR_LIMIT are returned at once and `done` is not called; otherwise `done`
+ * is called when the change is durable. The same holds for the other changes below. */
+MUST_USE err stream_create(struct streams *streams, const struct stream_spec *spec,
+                           stream_done_fn done, void *ctx);
+MUST_USE err stream_delete(struct stream *stream, stream_done_fn done, void *ctx);
+MUST_USE err stream_set_retention(struct stream *stream, i32 hours, stream_done_fn done, void *ctx);
+struct stream_tag {
+    str key, value;
+};
+/* Adds or replaces `set`, removes the keys of `unset`. ERR_LIMIT beyond STREAM_TAGS_MAX. */
+MUST_USE err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize set_count,
+                             const str *unset, isize unset_count, stream_done_fn done, void *ctx);
+/* As the above, but wait; for command-line, jobs and tests, never on a loop thread. */
+MUST_USE err stream_create_wait(struct streams *streams, const struct stream_spec *spec);
+
+struct stream_info {
+    struct stream_id id; /* Borrows from the stream. */
+    u32 number;          /* Never reused; the log channel's `stream`. */
+    enum stream_mode mode;
+    enum stream_status status;
+    bool is_deleted;
+    i64 created_ms;
+    i32 retention_hours;
+    i32 record_bytes_max;
+    i32 shard_count; /* All that are listed, closed ones included. */
+    i32 open_shard_count;
+};
+void stream_get_info(struct stream *stream, struct stream_info *out);
+/* Copies the tags, sorted by key, into the arena. */
+void stream_get_tags(struct stream *stream, struct arena *arena, struct stream_tag **tags_out,
+                     isize *count_out);
+
+struct stream_shard {
+    u32 index;            /* Of "shardId-%012u"; also the log channel's `shard`. */
+    u128 hash_first, hash_last; /* Inclusive. */
+    i64 created_ms;
+    i64 closed_ms;        /* 0 while open. */
+    i32 parent, adjacent_parent; /* Shard index, -1 = none. */
+    char starting_sequence[STREAM_SEQUENCE_DIGITS + 1];
+    char ending_sequence[STREAM_SEQUENCE_DIGITS + 1]; /* Empty while open. */
+};
+/* Shard by position 0..shard_count-1, in order of index. False when out of range. */
+bool stream_get_shard(struct stream *stream, i32 position, struct stream_shard *out);
+bool stream_find_shard(struct stream *stream, u32 index, struct stream_shard *out);
+/* "shardId-000000000007" -> 7; ERR_SYNTAX. out[21] for the other direction. */
+MUST_USE err stream_shard_parse(str text, u32 *index_out);
+void stream_shard_format(u32 index, char *out);
+
+/* --- hash keys and sequence numbers --------------------------------------------------------- */
+
+/* MD5 of the partition key, big-endian. */
+u128 stream_hash_key(str partition_key);
+/* Decimal, 0 to 2^128 - 1, no sign, no leading zero but "0" itself. */
+MUST_USE err stream_hash_parse(str text, u128 *out);
+isize stream_hash_format(u128 hash, char *out); /* out[40]; returns the length. */
+/* Index of the open shard that holds `hash`. O(log shards). */
+u32 stream_route(struct stream *stream, u128 hash);
+
+/* The 186-bit layout of reference AWS: see docs/services/kinesis.md. */
+struct stream_sequence {
+    i64 shard_created_s;
+    u64 index;     /* Record number in the log. */
+    i64 arrival_s;
+    u32 shard;
+};
+void stream_sequence_format(const struct stream_sequence *sequence, char *out); /* out[57] */
+MUST_USE err stream_sequence_parse(str text, struct stream_sequence *out);      /* ERR_SYNTAX */
+
+/* --- records -------------------------------------------------------------------------------- */
+
+struct stream_record {
+    str partition_key;
+    str data;
+    bool has_explicit_hash;
+    u128 explicit_hash;
+};
+
+/* Encodes into `batch` for the shard that the hash key names; *shard_out (may be NULL) is its
+ * index. ERR_LIMIT when over record_bytes_max or the batch's limit, ERR_CLOSED when deleted.
+ * The caller submits the batch; several streams may share one. */
+MUST_USE err stream_batch_add(struct stream *stream, struct log_batch *batch,
+                              const struct stream_record *record, u32 *shard_out);
+/* The same in two halves, for data that is decoded straight into place: returns where `data_bytes`
+ * of data go (NULL when over a limit); log_batch_trim-like shrinking by stream_batch_trim. */
+u8 *stream_batch_reserve(struct stream *stream, struct log_batch *batch,
+                         const struct stream_record *record_without_data, isize data_bytes,
+                         u32 *shard_out);
+void stream_batch_trim(struct log_batch *batch, isize data_bytes_reserved, isize data_bytes);
+/* Sequence number of record `index` of a completed batch, for `shard` of `stream`. out[57] */
+void stream_batch_sequence(struct stream *stream, const struct log_batch *batch, isize index,
+                           u32 shard, char *out);
+/* Decodes a record body; views borrow from `body`. ERR_CORRUPT. */
+MUST_USE err stream_record_decode(str body, struct stream_record *out);
+
+struct stream_row {
+    u64 no;         /* Record number; its sequence number follows from it. */
+    i64 arrival_ms;
+    struct stream_record record; /* Borrows from the frame that the page holds. */
+};
+
+struct stream_page; /* Rows of one shard; holds references to frames. */
+struct stream_read_limits {
+    i32 rows_max;
+    isize bytes_max; /* Of data and partition keys; at least one row is returned. */
+    i32 frames_max;  /* 0 = 1000; bounds the work of one call. */
+};
+/* Rows of `shard` with number >= from_no. An empty page is no error. *next_no_out: where the next
+ * read starts. *behind_ms_out: 0 when the page reaches the tip, else age of the last row read.
+ * is_at_end (of stream_page_at_end): the shard is closed and read to its end. */
+MUST_USE err stream_read(struct stream *stream, u32 shard, u64 from_no,
+                         const struct stream_read_limits *limits, struct stream_page **out,
+                         u64 *next_no_out, i64 *behind_ms_out);
+isize stream_page_count(const struct stream_page *page);
+const struct stream_row *stream_page_row(const struct stream_page *page, isize index);
+bool stream_page_at_end(const struct stream_page *page);
+void stream_page_free(struct stream_page *page);
+
+/* Positions. Trim horizon never lies before retention. */
+u64 stream_pos_horizon(struct stream *stream, u32 shard);
+u64 stream_pos_latest(struct stream *stream, u32 shard);
+MUST_USE err stream_pos_time(struct stream *stream, u32 shard, i64 arrival_ms, u64 *no_out);
+
+/* Wakes waiting readers without polling: `fn` is called once, on the committer's thread, when a
+ * record with number >= from_no of the shard is published or the stream changes; at once if that
+ * has already happened. Returns an id; stream_unwait (false when it has fired or is firing) cancels. */
+typedef void (*stream_wake_fn)(void *ctx);
+u64 stream_wait(struct stream *stream, u32 shard, u64 from_no, stream_wake_fn fn, void *ctx);
+bool stream_unwait(struct stream *stream, u64 wait_id);
+
+/* Jobs hold back retention: nothing with LSN > the lowest held is dropped. Returns an id. */
+u64 streams_hold(struct streams *streams, u64 lsn);
+void streams_hold_move(struct streams *streams, u64 hold_id, u64 lsn);
+void streams_hold_release(struct streams *streams, u64 hold_id);
+
+/* Totals since open, for metrics; relaxed counters. */
+struct stream_counters {
+    u64 records_in, bytes_in, records_out, bytes_out, put_calls, get_calls;
+};
+void stream_get_counters(struct stream *stream, struct stream_counters *out);
+/* Services report calls (records and bytes are counted by the module itself). */
+void stream_count_call(struct stream *stream, bool is_put);
+
+#endif
