@@ -66,10 +66,43 @@ struct func_bound {
 /* Resolves a function or operator by name (case-insensitive, aliases allowed). ERR_NOT_FOUND with
  * did-you-mean; ERR_TYPE with the signatures that exist, Flink-like ("Cannot apply 'UPPER' to
  * arguments of type 'UPPER(<INTEGER>)'. Supported form(s): 'UPPER(<CHARACTER>)'").
+ *
+ * Special syntax is passed as ordinary arguments; [..] may be left out; quoted words are STRING
+ * literals in capitals:
+ *   a op b, -a           "+" "-" "*" "/" "%" "=" "<>" "<" "<=" ">" ">=" "||"; "-" with one argument
+ *   a IS DISTINCT FROM b "IS DISTINCT FROM"(a, b)
+ *   a LIKE p ESCAPE e    "LIKE"(a, p [, e])           a SIMILAR TO p   "SIMILAR TO"(a, p [, e])
+ *   TRIM(BOTH c FROM a)  TRIM('BOTH', c, a); TRIM(a) has one argument
+ *   POSITION(a IN b)     POSITION(a, b)               OVERLAY(a, new, from [, length])
+ *   EXTRACT(u FROM t)    EXTRACT('HOUR', t)           FLOOR(t TO u)    FLOOR(t, 'HOUR'); CEIL too
+ *   TIMESTAMPADD(u, n, t) TIMESTAMPADD('DAY', n, t)   TIMESTAMPDIFF('DAY', a, b)
+ *   (a, b) OVERLAPS (c, d)  OVERLAPS(a, b, c, d)      CURRENT_DATE     CURRENT_DATE() and the like
+ *   a IS JSON [OBJECT]   "IS JSON"(a, 'VALUE'|'OBJECT'|'ARRAY'|'SCALAR')
+ *   JSON_VALUE(a, path [, on_empty, default, on_error, default]), on_* 'NULL'|'ERROR'|'DEFAULT';
+ *       gives STRING, RETURNING is a cast around it
+ *   JSON_QUERY(a, path [, 'WITHOUT'|'CONDITIONAL'|'WITH', on_empty, on_error]), on_* 'NULL'|'ERROR'|
+ *       'EMPTY ARRAY'|'EMPTY OBJECT'
+ *   JSON_EXISTS(a, path [, 'TRUE'|'FALSE'|'UNKNOWN'|'ERROR'])
+ *   JSON_OBJECT('NULL:--j', k, v, k, v, k, v), JSON_ARRAY('ABSENT:--', v, v): what NULL becomes, and
+ *       per value 'j' when it is itself a call of JSON_OBJECT, JSON_ARRAY or JSON(), else '-'
+ *
  * Not here, because they evaluate lazily and are expr kinds of their own: AND OR NOT CASE COALESCE
  * IF NULLIF IFNULL IN IS [NOT] NULL/TRUE/FALSE/UNKNOWN, field access, ROW/ARRAY/MAP constructors. */
 MUST_USE err func_bind(struct arena *arena, str name, const struct func_arg *args, isize arg_count,
                        struct func_bound *out, struct diag *diag);
+
+/* Runs a bound function for the selected rows: initialises *out, makes the NULL results of strict
+ * functions, and gives a constant when all arguments are constant. */
+void func_call(struct func_ctx *ctx, const struct func_bound *bound, const struct vec *args,
+               isize rows, const struct sel *sel, struct vec *out);
+
+/* How time zones are read: the bytes of a TZif file for an IANA name, allocated in the arena;
+ * ERR_NOT_FOUND when there is none. Set once at start-up; until then only UTC and fixed offsets
+ * ("GMT+08:00") exist. Names are checked (letters, digits, "_+-/", no "..") before the call. */
+typedef err (*func_zone_loader_fn)(void *ctx, const char *name, struct arena *arena, str *out);
+void func_set_zone_loader(func_zone_loader_fn loader, void *ctx);
+/* Is this a zone that func can use? For SET 'table.local-time-zone'. */
+bool func_zone_exists(const char *name);
 
 /* Casts. is_try: failures give NULL instead of func_fail. ERR_TYPE when there is no such cast. */
 MUST_USE err func_bind_cast(struct arena *arena, const struct type *from, const struct type *to,
