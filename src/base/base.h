@@ -15,6 +15,7 @@
 #define LIKELY(x)         __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)       __builtin_expect(!!(x), 0)
 #define COUNT_OF(array)   ((isize)(sizeof(array) / sizeof((array)[0])))
+/* Evaluate their arguments twice: no side effects inside. */
 #define MIN(a, b)         ((a) < (b) ? (a) : (b))
 #define MAX(a, b)         ((a) > (b) ? (a) : (b))
 

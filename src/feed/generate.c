@@ -414,7 +414,8 @@ static void weather_append(struct buf *out, const struct row *row, struct rng *r
     i64 temp = normal(rng, w->temp_p50 + month_shift[cal.month - 1], spread / 3);
     number_or_empty(out, rng, 5700, temp * 10, 10, 1);
     number_or_empty(out, rng, 247000, temp * 10, 10, 1);
-    number_or_empty(out, rng, 7000, MIN(MAX(normal(rng, w->humidity, 14), 1), 100) * 10, 10, 1);
+    i64 humidity = normal(rng, w->humidity, 14);
+    number_or_empty(out, rng, 7000, MIN(MAX(humidity, 1), 100) * 10, 10, 1);
     number_or_empty(out, rng, 2700, normal(rng, 2985, 30), 100, 2);
     bool is_clear = chance(rng, 700000);
     number_or_empty(out, rng, 7500, is_clear ? w->visibility_p50 : w->visibility_p10, 10, 1);
@@ -422,8 +423,8 @@ static void weather_append(struct buf *out, const struct row *row, struct rng *r
         buf_append(out, str_of(PICK_ROW(rng, feed_winds, struct feed_weight)->name));
     }
     comma(out);
-    i64 wind = MAX(normal(rng, w->wind_p50, MAX(w->wind_p90 - w->wind_p50, 1)), 0);
-    number_or_empty(out, rng, 59300, wind * 10, 10, 1);
+    i64 wind = normal(rng, w->wind_p50, MAX(w->wind_p90 - w->wind_p50, 1));
+    number_or_empty(out, rng, 59300, MAX(wind, 0) * 10, 10, 1);
     number_or_empty(out, rng, 273600, chance(rng, 95000) ? between(rng, 1, 17) : 0, 100, 2);
     if (!chance(rng, 7000)) {
         buf_append(out, str_of(w->condition));
