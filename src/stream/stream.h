@@ -18,13 +18,14 @@
 
 enum {
     STREAM_NAME_MAX = 128,
-    STREAM_SHARDS_MAX = 10000,        /* Open shards of one stream. */
+    STREAM_SHARDS_MAX = 10000, /* Open shards of one stream. */
     STREAM_RETENTION_MIN_H = 24,
     STREAM_RETENTION_MAX_H = 8760,
     STREAM_TAGS_MAX = 50,
     STREAM_SEQUENCE_DIGITS = 56,
     STREAM_PARTITION_KEY_CHARS_MAX = 256,
     STREAM_ON_DEMAND_SHARDS = 4,
+    STREAM_SECRET_BYTES = 32,
 };
 
 enum stream_mode { STREAM_PROVISIONED, STREAM_ON_DEMAND };
@@ -37,6 +38,11 @@ struct stream;
 MUST_USE err streams_open(struct os *os, struct log *log, struct streams **out, struct diag *diag);
 void streams_close(struct streams *streams);
 struct log *streams_log(struct streams *streams);
+/* Random bytes of this data directory, durable with it: the key of tokens that clients hold
+ * (iterators). out[STREAM_SECRET_BYTES] */
+void streams_get_secret(struct streams *streams, u8 *out);
+/* What is alive of control channels other than the catalog of streams; all of it unless set. */
+void streams_set_control_live(struct streams *streams, log_is_live_fn fn, void *ctx);
 
 struct stream_id {
     str account; /* 12 digits. */
@@ -54,12 +60,18 @@ void stream_unref(struct stream *stream);
 void streams_each(struct streams *streams, str account, str region,
                   bool (*each)(void *ctx, struct stream *stream), void *ctx);
 
+struct stream_tag {
+    str key, value;
+};
+
 struct stream_spec {
     struct stream_id id;
     enum stream_mode mode;
-    i32 shard_count;        /* 0 with on-demand = STREAM_ON_DEMAND_SHARDS. */
-    i32 retention_hours;    /* 0 = 24. */
-    i32 record_bytes_max;   /* 0 = 1 MiB; data and partition key together. */
+    i32 shard_count;               /* 0 with on-demand = STREAM_ON_DEMAND_SHARDS. */
+    i32 retention_hours;           /* 0 = 24. */
+    i32 record_bytes_max;          /* 0 = 1 MiB; data and partition key together. */
+    const struct stream_tag *tags; /* Borrowed during the call. */
+    isize tag_count;
 };
 
 typedef void (*stream_done_fn)(void *ctx, err e);
@@ -69,9 +81,6 @@ MUST_USE err stream_create(struct streams *streams, const struct stream_spec *sp
                            stream_done_fn done, void *ctx);
 MUST_USE err stream_delete(struct stream *stream, stream_done_fn done, void *ctx);
 MUST_USE err stream_set_retention(struct stream *stream, i32 hours, stream_done_fn done, void *ctx);
-struct stream_tag {
-    str key, value;
-};
 /* Adds or replaces `set`, removes the keys of `unset`. ERR_LIMIT beyond STREAM_TAGS_MAX. */
 MUST_USE err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize set_count,
                              const str *unset, isize unset_count, stream_done_fn done, void *ctx);
@@ -96,10 +105,10 @@ void stream_get_tags(struct stream *stream, struct arena *arena, struct stream_t
                      isize *count_out);
 
 struct stream_shard {
-    u32 index;            /* Of "shardId-%012u"; also the log channel's `shard`. */
+    u32 index;                  /* Of "shardId-%012u"; also the log channel's `shard`. */
     u128 hash_first, hash_last; /* Inclusive. */
     i64 created_ms;
-    i64 closed_ms;        /* 0 while open. */
+    i64 closed_ms;               /* 0 while open. */
     i32 parent, adjacent_parent; /* Shard index, -1 = none. */
     char starting_sequence[STREAM_SEQUENCE_DIGITS + 1];
     char ending_sequence[STREAM_SEQUENCE_DIGITS + 1]; /* Empty while open. */
@@ -124,7 +133,7 @@ u32 stream_route(struct stream *stream, u128 hash);
 /* The 186-bit layout of reference AWS: see docs/services/kinesis.md. */
 struct stream_sequence {
     i64 shard_created_s;
-    u64 index;     /* Record number in the log. */
+    u64 index; /* Record number in the log. */
     i64 arrival_s;
     u32 shard;
 };
@@ -146,19 +155,23 @@ struct stream_record {
 MUST_USE err stream_batch_add(struct stream *stream, struct log_batch *batch,
                               const struct stream_record *record, u32 *shard_out);
 /* The same in two halves, for data that is decoded straight into place: returns where `data_bytes`
- * of data go (NULL when over a limit); log_batch_trim-like shrinking by stream_batch_trim. */
+ * of data go (NULL when over a limit or deleted); stream_batch_trim makes the record reserved last
+ * smaller. */
 u8 *stream_batch_reserve(struct stream *stream, struct log_batch *batch,
                          const struct stream_record *record_without_data, isize data_bytes,
                          u32 *shard_out);
-void stream_batch_trim(struct log_batch *batch, isize data_bytes_reserved, isize data_bytes);
+void stream_batch_trim(struct log_batch *batch, const struct stream_record *record_without_data,
+                       isize data_bytes);
 /* Sequence number of record `index` of a completed batch, for `shard` of `stream`. out[57] */
 void stream_batch_sequence(struct stream *stream, const struct log_batch *batch, isize index,
                            u32 shard, char *out);
+/* The same for any record of a shard that exists, e.g. a row that was read. out[57] */
+void stream_row_sequence(struct stream *stream, u32 shard, u64 no, i64 arrival_ms, char *out);
 /* Decodes a record body; views borrow from `body`. ERR_CORRUPT. */
 MUST_USE err stream_record_decode(str body, struct stream_record *out);
 
 struct stream_row {
-    u64 no;         /* Record number; its sequence number follows from it. */
+    u64 no; /* Record number; its sequence number follows from it. */
     i64 arrival_ms;
     struct stream_record record; /* Borrows from the frame that the page holds. */
 };
@@ -187,7 +200,8 @@ MUST_USE err stream_pos_time(struct stream *stream, u32 shard, i64 arrival_ms, u
 
 /* Wakes waiting readers without polling: `fn` is called once, on the committer's thread, when a
  * record with number >= from_no of the shard is published or the stream changes; at once if that
- * has already happened. Returns an id; stream_unwait (false when it has fired or is firing) cancels. */
+ * has already happened. Returns an id; stream_unwait (false when it has fired or is firing)
+ * cancels. */
 typedef void (*stream_wake_fn)(void *ctx);
 u64 stream_wait(struct stream *stream, u32 shard, u64 from_no, stream_wake_fn fn, void *ctx);
 bool stream_unwait(struct stream *stream, u64 wait_id);

@@ -1,0 +1,564 @@
+/*
+ * stream/stream_catalog.c: the catalog in memory and its records in the log.
+ * A change is encoded, made durable, and only then applied, by the same function
+ * that replays the records at start. Format: docs/formats/streams.md.
+ */
+#include "base/trace.h"
+#include "stream/stream_int.h"
+
+static const struct log_channel catalog_channel = {0, LOG_CONTROL_STREAMS};
+
+/* --- the index ------------------------------------------------------------------------------ */
+
+int stream__id_cmp(struct stream_id a, struct stream_id b)
+{
+    int order = str_cmp(a.account, b.account);
+    if (order == 0) {
+        order = str_cmp(a.region, b.region);
+    }
+    return order != 0 ? order : str_cmp(a.name, b.name);
+}
+
+isize stream__index_of(const struct streams *streams, struct stream_id id, bool *found_out)
+{
+    isize low = 0;
+    isize high = streams->count;
+    *found_out = false;
+    while (low < high) {
+        isize middle = low + (high - low) / 2;
+        int order = stream__id_cmp(streams->by_name[middle]->id, id);
+        if (order == 0) {
+            *found_out = true;
+            return middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Place of `number` in by_number, or where it belongs. */
+static isize number_index(const struct streams *streams, u32 number)
+{
+    isize low = 0;
+    isize high = streams->count;
+    while (low < high) {
+        isize middle = low + (high - low) / 2;
+        if (streams->by_number[middle]->number < number) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+struct stream *stream__by_number(const struct streams *streams, u32 number)
+{
+    isize i = number_index(streams, number);
+    return i < streams->count && streams->by_number[i]->number == number ? streams->by_number[i]
+                                                                         : NULL;
+}
+
+static void insert_at(struct stream **items, isize count, isize at, struct stream *stream)
+{
+    memmove(items + at + 1, items + at, (size_t)(count - at) * sizeof *items);
+    items[at] = stream;
+}
+
+static void remove_at(struct stream **items, isize count, isize at)
+{
+    memmove(items + at, items + at + 1, (size_t)(count - at - 1) * sizeof *items);
+}
+
+/* Takes the reference. */
+static void index_insert(struct streams *streams, struct stream *stream)
+{
+    if (streams->count == streams->capacity) {
+        streams->capacity = MAX(16, 2 * streams->capacity);
+        isize bytes = streams->capacity * (isize)sizeof(struct stream *);
+        streams->by_name = mem_resize(streams->by_name, bytes);
+        streams->by_number = mem_resize(streams->by_number, bytes);
+    }
+    bool found = false;
+    isize at = stream__index_of(streams, stream->id, &found);
+    CHECK(!found);
+    insert_at(streams->by_name, streams->count, at, stream);
+    insert_at(streams->by_number, streams->count, number_index(streams, stream->number), stream);
+    streams->count++;
+}
+
+/* Gives the reference back to the caller. */
+static void index_remove(struct streams *streams, struct stream *stream)
+{
+    bool found = false;
+    isize at = stream__index_of(streams, stream->id, &found);
+    CHECK(found && streams->by_name[at] == stream);
+    remove_at(streams->by_name, streams->count, at);
+    remove_at(streams->by_number, streams->count, number_index(streams, stream->number));
+    streams->count--;
+}
+
+/* --- one stream ----------------------------------------------------------------------------- */
+
+static struct stream *new_stream(struct streams *streams, struct stream_id id)
+{
+    struct stream *stream =
+        mem_zalloc((isize)sizeof *stream + id.account.len + id.region.len + id.name.len);
+    stream->magic = STREAM_MAGIC;
+    stream->owner = streams;
+    stream->refs = 1;
+    u8 *at = (u8 *)(stream + 1);
+    str *copies[] = {&id.account, &id.region, &id.name};
+    for (int i = 0; i < COUNT_OF(copies); i++) {
+        if (copies[i]->len > 0) {
+            memcpy(at, copies[i]->data, (size_t)copies[i]->len);
+        }
+        copies[i]->data = at;
+        at += copies[i]->len;
+    }
+    stream->id = id;
+    return stream;
+}
+
+static void free_tag(struct stream_tag *tag)
+{
+    union {
+        const u8 *read;
+        void *owned;
+    } block = {tag->key.data};
+    mem_free(block.owned);
+}
+
+static struct stream_tag copy_tag(str key, str value)
+{
+    u8 *block = mem_alloc(key.len + value.len + 1);
+    memcpy(block, key.data, (size_t)key.len);
+    if (value.len > 0) {
+        memcpy(block + key.len, value.data, (size_t)value.len);
+    }
+    return (struct stream_tag){{block, key.len}, {block + key.len, value.len}};
+}
+
+static i32 tag_index(const struct stream *stream, str key, bool *found_out)
+{
+    i32 i = 0;
+    int order = -1;
+    while (i < stream->tag_count && (order = str_cmp(stream->tags[i].key, key)) < 0) {
+        i++;
+    }
+    *found_out = i < stream->tag_count && order == 0;
+    return i;
+}
+
+static void set_tag(struct stream *stream, str key, str value)
+{
+    bool found = false;
+    i32 at = tag_index(stream, key, &found);
+    if (found) {
+        free_tag(&stream->tags[at]);
+    } else {
+        stream->tags =
+            mem_resize(stream->tags, (stream->tag_count + 1) * (isize)sizeof *stream->tags);
+        memmove(stream->tags + at + 1, stream->tags + at,
+                (size_t)(stream->tag_count - at) * sizeof *stream->tags);
+        stream->tag_count++;
+    }
+    stream->tags[at] = copy_tag(key, value);
+}
+
+static void unset_tag(struct stream *stream, str key)
+{
+    bool found = false;
+    i32 at = tag_index(stream, key, &found);
+    if (found) {
+        free_tag(&stream->tags[at]);
+        stream->tag_count--;
+        memmove(stream->tags + at, stream->tags + at + 1,
+                (size_t)(stream->tag_count - at) * sizeof *stream->tags);
+    }
+}
+
+static void free_stream(struct stream *stream)
+{
+    for (i32 i = 0; i < stream->tag_count; i++) {
+        free_tag(&stream->tags[i]);
+    }
+    mem_free(stream->tags);
+    stream__map_free(stream->map);
+    stream->magic = 0;
+    mem_free(stream);
+}
+
+void stream_ref(struct stream *stream)
+{
+    CHECK_MAGIC(stream, STREAM_MAGIC);
+    __atomic_fetch_add(&stream->refs, 1, __ATOMIC_RELAXED);
+}
+
+void stream_unref(struct stream *stream)
+{
+    if (stream == NULL) {
+        return;
+    }
+    CHECK_MAGIC(stream, STREAM_MAGIC);
+    i32 before = __atomic_fetch_sub(&stream->refs, 1, __ATOMIC_ACQ_REL);
+    CHECK(before > 0);
+    if (before == 1) {
+        free_stream(stream);
+    }
+}
+
+/* --- encoding ------------------------------------------------------------------------------- */
+
+void stream__put_str(struct buf *out, str s)
+{
+    buf_append_varint(out, (u64)s.len);
+    buf_append(out, s);
+}
+
+static void put_shard(struct buf *out, const struct shard *shard)
+{
+    buf_append_varint(out, shard->index);
+    buf_append_bytes(out, &shard->hash_first, sizeof shard->hash_first);
+    buf_append_bytes(out, &shard->hash_last, sizeof shard->hash_last);
+    buf_append_varint(out, (u64)shard->created_ms);
+    buf_append_varint(out, (u64)shard->closed_ms);
+    buf_append_varint(out, shard->closed_no);
+    buf_append_varint(out, (u64)(shard->parent + 1));
+    buf_append_varint(out, (u64)(shard->adjacent_parent + 1));
+}
+
+void stream__encode(const struct stream *stream, struct buf *out)
+{
+    const struct shard_map *map = stream__map(stream);
+    buf_append_byte(out, ENTRY_STREAM);
+    buf_append_varint(out, stream->number);
+    stream__put_str(out, stream->id.account);
+    stream__put_str(out, stream->id.region);
+    stream__put_str(out, stream->id.name);
+    buf_append_varint(out, (u64)stream->mode);
+    buf_append_varint(out, (u64)stream->created_ms);
+    buf_append_varint(out, (u64)__atomic_load_n(&stream->retention_hours, __ATOMIC_RELAXED));
+    buf_append_varint(out, (u64)stream->record_bytes_max);
+    buf_append_varint(out, (u64)map->count);
+    for (i32 i = 0; i < map->count; i++) {
+        put_shard(out, &map->shards[i]);
+    }
+    buf_append_varint(out, (u64)stream->tag_count);
+    for (i32 i = 0; i < stream->tag_count; i++) {
+        stream__put_str(out, stream->tags[i].key);
+        stream__put_str(out, stream->tags[i].value);
+    }
+}
+
+/* --- decoding ------------------------------------------------------------------------------- */
+
+/* A cursor with a sticky error, so that decoders read straight on and look once. */
+struct reader {
+    str rest;
+    bool failed;
+};
+
+static u64 take_number(struct reader *in, u64 max)
+{
+    u64 value = 0;
+    if (in->failed || varint_take(&in->rest, &value) != OK || value > max) {
+        in->failed = true;
+        return 0;
+    }
+    return value;
+}
+
+static str take_bytes(struct reader *in, isize bytes)
+{
+    if (in->failed || bytes > in->rest.len) {
+        in->failed = true;
+        return STR_EMPTY;
+    }
+    str taken = str_slice(in->rest, 0, bytes);
+    in->rest = str_slice(in->rest, bytes, in->rest.len);
+    return taken;
+}
+
+static str take_str(struct reader *in, isize max)
+{
+    return take_bytes(in, (isize)take_number(in, (u64)max));
+}
+
+static u128 take_u128(struct reader *in)
+{
+    u128 value = 0;
+    str bytes = take_bytes(in, sizeof value);
+    if (bytes.len == (isize)sizeof value) {
+        memcpy(&value, bytes.data, sizeof value);
+    }
+    return value;
+}
+
+static void take_shard(struct reader *in, struct shard *out)
+{
+    out->index = (u32)take_number(in, INT32_MAX);
+    out->hash_first = take_u128(in);
+    out->hash_last = take_u128(in);
+    out->created_ms = (i64)take_number(in, INT64_MAX);
+    out->closed_ms = (i64)take_number(in, INT64_MAX);
+    out->closed_no = take_number(in, UINT64_MAX);
+    out->parent = (i32)take_number(in, INT32_MAX) - 1;
+    out->adjacent_parent = (i32)take_number(in, INT32_MAX) - 1;
+}
+
+static void take_tags(struct reader *in, struct stream *stream)
+{
+    u64 count = take_number(in, STREAM_TAGS_MAX);
+    for (u64 i = 0; i < count && !in->failed; i++) {
+        str key = take_str(in, STREAM_TAG_KEY_BYTES_MAX);
+        str value = take_str(in, STREAM_TAG_VALUE_BYTES_MAX);
+        if (!in->failed && key.len > 0) {
+            set_tag(stream, key, value);
+        }
+    }
+}
+
+static err decode_stream(struct streams *streams, struct reader *in, struct stream **out)
+{
+    u32 number = (u32)take_number(in, UINT32_MAX);
+    struct stream_id id = {0};
+    id.account = take_str(in, STREAM_ACCOUNT_BYTES);
+    id.region = take_str(in, STREAM_REGION_MAX);
+    id.name = take_str(in, STREAM_NAME_MAX);
+    struct stream *stream = new_stream(streams, id);
+    stream->number = number;
+    stream->mode = (enum stream_mode)take_number(in, STREAM_ON_DEMAND);
+    stream->created_ms = (i64)take_number(in, INT64_MAX);
+    stream->retention_hours = (i32)take_number(in, STREAM_RETENTION_MAX_H);
+    stream->record_bytes_max = (i32)take_number(in, STREAM_RECORD_BYTES_CEILING);
+    /* Closed shards are listed too, so there may be more than STREAM_SHARDS_MAX. */
+    i32 shards = (i32)take_number(in, 1 << 24);
+    if (in->failed || shards == 0 || shards > in->rest.len / 32) {
+        free_stream(stream);
+        return ERR_CORRUPT;
+    }
+    stream->map = stream__map_new(shards);
+    for (i32 i = 0; i < shards; i++) {
+        take_shard(in, &stream->map->shards[i]);
+    }
+    take_tags(in, stream);
+    if (in->failed || stream__map_finish(stream->map) != OK) {
+        free_stream(stream);
+        return ERR_CORRUPT;
+    }
+    *out = stream;
+    return OK;
+}
+
+/* --- applying ------------------------------------------------------------------------------- */
+
+static err apply_stream(struct streams *streams, struct reader *in)
+{
+    struct stream *stream = NULL;
+    TRY(decode_stream(streams, in, &stream));
+    if (stream__by_number(streams, stream->number) != NULL) {
+        free_stream(stream); /* A restatement of what is known. */
+        return OK;
+    }
+    bool found = false;
+    (void)stream__index_of(streams, stream->id, &found);
+    if (found) {
+        free_stream(stream);
+        return ERR_CORRUPT;
+    }
+    streams->number_next = MAX(streams->number_next, stream->number + 1);
+    index_insert(streams, stream);
+    return OK;
+}
+
+/* `*gone_out`: the reference that the caller drops after the lock. */
+static err apply_change(struct streams *streams, enum stream_entry kind, struct reader *in,
+                        struct stream **gone_out)
+{
+    u32 number = (u32)take_number(in, UINT32_MAX);
+    struct stream *stream = stream__by_number(streams, number);
+    if (in->failed) {
+        return ERR_CORRUPT;
+    }
+    if (stream == NULL) {
+        return OK; /* Deleted by a record before this one. */
+    }
+    if (kind == ENTRY_DELETE) {
+        index_remove(streams, stream);
+        __atomic_store_n(&stream->is_deleted, true, __ATOMIC_RELEASE);
+        *gone_out = stream;
+    } else if (kind == ENTRY_RETENTION) {
+        i32 hours = (i32)take_number(in, STREAM_RETENTION_MAX_H);
+        if (!in->failed) {
+            __atomic_store_n(&stream->retention_hours, hours, __ATOMIC_RELEASE);
+        }
+    } else {
+        take_tags(in, stream);
+        u64 count = take_number(in, STREAM_TAGS_MAX);
+        for (u64 i = 0; i < count && !in->failed; i++) {
+            unset_tag(stream, take_str(in, STREAM_TAG_KEY_BYTES_MAX));
+        }
+    }
+    return in->failed ? ERR_CORRUPT : OK;
+}
+
+static err apply_locked(struct streams *streams, str body, struct stream **gone_out)
+{
+    if (body.len == 0) {
+        return ERR_CORRUPT;
+    }
+    struct reader in = {str_slice(body, 1, body.len), false};
+    switch ((enum stream_entry)body.data[0]) {
+    case ENTRY_SECRET: {
+        str secret = take_bytes(&in, STREAM_SECRET_BYTES);
+        if (in.failed) {
+            return ERR_CORRUPT;
+        }
+        memcpy(streams->secret, secret.data, STREAM_SECRET_BYTES);
+        streams->has_secret = true;
+        return OK;
+    }
+    case ENTRY_NUMBER: {
+        u32 number = (u32)take_number(&in, UINT32_MAX);
+        streams->number_next = MAX(streams->number_next, number);
+        return in.failed ? ERR_CORRUPT : OK;
+    }
+    case ENTRY_STREAM:
+        return apply_stream(streams, &in);
+    case ENTRY_DELETE:
+    case ENTRY_RETENTION:
+    case ENTRY_TAGS:
+        return apply_change(streams, (enum stream_entry)body.data[0], &in, gone_out);
+    }
+    return ERR_CORRUPT;
+}
+
+err stream__apply(struct streams *streams, str body)
+{
+    struct stream *gone = NULL;
+    os_rwlock_write(&streams->lock);
+    err e = apply_locked(streams, body, &gone);
+    streams->catalog_bytes += body.len;
+    os_rwlock_unlock(&streams->lock);
+    if (gone != NULL) {
+        stream__wake_all(streams, gone->number);
+        stream_unref(gone);
+    }
+    return e;
+}
+
+/* --- start ---------------------------------------------------------------------------------- */
+
+static err write_secret(struct streams *streams)
+{
+    u8 entry[1 + STREAM_SECRET_BYTES] = {ENTRY_SECRET};
+    os_random(streams->os, entry + 1, STREAM_SECRET_BYTES);
+    struct log_batch *batch = log_batch_new();
+    err e = log_batch_add(batch, catalog_channel, str_from(entry, sizeof entry));
+    if (e == OK) {
+        e = log_commit(streams->log, batch);
+    }
+    log_batch_free(batch);
+    return e == OK ? stream__apply(streams, str_from(entry, sizeof entry)) : e;
+}
+
+err stream__load(struct streams *streams, struct diag *diag)
+{
+    u64 next = 1;
+    for (;;) {
+        struct log_frame *frame = NULL;
+        err e = log_frame_seek(streams->log, catalog_channel, next, &frame);
+        if (e == ERR_END) {
+            break;
+        }
+        TRY(e);
+        struct log_run run;
+        CHECK(log_frame_find(frame, catalog_channel, &run));
+        log_run_skip(&run, next);
+        struct log_record record;
+        while (e == OK && log_run_next(&run, &record)) {
+            next = record.no + 1;
+            e = stream__apply(streams, record.body);
+        }
+        log_frame_unref(frame);
+        if (e != OK) {
+            return diag_set(diag, e, "STREAM01", "catalog record %llu of the streams is damaged",
+                            (unsigned long long)(next - 1));
+        }
+    }
+    return streams->has_secret ? OK : write_secret(streams);
+}
+
+/* --- restating ------------------------------------------------------------------------------ */
+
+static void restated(struct log_batch *batch, err e, void *ctx)
+{
+    struct streams *streams = ctx;
+    if (e == OK) {
+        os_rwlock_write(&streams->lock);
+        streams->restated_no = log_batch_record_no(batch, 0);
+        streams->catalog_bytes = log_batch_bytes(batch);
+        os_rwlock_unlock(&streams->lock);
+    }
+    log_batch_free(batch);
+    os_mutex_lock(&streams->change_lock);
+    streams->is_restating = false;
+    os_cond_broadcast(&streams->change_idle);
+    os_mutex_unlock(&streams->change_lock);
+}
+
+/* The whole catalog in one batch, so that a crash leaves the old or the new one. A catalog that is
+ * larger than a batch is not restated: its records are few against that size. */
+static struct log_batch *encode_all(struct streams *streams)
+{
+    struct log_batch *batch = log_batch_new();
+    struct buf entry = {0};
+    buf_append_byte(&entry, ENTRY_SECRET);
+    buf_append_bytes(&entry, streams->secret, STREAM_SECRET_BYTES);
+    err e = log_batch_add(batch, catalog_channel, buf_str(&entry));
+    os_rwlock_read(&streams->lock);
+    buf_reset(&entry);
+    buf_append_byte(&entry, ENTRY_NUMBER);
+    buf_append_varint(&entry, streams->number_next);
+    if (e == OK) {
+        e = log_batch_add(batch, catalog_channel, buf_str(&entry));
+    }
+    for (isize i = 0; i < streams->count && e == OK; i++) {
+        buf_reset(&entry);
+        stream__encode(streams->by_number[i], &entry);
+        e = log_batch_add(batch, catalog_channel, buf_str(&entry));
+    }
+    isize written = streams->catalog_bytes;
+    os_rwlock_unlock(&streams->lock);
+    buf_deinit(&entry);
+    if (e != OK || written < 2 * log_batch_bytes(batch) + STREAM_CATALOG_SLACK_BYTES) {
+        log_batch_free(batch);
+        return NULL;
+    }
+    return batch;
+}
+
+void stream__restate_if_due(struct streams *streams)
+{
+    os_rwlock_read(&streams->lock);
+    bool is_due = streams->catalog_bytes > STREAM_CATALOG_SLACK_BYTES;
+    os_rwlock_unlock(&streams->lock);
+    if (!is_due) {
+        return;
+    }
+    os_mutex_lock(&streams->change_lock);
+    /* With a change on its way the catalog in memory is behind the log. */
+    if (!streams->is_restating && streams->change_count == 0) {
+        struct log_batch *batch = encode_all(streams);
+        if (batch != NULL) {
+            streams->is_restating = true;
+            log_submit(streams->log, batch, restated, streams);
+        }
+    }
+    os_mutex_unlock(&streams->change_lock);
+}

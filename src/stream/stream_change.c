@@ -1,0 +1,519 @@
+/*
+ * stream/stream_change.c: opening the catalog and changing it. A change is checked
+ * and submitted under change_lock, and applied on the committer's thread when it
+ * is durable.
+ */
+#include "stream/stream_int.h"
+
+struct change {
+    struct change *next;
+    struct streams *streams;
+    struct stream *stream; /* Referenced; NULL for a creation. */
+    struct stream_id
+        create; /* Borrows from `id_bytes`; the name that a creation takes meanwhile. */
+    u8 id_bytes[STREAM_ACCOUNT_BYTES + STREAM_REGION_MAX + STREAM_NAME_MAX];
+    struct log_batch *batch;
+    struct buf body;
+    i32 tag_delta; /* Tags that it adds. */
+    stream_done_fn done;
+    void *ctx;
+};
+
+static const struct log_channel catalog_channel = {0, LOG_CONTROL_STREAMS};
+
+/* --- life cycle ----------------------------------------------------------------------------- */
+
+err streams_open(struct os *os, struct log *log, struct streams **out, struct diag *diag)
+{
+    struct streams *streams = NEW(struct streams);
+    streams->magic = STREAMS_MAGIC;
+    streams->os = os;
+    streams->log = log;
+    streams->number_next = 1;
+    streams->wait_next = 1;
+    streams->hold_first_no = UINT64_MAX;
+    os_mutex_init(&streams->change_lock);
+    os_cond_init(&streams->change_idle);
+    os_mutex_init(&streams->wait_lock);
+    os_mutex_init(&streams->hold_lock);
+    os_rwlock_init(&streams->lock);
+    streams->watch_id = log_watch(log, stream__on_publish, streams);
+    err e = stream__load(streams, diag);
+    if (e != OK) {
+        streams_close(streams);
+        return e;
+    }
+    log_set_live(log, stream__is_live, streams);
+    *out = streams;
+    return OK;
+}
+
+void streams_close(struct streams *streams)
+{
+    if (streams == NULL) {
+        return;
+    }
+    CHECK_MAGIC(streams, STREAMS_MAGIC);
+    os_mutex_lock(&streams->change_lock);
+    while (streams->change_count > 0 || streams->is_restating) {
+        os_cond_wait(&streams->change_idle, &streams->change_lock);
+    }
+    os_mutex_unlock(&streams->change_lock);
+    log_set_live(streams->log, NULL, NULL);
+    log_unwatch(streams->log, streams->watch_id);
+    for (isize i = 0; i < streams->count; i++) {
+        stream_unref(streams->by_name[i]);
+    }
+    mem_free(streams->by_name);
+    mem_free(streams->by_number);
+    stream__free_waiters(streams);
+    while (streams->holds != NULL) {
+        struct hold *next = streams->holds->next;
+        mem_free(streams->holds);
+        streams->holds = next;
+    }
+    os_rwlock_deinit(&streams->lock);
+    os_mutex_deinit(&streams->hold_lock);
+    os_mutex_deinit(&streams->wait_lock);
+    os_cond_deinit(&streams->change_idle);
+    os_mutex_deinit(&streams->change_lock);
+    streams->magic = 0;
+    mem_free(streams);
+}
+
+struct log *streams_log(struct streams *streams)
+{
+    CHECK_MAGIC(streams, STREAMS_MAGIC);
+    return streams->log;
+}
+
+void streams_get_secret(struct streams *streams, u8 *out)
+{
+    memcpy(out, streams->secret, STREAM_SECRET_BYTES);
+}
+
+/* --- lookup --------------------------------------------------------------------------------- */
+
+struct stream *streams_find(struct streams *streams, struct stream_id id)
+{
+    CHECK_MAGIC(streams, STREAMS_MAGIC);
+    struct stream *stream = NULL;
+    bool found = false;
+    os_rwlock_read(&streams->lock);
+    isize at = stream__index_of(streams, id, &found);
+    if (found) {
+        stream = streams->by_name[at];
+        stream_ref(stream);
+    }
+    os_rwlock_unlock(&streams->lock);
+    return stream;
+}
+
+struct stream *streams_find_number(struct streams *streams, u32 stream_number)
+{
+    CHECK_MAGIC(streams, STREAMS_MAGIC);
+    os_rwlock_read(&streams->lock);
+    struct stream *stream = stream__by_number(streams, stream_number);
+    if (stream != NULL) {
+        stream_ref(stream);
+    }
+    os_rwlock_unlock(&streams->lock);
+    return stream;
+}
+
+void streams_each(struct streams *streams, str account, str region,
+                  bool (*each)(void *ctx, struct stream *stream), void *ctx)
+{
+    CHECK_MAGIC(streams, STREAMS_MAGIC);
+    bool found = false;
+    os_rwlock_read(&streams->lock);
+    isize i = stream__index_of(streams, (struct stream_id){account, region, STR_EMPTY}, &found);
+    for (; i < streams->count; i++) {
+        struct stream_id id = streams->by_name[i]->id;
+        if (account.len > 0 && !str_eq(id.account, account)) {
+            break;
+        }
+        if (region.len > 0 && !str_eq(id.region, region)) {
+            continue;
+        }
+        if (!each(ctx, streams->by_name[i])) {
+            break;
+        }
+    }
+    os_rwlock_unlock(&streams->lock);
+}
+
+void stream_get_info(struct stream *stream, struct stream_info *out)
+{
+    CHECK_MAGIC(stream, STREAM_MAGIC);
+    const struct shard_map *map = stream__map(stream);
+    bool is_deleted = __atomic_load_n(&stream->is_deleted, __ATOMIC_ACQUIRE);
+    *out = (struct stream_info){
+        .id = stream->id,
+        .number = stream->number,
+        .mode = stream->mode,
+        .status = is_deleted ? STREAM_DELETING : STREAM_ACTIVE,
+        .is_deleted = is_deleted,
+        .created_ms = stream->created_ms,
+        .retention_hours = __atomic_load_n(&stream->retention_hours, __ATOMIC_ACQUIRE),
+        .record_bytes_max = stream->record_bytes_max,
+        .shard_count = map->count,
+        .open_shard_count = map->open_count,
+    };
+}
+
+void stream_get_tags(struct stream *stream, struct arena *arena, struct stream_tag **tags_out,
+                     isize *count_out)
+{
+    CHECK_MAGIC(stream, STREAM_MAGIC);
+    os_rwlock_read(&stream->owner->lock);
+    isize count = stream->tag_count;
+    struct stream_tag *tags = ARENA_ARRAY(arena, struct stream_tag, MAX(count, 1));
+    for (isize i = 0; i < count; i++) {
+        tags[i].key = arena_copy(arena, stream->tags[i].key);
+        tags[i].value = arena_copy(arena, stream->tags[i].value);
+    }
+    os_rwlock_unlock(&stream->owner->lock);
+    *tags_out = tags;
+    *count_out = count;
+}
+
+/* --- submitting ----------------------------------------------------------------------------- */
+
+static void unlink_change(struct streams *streams, struct change *change)
+{
+    struct change **link = &streams->changes;
+    while (*link != change) {
+        link = &(*link)->next;
+    }
+    *link = change->next;
+    streams->change_count--;
+}
+
+static void free_change(struct change *change)
+{
+    stream_unref(change->stream);
+    log_batch_free(change->batch);
+    buf_deinit(&change->body);
+    mem_free(change);
+}
+
+static void change_done(struct log_batch *batch, err e, void *ctx)
+{
+    struct change *change = ctx;
+    struct streams *streams = change->streams;
+    CHECK(batch == change->batch);
+    if (e == OK) {
+        e = stream__apply(streams, buf_str(&change->body));
+        CHECK(e == OK); /* We encoded it, and the order of the log is the order of the checks. */
+    }
+    os_mutex_lock(&streams->change_lock);
+    unlink_change(streams, change);
+    if (change->stream != NULL) {
+        change->stream->tag_pending -= change->tag_delta;
+        change->stream->is_deleting = change->stream->is_deleting && e == OK;
+    }
+    os_mutex_unlock(&streams->change_lock);
+    stream__restate_if_due(streams);
+    os_mutex_lock(&streams->change_lock);
+    os_cond_broadcast(&streams->change_idle);
+    os_mutex_unlock(&streams->change_lock);
+    stream_done_fn done = change->done;
+    void *done_ctx = change->ctx;
+    free_change(change);
+    done(done_ctx, e);
+}
+
+static struct change *new_change(struct streams *streams, struct stream *stream,
+                                 stream_done_fn done, void *ctx)
+{
+    struct change *change = NEW(struct change);
+    change->streams = streams;
+    change->stream = stream;
+    change->batch = log_batch_new();
+    change->done = done;
+    change->ctx = ctx;
+    if (stream != NULL) {
+        stream_ref(stream);
+    }
+    return change;
+}
+
+/* With change_lock held; takes `change`, and frees it on failure. */
+static err submit(struct change *change)
+{
+    struct streams *streams = change->streams;
+    err e = log_batch_add(change->batch, catalog_channel, buf_str(&change->body));
+    if (e != OK) {
+        free_change(change);
+        return e;
+    }
+    change->next = streams->changes;
+    streams->changes = change;
+    streams->change_count++;
+    log_submit(streams->log, change->batch, change_done, change);
+    return OK;
+}
+
+/* Starts an entry about `stream`; takes change_lock, which the caller gives back. ERR_NOT_FOUND,
+ * with nothing held, when it is gone or going. */
+static err begin(struct stream *stream)
+{
+    CHECK_MAGIC(stream, STREAM_MAGIC);
+    os_mutex_lock(&stream->owner->change_lock);
+    if (stream->is_deleting || __atomic_load_n(&stream->is_deleted, __ATOMIC_ACQUIRE)) {
+        os_mutex_unlock(&stream->owner->change_lock);
+        return ERR_NOT_FOUND;
+    }
+    return OK;
+}
+
+/* --- creation ------------------------------------------------------------------------------- */
+
+static bool is_name(str name)
+{
+    for (isize i = 0; i < name.len; i++) {
+        u8 c = name.data[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && !(c >= '0' && c <= '9') && c != '_' && c != '.' && c != '-') {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= STREAM_NAME_MAX;
+}
+
+static err check_spec(const struct stream_spec *spec, i32 shards)
+{
+    if (!is_name(spec->id.name) || !is_name(spec->id.region) ||
+        spec->id.region.len > STREAM_REGION_MAX || spec->id.account.len != STREAM_ACCOUNT_BYTES) {
+        return ERR_RANGE;
+    }
+    if (shards < 1 || shards > STREAM_SHARDS_MAX || spec->record_bytes_max < 0 ||
+        spec->record_bytes_max > STREAM_RECORD_BYTES_CEILING) {
+        return ERR_RANGE;
+    }
+    if (spec->retention_hours != 0 && (spec->retention_hours < STREAM_RETENTION_MIN_H ||
+                                       spec->retention_hours > STREAM_RETENTION_MAX_H)) {
+        return ERR_RANGE;
+    }
+    return spec->tag_count > STREAM_TAGS_MAX ? ERR_LIMIT : OK;
+}
+
+static err check_tags(const struct stream_tag *tags, isize count)
+{
+    for (isize i = 0; i < count; i++) {
+        if (tags[i].key.len < 1 || tags[i].key.len > STREAM_TAG_KEY_BYTES_MAX ||
+            tags[i].value.len > STREAM_TAG_VALUE_BYTES_MAX) {
+            return ERR_RANGE;
+        }
+    }
+    return OK;
+}
+
+static bool is_taken(struct streams *streams, struct stream_id id)
+{
+    for (const struct change *c = streams->changes; c != NULL; c = c->next) {
+        if (c->create.name.len > 0 && stream__id_cmp(c->create, id) == 0) {
+            return true;
+        }
+    }
+    bool found = false;
+    os_rwlock_read(&streams->lock);
+    (void)stream__index_of(streams, id, &found);
+    os_rwlock_unlock(&streams->lock);
+    return found;
+}
+
+static void encode_creation(struct change *change, const struct stream_spec *spec, i32 shards,
+                            i64 now_ms)
+{
+    /* A stream that is only written down; the one in the catalog is built from the record. */
+    struct stream_tag tags[STREAM_TAGS_MAX];
+    struct stream draft = {
+        .number = change->streams->number_next,
+        .id = spec->id,
+        .mode = spec->mode,
+        .created_ms = now_ms,
+        .retention_hours =
+            spec->retention_hours == 0 ? STREAM_RETENTION_MIN_H : spec->retention_hours,
+        .record_bytes_max =
+            spec->record_bytes_max == 0 ? STREAM_RECORD_BYTES_DEFAULT : spec->record_bytes_max,
+        .map = stream__map_uniform(shards, now_ms),
+        .tags = tags,
+        .tag_count = (i32)spec->tag_count,
+    };
+    if (spec->tag_count > 0) {
+        memcpy(tags, spec->tags, (size_t)spec->tag_count * sizeof *tags);
+    }
+    stream__encode(&draft, &change->body);
+    stream__map_free(draft.map);
+}
+
+static void keep_id(struct change *change, struct stream_id id)
+{
+    str *parts[] = {&id.account, &id.region, &id.name};
+    u8 *at = change->id_bytes;
+    for (int i = 0; i < COUNT_OF(parts); i++) {
+        memcpy(at, parts[i]->data, (size_t)parts[i]->len);
+        parts[i]->data = at;
+        at += parts[i]->len;
+    }
+    change->create = id;
+}
+
+err stream_create(struct streams *streams, const struct stream_spec *spec, stream_done_fn done,
+                  void *ctx)
+{
+    CHECK_MAGIC(streams, STREAMS_MAGIC);
+    i32 shards = spec->shard_count;
+    if (shards == 0 && spec->mode == STREAM_ON_DEMAND) {
+        shards = STREAM_ON_DEMAND_SHARDS;
+    }
+    TRY(check_spec(spec, shards));
+    TRY(check_tags(spec->tags, spec->tag_count));
+
+    i64 now_ms = os_wall_us(streams->os) / 1000;
+    os_mutex_lock(&streams->change_lock);
+    err e = is_taken(streams, spec->id) ? ERR_EXISTS : OK;
+    if (e == OK && streams->number_next == UINT32_MAX) {
+        e = ERR_LIMIT;
+    }
+    if (e == OK) {
+        struct change *change = new_change(streams, NULL, done, ctx);
+        encode_creation(change, spec, shards, now_ms);
+        keep_id(change, spec->id);
+        streams->number_next++;
+        e = submit(change);
+    }
+    os_mutex_unlock(&streams->change_lock);
+    return e;
+}
+
+struct waiting {
+    struct os_mutex mutex;
+    struct os_cond cond;
+    bool is_done;
+    err result;
+};
+
+static void wake_creator(void *ctx, err e)
+{
+    struct waiting *waiting = ctx;
+    os_mutex_lock(&waiting->mutex);
+    waiting->result = e;
+    waiting->is_done = true;
+    os_cond_signal(&waiting->cond);
+    os_mutex_unlock(&waiting->mutex);
+}
+
+err stream_create_wait(struct streams *streams, const struct stream_spec *spec)
+{
+    struct waiting waiting = {0};
+    os_mutex_init(&waiting.mutex);
+    os_cond_init(&waiting.cond);
+    err e = stream_create(streams, spec, wake_creator, &waiting);
+    if (e == OK) {
+        os_mutex_lock(&waiting.mutex);
+        while (!waiting.is_done) {
+            os_cond_wait(&waiting.cond, &waiting.mutex);
+        }
+        os_mutex_unlock(&waiting.mutex);
+        e = waiting.result;
+    }
+    os_cond_deinit(&waiting.cond);
+    os_mutex_deinit(&waiting.mutex);
+    return e;
+}
+
+/* --- other changes -------------------------------------------------------------------------- */
+
+err stream_delete(struct stream *stream, stream_done_fn done, void *ctx)
+{
+    TRY(begin(stream));
+    struct change *change = new_change(stream->owner, stream, done, ctx);
+    buf_append_byte(&change->body, ENTRY_DELETE);
+    buf_append_varint(&change->body, stream->number);
+    stream->is_deleting = true;
+    err e = submit(change);
+    stream->is_deleting = e == OK;
+    os_mutex_unlock(&stream->owner->change_lock);
+    return e;
+}
+
+err stream_set_retention(struct stream *stream, i32 hours, stream_done_fn done, void *ctx)
+{
+    if (hours < STREAM_RETENTION_MIN_H || hours > STREAM_RETENTION_MAX_H) {
+        return ERR_RANGE;
+    }
+    TRY(begin(stream));
+    struct change *change = new_change(stream->owner, stream, done, ctx);
+    buf_append_byte(&change->body, ENTRY_RETENTION);
+    buf_append_varint(&change->body, stream->number);
+    buf_append_varint(&change->body, (u64)hours);
+    err e = submit(change);
+    os_mutex_unlock(&stream->owner->change_lock);
+    return e;
+}
+
+static bool has_tag(const struct stream_tag *tags, isize count, str key)
+{
+    for (isize i = 0; i < count; i++) {
+        if (str_eq(tags[i].key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How many tags the change adds (counting what it takes away); change_lock is held. */
+static i32 tags_added(struct stream *stream, const struct stream_tag *set, isize set_count,
+                      const str *unset, isize unset_count)
+{
+    i32 added = 0;
+    os_rwlock_read(&stream->owner->lock);
+    for (isize i = 0; i < set_count; i++) {
+        bool is_new = !has_tag(stream->tags, stream->tag_count, set[i].key);
+        added += is_new && !has_tag(set, i, set[i].key) ? 1 : 0;
+    }
+    for (isize i = 0; i < unset_count; i++) {
+        added -= has_tag(stream->tags, stream->tag_count, unset[i]) ? 1 : 0;
+    }
+    os_rwlock_unlock(&stream->owner->lock);
+    return added;
+}
+
+err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize set_count,
+                    const str *unset, isize unset_count, stream_done_fn done, void *ctx)
+{
+    TRY(check_tags(set, set_count));
+    if (set_count > STREAM_TAGS_MAX || unset_count > STREAM_TAGS_MAX) {
+        return ERR_LIMIT;
+    }
+    TRY(begin(stream));
+    i32 added = tags_added(stream, set, set_count, unset, unset_count);
+    if (stream->tag_count + stream->tag_pending + added > STREAM_TAGS_MAX) {
+        os_mutex_unlock(&stream->owner->change_lock);
+        return ERR_LIMIT;
+    }
+    struct change *change = new_change(stream->owner, stream, done, ctx);
+    change->tag_delta = MAX(added, 0);
+    buf_append_byte(&change->body, ENTRY_TAGS);
+    buf_append_varint(&change->body, stream->number);
+    buf_append_varint(&change->body, (u64)set_count);
+    for (isize i = 0; i < set_count; i++) {
+        stream__put_str(&change->body, set[i].key);
+        stream__put_str(&change->body, set[i].value);
+    }
+    buf_append_varint(&change->body, (u64)unset_count);
+    for (isize i = 0; i < unset_count; i++) {
+        stream__put_str(&change->body, unset[i]);
+    }
+    stream->tag_pending += change->tag_delta;
+    i32 delta = change->tag_delta;
+    err e = submit(change);
+    if (e != OK) {
+        stream->tag_pending -= delta;
+    }
+    os_mutex_unlock(&stream->owner->change_lock);
+    return e;
+}

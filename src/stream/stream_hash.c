@@ -1,0 +1,197 @@
+/*
+ * stream/stream_hash.c: hash keys, sequence numbers, shard names.
+ *
+ * A sequence number is 188 bits of hex digits, shown in decimal (56 digits):
+ *
+ *   2 | shard created, s (9) | shard & 15 (1) | index (16) | 00 | arrival, s (9) | shard (8) | 2
+ *
+ * so the index starts at bit 80 of the lower half; see docs/services/kinesis.md.
+ */
+#include "stream/stream_int.h"
+
+#include <openssl/evp.h>
+
+#define POW10_19 10000000000000000000ULL
+#define POW10_18 1000000000000000000ULL
+
+static pthread_once_t md5_once = PTHREAD_ONCE_INIT;
+static pthread_key_t md5_key;
+static EVP_MD *md5;
+
+static void free_context(void *context)
+{
+    EVP_MD_CTX_free(context);
+}
+
+static void fetch_md5(void)
+{
+    md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+    CHECK(md5 != NULL);
+    CHECK(pthread_key_create(&md5_key, free_context) == 0);
+}
+
+static EVP_MD_CTX *new_context(void)
+{
+    CHECK(pthread_once(&md5_once, fetch_md5) == 0);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    CHECK(context != NULL);
+    CHECK(EVP_DigestInit_ex2(context, md5, NULL) == 1);
+    CHECK(pthread_setspecific(md5_key, context) == 0);
+    return context;
+}
+
+u128 stream_hash_key(str partition_key)
+{
+    static _Thread_local EVP_MD_CTX *context; /* Freed by the destructor of md5_key. */
+    if (UNLIKELY(context == NULL)) {
+        context = new_context();
+    }
+    u8 digest[16];
+    unsigned int bytes = 0;
+    CHECK(EVP_DigestInit_ex2(context, NULL, NULL) == 1);
+    CHECK(EVP_DigestUpdate(context, partition_key.data, (size_t)partition_key.len) == 1);
+    CHECK(EVP_DigestFinal_ex(context, digest, &bytes) == 1);
+    CHECK(bytes == 16);
+    u64 high = __builtin_bswap64(get_u64(digest));
+    u64 low = __builtin_bswap64(get_u64(digest + 8));
+    return ((u128)high << 64) | low;
+}
+
+err stream_hash_parse(str text, u128 *out)
+{
+    if (text.len < 1 || text.len > 39 || (text.data[0] == '0' && text.len > 1)) {
+        return text.len > 39 ? ERR_RANGE : ERR_SYNTAX;
+    }
+    u128 value = 0;
+    const u128 max = ~(u128)0;
+    for (isize i = 0; i < text.len; i++) {
+        u8 c = text.data[i];
+        if (c < '0' || c > '9') {
+            return ERR_SYNTAX;
+        }
+        u128 digit = (u128)(c - '0');
+        if (value > (max - digit) / 10) {
+            return ERR_RANGE;
+        }
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return OK;
+}
+
+/* Exactly 19 digits, ending before `end`. */
+static void put_19_digits(char *end, u64 value)
+{
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    for (int i = 0; i < 9; i++) {
+        end -= 2;
+        memcpy(end, pairs + 2 * (value % 100), 2);
+        value /= 100;
+    }
+    end[-1] = (char)('0' + value);
+}
+
+isize stream_hash_format(u128 hash, char *out)
+{
+    char digits[3 * 19];
+    for (int i = 3; i > 0; i--) {
+        put_19_digits(digits + (isize)19 * i, (u64)(hash % POW10_19));
+        hash /= POW10_19;
+    }
+    isize start = 0;
+    while (start < COUNT_OF(digits) - 1 && digits[start] == '0') {
+        start++;
+    }
+    isize length = COUNT_OF(digits) - start;
+    memcpy(out, digits + start, (size_t)length);
+    out[length] = '\0';
+    return length;
+}
+
+void stream_sequence_format(const struct stream_sequence *sequence, char *out)
+{
+    u64 created = (u64)sequence->shard_created_s & 0xfffffffffULL;
+    u64 arrival = (u64)sequence->arrival_s & 0xfffffffffULL;
+    u64 shard = sequence->shard;
+    /* From the low end: version 4 bits, shard 32, arrival 36, zero 8, index 64, nibble 4. */
+    u128 low = (u128)2 | ((u128)shard << 4) | ((u128)arrival << 36) | ((u128)sequence->index << 80);
+    u64 high = (sequence->index >> 48) | ((shard & 15) << 16) | (created << 20) | (2ULL << 56);
+    /* Long division of the three limbs by 10^19, twice; what is left has 18 digits. */
+    u64 limbs[3] = {high, (u64)(low >> 64), (u64)low};
+    char *end = out + STREAM_SEQUENCE_DIGITS;
+    for (int round = 0; round < 2; round++) {
+        u64 rest = 0;
+        for (int i = 0; i < 3; i++) {
+            u128 part = ((u128)rest << 64) | limbs[i];
+            limbs[i] = part < POW10_19 ? 0 : (u64)(part / POW10_19);
+            rest = (u64)(part - (u128)limbs[i] * POW10_19);
+        }
+        put_19_digits(end, rest);
+        end -= 19;
+    }
+    CHECK(limbs[0] == 0 && limbs[1] == 0 && limbs[2] < POW10_18);
+    char top[19];
+    put_19_digits(top + 19, limbs[2]);
+    memcpy(out, top + 1, 18);
+    out[STREAM_SEQUENCE_DIGITS] = '\0';
+}
+
+err stream_sequence_parse(str text, struct stream_sequence *out)
+{
+    if (text.len != STREAM_SEQUENCE_DIGITS) {
+        return ERR_SYNTAX;
+    }
+    u64 high = 0;
+    u128 low = 0;
+    for (isize i = 0; i < text.len; i++) {
+        u8 c = text.data[i];
+        if (c < '0' || c > '9') {
+            return ERR_SYNTAX;
+        }
+        u128 bottom = (u128)(u64)low * 10 + (u64)(c - '0');
+        u128 middle = (low >> 64) * 10 + (bottom >> 64);
+        low = (middle << 64) | (u64)bottom;
+        high = high * 10 + (u64)(middle >> 64); /* 56 digits are below 2^187. */
+    }
+    u64 shard = (u64)(low >> 4) & 0xffffffffULL;
+    u64 index = (u64)(low >> 80) | (high & 0xffff) << 48;
+    if ((high >> 56) != 2 || ((u64)low & 15) != 2 || ((high >> 16) & 15) != (shard & 15)) {
+        return ERR_SYNTAX;
+    }
+    if (index > INT64_MAX) {
+        return ERR_SYNTAX;
+    }
+    out->shard_created_s = (i64)((high >> 20) & 0xfffffffffULL);
+    out->index = index;
+    out->arrival_s = (i64)((u64)(low >> 36) & 0xfffffffffULL);
+    out->shard = (u32)shard;
+    return OK;
+}
+
+err stream_shard_parse(str text, u32 *index_out)
+{
+    const str prefix = STR("shardId-");
+    if (text.len != prefix.len + 12 || !str_starts(text, prefix)) {
+        return ERR_SYNTAX;
+    }
+    u64 value = 0;
+    TRY(str_to_u64(str_slice(text, prefix.len, text.len), &value));
+    if (value > INT32_MAX) {
+        return ERR_SYNTAX;
+    }
+    *index_out = (u32)value;
+    return OK;
+}
+
+void stream_shard_format(u32 index, char *out)
+{
+    memcpy(out, "shardId-000000000000", 21);
+    for (char *p = out + 19; index > 0; p--) {
+        *p = (char)('0' + index % 10);
+        index /= 10;
+    }
+}

@@ -1,0 +1,169 @@
+/*
+ * stream/stream_int.h: shared by the files of this module only.
+ *
+ * Locks, in this order where two are held: change_lock, then lock. No function of
+ * the log is called with `lock` held, because the log's maintenance thread asks
+ * us what is live while it holds locks of its own; log_submit alone is called
+ * under change_lock, so that the order of changes in the log is the order in
+ * which they were decided.
+ */
+#ifndef STREAM_STREAM_INT_H
+#define STREAM_STREAM_INT_H
+
+#include "base/buf.h"
+#include "base/metric.h"
+#include "os/thread.h"
+#include "stream/stream.h"
+
+enum {
+    STREAM_MAGIC = 0x5354524d,
+    STREAMS_MAGIC = 0x53545253,
+    STREAM_BUCKETS = 1024,                  /* Of waiting readers; a power of two. */
+    STREAM_CATALOG_SLACK_BYTES = 256 << 10, /* Dead catalog bytes before a restatement. */
+    STREAM_RECORD_BYTES_DEFAULT = 1 << 20,
+    STREAM_RECORD_BYTES_CEILING = 10 << 20,
+    STREAM_ACCOUNT_BYTES = 12,
+    STREAM_REGION_MAX = 32,
+    STREAM_TAG_KEY_BYTES_MAX = 512,
+    STREAM_TAG_VALUE_BYTES_MAX = 1024,
+};
+
+/* First byte of a record of LOG_CONTROL_STREAMS; docs/formats/streams.md. */
+enum stream_entry {
+    ENTRY_SECRET = 1, /* 32 random bytes, once per data directory. */
+    ENTRY_NUMBER = 2, /* Stream numbers below this one are used up. */
+    ENTRY_STREAM = 3, /* Whole state of one stream: creation and restatement. */
+    ENTRY_DELETE = 4,
+    ENTRY_RETENTION = 5,
+    ENTRY_TAGS = 6,
+};
+
+struct shard {
+    u128 hash_first, hash_last;
+    i64 created_ms;
+    i64 closed_ms; /* 0 while open. */
+    u64 closed_no; /* Records of a closed shard have smaller numbers. */
+    u32 index;
+    i32 parent, adjacent_parent;
+};
+
+/* Immutable once published; a reshard publishes a new one. */
+struct shard_map {
+    struct shard_map *retired_next; /* Maps that a reader may still hold; freed with the stream. */
+    i32 count, open_count;
+    struct shard *shards; /* By index. */
+    u128 *open_first;     /* First hash key of the open shards, ascending. */
+    i32 *open_position;   /* Their places in `shards`. */
+};
+
+struct stream {
+    u32 magic;
+    u32 number;
+    i32 refs; /* Atomic. */
+    struct streams *owner;
+    struct stream_id id; /* Owned, one block. */
+    enum stream_mode mode;
+    i32 record_bytes_max;
+    i64 created_ms;
+    struct shard_map *map;   /* Atomic pointer. */
+    i32 retention_hours;     /* Atomic. */
+    bool is_deleted;         /* Atomic. */
+    bool is_deleting;        /* change_lock: a deletion is on its way. */
+    i32 tag_count;           /* lock */
+    i32 tag_pending;         /* change_lock: tags that changes on their way add. */
+    struct stream_tag *tags; /* lock; sorted by key, each pair one owned block at key.data. */
+    struct stream_counters counters;
+};
+
+struct change; /* One catalog change between log_submit and its callback. */
+
+struct waiter {
+    struct waiter *next;
+    u64 id;
+    struct log_channel channel;
+    u64 from_no;
+    stream_wake_fn fn;
+    void *ctx;
+};
+
+struct hold {
+    struct hold *next;
+    u64 id;
+    u64 first_no;
+};
+
+struct streams {
+    u32 magic;
+    struct os *os;
+    struct log *log;
+    int watch_id;
+    u8 secret[STREAM_SECRET_BYTES];
+    bool has_secret;
+
+    struct os_mutex change_lock;
+    struct os_cond change_idle; /* A change or a restatement has ended. */
+    struct change *changes;     /* In flight. */
+    i32 change_count;
+    u32 number_next;
+    bool is_restating;
+
+    struct os_rwlock lock;
+    struct stream **by_name; /* Sorted by id; each entry holds a reference. */
+    isize count, capacity;
+    struct stream **by_number; /* The same streams. */
+    u64 restated_no;           /* Catalog records below this one are superseded. */
+    isize catalog_bytes;       /* Written since the restatement, itself included. */
+
+    struct os_mutex wait_lock;
+    struct waiter *buckets[STREAM_BUCKETS]; /* wait_lock */
+    i64 waiter_count;                       /* Atomic; changed under wait_lock. */
+    u64 wait_next;
+
+    struct os_mutex hold_lock;
+    struct hold *holds;
+    u64 hold_next;
+    u64 hold_first_no; /* Atomic: smallest of the holds, UINT64_MAX when none. */
+    log_is_live_fn control_is_live;
+    void *control_ctx;
+};
+
+/* --- stream_map.c -------------------------------------------------------------------------- */
+
+struct shard_map *stream__map_new(i32 count);
+/* Sorts out the open ones; the shards are filled in. ERR_CORRUPT when the open shards do not tile
+ * the hash keys or indexes do not ascend. */
+MUST_USE err stream__map_finish(struct shard_map *map);
+struct shard_map *stream__map_uniform(i32 shard_count, i64 created_ms);
+void stream__map_free(struct shard_map *map);
+/* NULL when there is no shard of that index. */
+const struct shard *stream__map_find(const struct shard_map *map, u32 index);
+static inline const struct shard_map *stream__map(const struct stream *stream)
+{
+    return __atomic_load_n(&stream->map, __ATOMIC_ACQUIRE);
+}
+
+/* --- stream_catalog.c ---------------------------------------------------------------------- */
+
+int stream__id_cmp(struct stream_id a, struct stream_id b);
+/* Place of `id` in by_name, or where it belongs, with *found_out. lock held. */
+isize stream__index_of(const struct streams *streams, struct stream_id id, bool *found_out);
+struct stream *stream__by_number(const struct streams *streams, u32 number);
+void stream__encode(const struct stream *stream, struct buf *out);
+/* Applies one catalog record; takes the lock. The effects of a change and of its replay after a
+ * restart are this one function. */
+MUST_USE err stream__apply(struct streams *streams, str body);
+MUST_USE err stream__load(struct streams *streams, struct diag *diag);
+void stream__restate_if_due(struct streams *streams);
+void stream__put_str(struct buf *out, str s);
+
+/* --- stream_wait.c, stream_hold.c ----------------------------------------------------------- */
+
+void stream__on_publish(void *ctx, const struct log_frame *frame);
+/* Wakes every waiter of the stream: it changed. */
+void stream__wake_all(struct streams *streams, u32 number);
+void stream__free_waiters(struct streams *streams);
+bool stream__is_live(void *ctx, struct log_channel channel, u64 last_no, i64 arrival_ms);
+/* Arrival times before this one are past retention. */
+i64 stream__cutoff_ms(const struct stream *stream);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * stream/stream_map.c: the shards of one stream and the way from a hash key to
+ * its open shard. Ranges of a new stream are even, so a guess by proportion is
+ * right or next to right; after resharding a binary search follows.
+ */
+#include "stream/stream_int.h"
+
+#include <stdlib.h>
+
+struct shard_map *stream__map_new(i32 count)
+{
+    struct shard_map *map = NEW(struct shard_map);
+    map->count = count;
+    map->shards = mem_zalloc((isize)count * (isize)sizeof *map->shards);
+    return map;
+}
+
+void stream__map_free(struct shard_map *map)
+{
+    while (map != NULL) {
+        struct shard_map *next = map->retired_next;
+        mem_free(map->shards);
+        mem_free(map->open_first);
+        mem_free(map->open_position);
+        mem_free(map);
+        map = next;
+    }
+}
+
+static int open_cmp(const void *left, const void *right)
+{
+    const struct shard *const *a = left;
+    const struct shard *const *b = right;
+    return ((*a)->hash_first > (*b)->hash_first) - ((*a)->hash_first < (*b)->hash_first);
+}
+
+/* The open shards, sorted by hash key, tile 0 to 2^128 - 1. */
+static bool is_tiled(const struct shard *const *open, i32 count)
+{
+    u128 expected = 0;
+    for (i32 i = 0; i < count; i++) {
+        if (open[i]->hash_first != expected || open[i]->hash_last < expected) {
+            return false;
+        }
+        expected = open[i]->hash_last + 1; /* 0 after the last. */
+    }
+    return count > 0 && expected == 0;
+}
+
+err stream__map_finish(struct shard_map *map)
+{
+    const struct shard **open = mem_alloc((isize)map->count * (isize)sizeof *open);
+    for (i32 i = 0; i < map->count; i++) {
+        const struct shard *shard = &map->shards[i];
+        if (i > 0 && shard->index <= shard[-1].index) {
+            mem_free(open);
+            return ERR_CORRUPT;
+        }
+        if (shard->closed_ms == 0) {
+            open[map->open_count++] = shard;
+        }
+    }
+    qsort(open, (size_t)map->open_count, sizeof *open, open_cmp);
+    bool ok = is_tiled(open, map->open_count);
+    map->open_first = mem_alloc((isize)map->open_count * (isize)sizeof *map->open_first);
+    map->open_position = mem_alloc((isize)map->open_count * (isize)sizeof *map->open_position);
+    for (i32 i = 0; i < map->open_count; i++) {
+        map->open_first[i] = open[i]->hash_first;
+        map->open_position[i] = (i32)(open[i] - map->shards);
+    }
+    mem_free(open);
+    return ok ? OK : ERR_CORRUPT;
+}
+
+struct shard_map *stream__map_uniform(i32 shard_count, i64 created_ms)
+{
+    CHECK(shard_count > 0 && shard_count <= STREAM_SHARDS_MAX);
+    struct shard_map *map = stream__map_new(shard_count);
+    const u128 max = ~(u128)0;
+    /* floor(2^128 / n): 2^128 itself does not fit. */
+    u128 width = max / (u128)shard_count;
+    if (max % (u128)shard_count == (u128)shard_count - 1) {
+        width++;
+    }
+    for (i32 i = 0; i < shard_count; i++) {
+        bool is_last = i == shard_count - 1;
+        map->shards[i] = (struct shard){
+            .hash_first = width * (u128)i,
+            .hash_last = is_last ? max : width * (u128)(i + 1) - 1,
+            .created_ms = created_ms,
+            .index = (u32)i,
+            .parent = -1,
+            .adjacent_parent = -1,
+        };
+    }
+    err e = stream__map_finish(map);
+    CHECK(e == OK);
+    return map;
+}
+
+const struct shard *stream__map_find(const struct shard_map *map, u32 index)
+{
+    i32 low = 0;
+    i32 high = map->count;
+    if (index < (u32)map->count && map->shards[index].index == index) {
+        return &map->shards[index]; /* Nothing has expired yet: place and index agree. */
+    }
+    while (low < high) {
+        i32 middle = low + (high - low) / 2;
+        if (map->shards[middle].index < index) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < map->count && map->shards[low].index == index ? &map->shards[low] : NULL;
+}
+
+u32 stream_route(struct stream *stream, u128 hash)
+{
+    const struct shard_map *map = stream__map(stream);
+    const u128 *first = map->open_first;
+    i32 low = 0;
+    i32 high = map->open_count; /* The answer is in [low, high). */
+    i32 guess = (i32)(((u128)(u64)(hash >> 64) * (u64)map->open_count) >> 64);
+    if (hash >= first[guess]) {
+        if (guess + 1 == map->open_count || hash < first[guess + 1]) {
+            return map->shards[map->open_position[guess]].index;
+        }
+        low = guess + 1;
+    } else {
+        high = guess;
+    }
+    while (high - low > 1) {
+        i32 middle = low + (high - low) / 2;
+        if (hash >= first[middle]) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return map->shards[map->open_position[low]].index;
+}
+
+static void describe(const struct shard *shard, struct stream_shard *out)
+{
+    *out = (struct stream_shard){
+        .index = shard->index,
+        .hash_first = shard->hash_first,
+        .hash_last = shard->hash_last,
+        .created_ms = shard->created_ms,
+        .closed_ms = shard->closed_ms,
+        .parent = shard->parent,
+        .adjacent_parent = shard->adjacent_parent,
+    };
+    i64 created_s = shard->created_ms / 1000;
+    struct stream_sequence sequence = {created_s, 0, created_s, shard->index};
+    stream_sequence_format(&sequence, out->starting_sequence);
+    if (shard->closed_ms != 0) {
+        sequence.index = INT64_MAX;
+        sequence.arrival_s = shard->closed_ms / 1000;
+        stream_sequence_format(&sequence, out->ending_sequence);
+    }
+}
+
+bool stream_get_shard(struct stream *stream, i32 position, struct stream_shard *out)
+{
+    const struct shard_map *map = stream__map(stream);
+    if (position < 0 || position >= map->count) {
+        return false;
+    }
+    describe(&map->shards[position], out);
+    return true;
+}
+
+bool stream_find_shard(struct stream *stream, u32 index, struct stream_shard *out)
+{
+    const struct shard *shard = stream__map_find(stream__map(stream), index);
+    if (shard == NULL) {
+        return false;
+    }
+    describe(shard, out);
+    return true;
+}

@@ -1,0 +1,219 @@
+/*
+ * stream/stream_read.c: pages of one shard, and positions. A page holds the frames
+ * that its rows borrow from. Records past retention are skipped even while their
+ * segment still exists.
+ */
+#include "stream/stream_int.h"
+
+enum { PAGE_MAGIC = 0x50414745, FRAMES_DEFAULT = 1000 };
+
+struct stream_page {
+    u32 magic;
+    bool is_at_end;
+    struct stream_row *rows; /* Owned. */
+    isize count, capacity;
+    struct log_frame **frames; /* References. */
+    isize frame_count, frame_capacity;
+    isize bytes; /* Of data and partition keys. */
+};
+
+static void add_frame(struct stream_page *page, struct log_frame *frame)
+{
+    if (page->frame_count == page->frame_capacity) {
+        page->frame_capacity = MAX(4, 2 * page->frame_capacity);
+        page->frames = mem_resize(page->frames, page->frame_capacity * (isize)sizeof *page->frames);
+    }
+    page->frames[page->frame_count++] = frame;
+}
+
+static struct stream_row *add_row(struct stream_page *page)
+{
+    if (page->count == page->capacity) {
+        page->capacity = MAX(16, 2 * page->capacity);
+        page->rows = mem_resize(page->rows, page->capacity * (isize)sizeof *page->rows);
+    }
+    return &page->rows[page->count++];
+}
+
+i64 stream__cutoff_ms(const struct stream *stream)
+{
+    i64 hours = __atomic_load_n(&stream->retention_hours, __ATOMIC_RELAXED);
+    return os_wall_us(stream->owner->os) / 1000 - hours * 3600 * 1000;
+}
+
+/* Takes rows of `run` until a limit; true while there is room for more. */
+static bool take_rows(struct stream_page *page, struct log_run *run, i64 arrival_ms,
+                      const struct stream_read_limits *limits, u64 *next_no)
+{
+    struct log_record record;
+    while (page->count < limits->rows_max) {
+        struct log_run before = *run;
+        if (!log_run_next(run, &record)) {
+            return true;
+        }
+        struct stream_record decoded;
+        if (stream_record_decode(record.body, &decoded) != OK) {
+            /* The frame's checksum held, so this is a record of another version: not ours. */
+            *next_no = record.no + 1;
+            continue;
+        }
+        isize bytes = decoded.partition_key.len + decoded.data.len;
+        if (page->count > 0 && page->bytes + bytes > limits->bytes_max) {
+            *run = before;
+            return false;
+        }
+        page->bytes += bytes;
+        *add_row(page) = (struct stream_row){record.no, arrival_ms, decoded};
+        *next_no = record.no + 1;
+    }
+    return false;
+}
+
+/* The cursor of one stream_read. */
+struct reading {
+    struct stream *stream;
+    struct log_channel channel;
+    const struct stream_read_limits *limits;
+    struct stream_page *page;
+    u64 next_no;
+    i64 seen_ms; /* Arrival of the last frame that was looked at. */
+    bool is_at_tip;
+};
+
+/* Looks at the next frame of the shard; *more_out false when the page is complete. */
+static err read_frame(struct reading *r, i64 cutoff_ms, bool *more_out)
+{
+    struct log *log = r->stream->owner->log;
+    u64 tip = log_channel_tip(log, r->channel); /* Before the seek, which sees at least as much. */
+    struct log_frame *frame = NULL;
+    *more_out = false;
+    err e = r->next_no >= tip ? ERR_END : log_frame_seek(log, r->channel, r->next_no, &frame);
+    if (e == ERR_END) {
+        r->is_at_tip = true;
+        r->next_no = MAX(r->next_no, tip);
+        return OK;
+    }
+    TRY(e);
+    r->seen_ms = log_frame_arrival_ms(frame);
+    if (r->seen_ms < cutoff_ms) {
+        u64 first_no = 0;
+        log_frame_unref(frame);
+        TRY(log_seek_time(log, r->channel, cutoff_ms, &first_no));
+        *more_out = first_no > r->next_no;
+        r->next_no = MAX(r->next_no + 1, first_no);
+        return OK;
+    }
+    struct log_run run;
+    CHECK(log_frame_find(frame, r->channel, &run));
+    log_run_skip(&run, r->next_no);
+    r->next_no = MAX(r->next_no, run.first_no);
+    add_frame(r->page, frame);
+    *more_out = take_rows(r->page, &run, r->seen_ms, r->limits, &r->next_no);
+    return OK;
+}
+
+static bool is_shard_done(struct stream *stream, u32 shard, u64 next_no)
+{
+    const struct shard *found = stream__map_find(stream__map(stream), shard);
+    return found != NULL && found->closed_ms != 0 && next_no >= found->closed_no;
+}
+
+err stream_read(struct stream *stream, u32 shard, u64 from_no,
+                const struct stream_read_limits *limits, struct stream_page **out, u64 *next_no_out,
+                i64 *behind_ms_out)
+{
+    CHECK_MAGIC(stream, STREAM_MAGIC);
+    CHECK(limits->rows_max > 0 && limits->bytes_max > 0);
+    struct stream_page *page = NEW(struct stream_page);
+    page->magic = PAGE_MAGIC;
+    struct reading reading = {
+        .stream = stream,
+        .channel = {stream->number, shard},
+        .limits = limits,
+        .page = page,
+        .next_no = from_no,
+    };
+    i64 cutoff_ms = stream__cutoff_ms(stream);
+    i32 frames_max = limits->frames_max > 0 ? limits->frames_max : FRAMES_DEFAULT;
+    bool more = true;
+    for (i32 i = 0; more && i < frames_max; i++) {
+        err e = read_frame(&reading, cutoff_ms, &more);
+        if (e != OK) {
+            stream_page_free(page);
+            return e;
+        }
+    }
+    if (!reading.is_at_tip && page->count > 0) {
+        /* The page may have ended exactly at the newest record. */
+        struct log_frame *frame = NULL;
+        struct log *log = stream->owner->log;
+        reading.is_at_tip =
+            reading.next_no >= log_channel_tip(log, reading.channel) ||
+            log_frame_seek(log, reading.channel, reading.next_no, &frame) == ERR_END;
+        log_frame_unref(frame);
+    }
+    page->is_at_end = is_shard_done(stream, shard, reading.next_no);
+    metric_add(&stream->counters.records_out, (u64)page->count);
+    metric_add(&stream->counters.bytes_out, (u64)page->bytes);
+    i64 now_ms = os_wall_us(stream->owner->os) / 1000;
+    *behind_ms_out = reading.is_at_tip ? 0 : MAX(now_ms - reading.seen_ms, 0);
+    *next_no_out = reading.next_no;
+    *out = page;
+    return OK;
+}
+
+isize stream_page_count(const struct stream_page *page)
+{
+    CHECK_MAGIC(page, PAGE_MAGIC);
+    return page->count;
+}
+
+const struct stream_row *stream_page_row(const struct stream_page *page, isize index)
+{
+    DCHECK(index >= 0 && index < page->count);
+    return &page->rows[index];
+}
+
+bool stream_page_at_end(const struct stream_page *page)
+{
+    return page->is_at_end;
+}
+
+void stream_page_free(struct stream_page *page)
+{
+    if (page == NULL) {
+        return;
+    }
+    CHECK_MAGIC(page, PAGE_MAGIC);
+    for (isize i = 0; i < page->frame_count; i++) {
+        log_frame_unref(page->frames[i]);
+    }
+    mem_free(page->frames);
+    mem_free(page->rows);
+    page->magic = 0;
+    mem_free(page);
+}
+
+/* --- positions ------------------------------------------------------------------------------ */
+
+u64 stream_pos_horizon(struct stream *stream, u32 shard)
+{
+    u64 no = 1;
+    i64 cutoff_ms = stream__cutoff_ms(stream);
+    if (stream->created_ms > cutoff_ms || stream_pos_time(stream, shard, cutoff_ms, &no) != OK) {
+        return 1; /* Reading skips what is past retention in any case. */
+    }
+    return no;
+}
+
+u64 stream_pos_latest(struct stream *stream, u32 shard)
+{
+    return log_channel_tip(stream->owner->log, (struct log_channel){stream->number, shard});
+}
+
+err stream_pos_time(struct stream *stream, u32 shard, i64 arrival_ms, u64 *no_out)
+{
+    CHECK_MAGIC(stream, STREAM_MAGIC);
+    return log_seek_time(stream->owner->log, (struct log_channel){stream->number, shard},
+                         arrival_ms, no_out);
+}
