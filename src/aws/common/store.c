@@ -1,0 +1,222 @@
+/* aws/common/store.c: the connection, its statements and its schema's versions. */
+#include "aws/common/store.h"
+
+#include "aws/common/sqlite_vfs.h"
+#include "base/trace.h"
+#include "os/thread.h"
+
+#include <stdio.h>
+
+enum { STATEMENTS_MAX = 96 };
+
+struct store {
+    sqlite3 *db;
+    struct os_mutex lock; /* Held while db or statements are used. */
+    struct {
+        const char *sql;
+        sqlite3_stmt *statement;
+    } statements[STATEMENTS_MAX];
+    int statement_count;
+};
+
+static err error_of(struct store *store, int code)
+{
+    switch (code & 0xFF) {
+    case SQLITE_OK:
+    case SQLITE_DONE:
+    case SQLITE_ROW:
+        return OK;
+    case SQLITE_CONSTRAINT:
+        return ERR_EXISTS;
+    case SQLITE_FULL:
+        return ERR_FULL;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_CORRUPT;
+    default:
+        trace(TRACE_ERROR, "store", "metadata store failed",
+              T_STR("error", str_of(sqlite3_errmsg(store->db))), T_INT("code", code));
+        return ERR_IO;
+    }
+}
+
+static err run_text(struct store *store, const char *sql)
+{
+    return error_of(store, sqlite3_exec(store->db, sql, NULL, NULL, NULL));
+}
+
+static err read_version(struct store *store, int *out)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &statement, NULL);
+    if (code != SQLITE_OK) {
+        return error_of(store, code);
+    }
+    code = sqlite3_step(statement);
+    *out = sqlite3_column_int(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return error_of(store, code);
+}
+
+static err migrate(struct store *store, const char *path, const char *const *migrations, int count,
+                   struct diag *diag)
+{
+    int version;
+    TRY(read_version(store, &version));
+    if (version > count) {
+        return diag_set(diag, ERR_VERSION, "AWS0001",
+                        "\"%s\" was written by a newer leat (format %d, this one knows %d)", path,
+                        version, count);
+    }
+    for (; version < count; version++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "PRAGMA user_version = %d", version + 1);
+        TRY(store_begin(store));
+        err e = run_text(store, migrations[version]);
+        if (e == OK) {
+            e = run_text(store, text);
+        }
+        if (e != OK) {
+            store_rollback(store);
+            return e;
+        }
+        TRY(store_commit(store));
+    }
+    return OK;
+}
+
+err store_open(struct os *os, const char *path, const char *const *migrations, int migration_count,
+               struct store **out, struct diag *diag)
+{
+    struct store *store = NEW(struct store);
+    os_mutex_init(&store->lock);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int code = sqlite3_open_v2(path, &store->db, flags, sqlite_vfs_name(os));
+    err e = error_of(store, code);
+    if (e == OK) {
+        e = run_text(store, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+                            "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
+                            "PRAGMA cache_size = -1024; PRAGMA foreign_keys = ON");
+    }
+    if (e == OK) {
+        e = migrate(store, path, migrations, migration_count, diag);
+    }
+    if (e != OK) {
+        (void)diag_set(diag, e, "AWS0002", "cannot open \"%s\": %s", path,
+                       sqlite3_errmsg(store->db));
+        store_close(store);
+        return e;
+    }
+    *out = store;
+    return OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (int i = 0; i < store->statement_count; i++) {
+        (void)sqlite3_finalize(store->statements[i].statement);
+    }
+    CHECK(sqlite3_close(store->db) == SQLITE_OK);
+    os_mutex_deinit(&store->lock);
+    mem_free(store);
+}
+
+sqlite3 *store_lock(struct store *store)
+{
+    os_mutex_lock(&store->lock);
+    return store->db;
+}
+
+void store_unlock(struct store *store)
+{
+    os_mutex_unlock(&store->lock);
+}
+
+sqlite3_stmt *store_statement(struct store *store, const char *sql)
+{
+    int i = 0;
+    while (i < store->statement_count && store->statements[i].sql != sql) {
+        i++;
+    }
+    if (i == store->statement_count) {
+        CHECK(i < STATEMENTS_MAX);
+        int code = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                      &store->statements[i].statement, NULL);
+        if (code != SQLITE_OK) {
+            trace(TRACE_ERROR, "store", "statement does not compile",
+                  T_STR("error", str_of(sqlite3_errmsg(store->db))));
+        }
+        CHECK(code == SQLITE_OK);
+        store->statements[i].sql = sql;
+        store->statement_count++;
+    }
+    sqlite3_stmt *statement = store->statements[i].statement;
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return statement;
+}
+
+err store_run(struct store *store, sqlite3_stmt *statement)
+{
+    err e = error_of(store, sqlite3_step(statement));
+    (void)sqlite3_reset(statement);
+    return e;
+}
+
+bool store_row(struct store *store, sqlite3_stmt *statement, err *error_out)
+{
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        return true;
+    }
+    err e = error_of(store, code);
+    (void)sqlite3_reset(statement);
+    if (e != OK) {
+        *error_out = e;
+    }
+    return false;
+}
+
+err store_begin(struct store *store)
+{
+    return run_text(store, "BEGIN IMMEDIATE");
+}
+
+err store_commit(struct store *store)
+{
+    return run_text(store, "COMMIT");
+}
+
+void store_rollback(struct store *store)
+{
+    IGNORE(run_text(store, "ROLLBACK")); /* Nothing to undo when the failure ended it already. */
+}
+
+void store_bind_text(sqlite3_stmt *statement, int index, str text)
+{
+    const char *data = text.len == 0 ? "" : (const char *)text.data;
+    CHECK(sqlite3_bind_text64(statement, index, data, (u64)text.len, SQLITE_TRANSIENT,
+                              SQLITE_UTF8) == SQLITE_OK);
+}
+
+void store_bind_blob(sqlite3_stmt *statement, int index, str bytes)
+{
+    const void *data = bytes.len == 0 ? "" : (const void *)bytes.data;
+    CHECK(sqlite3_bind_blob64(statement, index, data, (u64)bytes.len, SQLITE_TRANSIENT) ==
+          SQLITE_OK);
+}
+
+str store_text(sqlite3_stmt *statement, int column)
+{
+    const void *data = sqlite3_column_text(statement, column);
+    return str_from(data, sqlite3_column_bytes(statement, column));
+}
+
+str store_blob(sqlite3_stmt *statement, int column)
+{
+    const void *data = sqlite3_column_blob(statement, column);
+    return str_from(data, sqlite3_column_bytes(statement, column));
+}
