@@ -166,6 +166,11 @@ err store_run(struct store *store, sqlite3_stmt *statement)
     return e;
 }
 
+int store_changes(struct store *store)
+{
+    return sqlite3_changes(store->db);
+}
+
 bool store_row(struct store *store, sqlite3_stmt *statement, err *error_out)
 {
     int code = sqlite3_step(statement);

@@ -33,6 +33,8 @@ sqlite3_stmt *store_statement(struct store *store, const char *sql);
 /* Runs a statement that gives no rows. ERR_EXISTS for a violated constraint, ERR_FULL for a full
  * disk, ERR_IO otherwise. */
 MUST_USE err store_run(struct store *store, sqlite3_stmt *statement);
+/* Rows that the last store_run changed. */
+int store_changes(struct store *store);
 /* true while there is a row; *error_out is set (and false returned) when stepping failed. */
 bool store_row(struct store *store, sqlite3_stmt *statement, err *error_out);
 /* BEGIN IMMEDIATE, COMMIT, ROLLBACK. */
