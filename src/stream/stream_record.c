@@ -60,8 +60,6 @@ u8 *stream_batch_reserve(struct stream *stream, struct log_batch *batch,
         out += sizeof(u128);
     }
     memcpy(out, key.data, (size_t)key.len);
-    metric_add(&stream->counters.records_in, 1);
-    metric_add(&stream->counters.bytes_in, (u64)(key.len + data_bytes));
     if (shard_out != NULL) {
         *shard_out = channel.shard;
     }

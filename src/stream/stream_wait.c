@@ -41,9 +41,46 @@ static void fire(struct waiter *waiter)
     }
 }
 
+/* What is durable counts as put; lock is held for reading. */
+static void count_run(struct stream *stream, struct log_run run)
+{
+    struct log_record record;
+    u64 bytes = 0;
+    u32 count = run.count;
+    while (log_run_next(&run, &record)) {
+        struct stream_record decoded;
+        if (stream_record_decode(record.body, &decoded) == OK) {
+            bytes += (u64)(decoded.partition_key.len + decoded.data.len);
+        }
+    }
+    metric_add(&stream->counters.records_in, count);
+    metric_add(&stream->counters.bytes_in, bytes);
+}
+
+static void count_records(struct streams *streams, const struct log_frame *frame)
+{
+    struct stream *stream = NULL;
+    isize runs = log_frame_run_count(frame);
+    os_rwlock_read(&streams->lock);
+    for (isize i = 0; i < runs; i++) {
+        struct log_run run = log_frame_run(frame, i);
+        if (run.channel.stream == 0) {
+            continue;
+        }
+        if (stream == NULL || stream->number != run.channel.stream) {
+            stream = stream__by_number(streams, run.channel.stream);
+        }
+        if (stream != NULL) {
+            count_run(stream, run);
+        }
+    }
+    os_rwlock_unlock(&streams->lock);
+}
+
 void stream__on_publish(void *ctx, const struct log_frame *frame)
 {
     struct streams *streams = ctx;
+    count_records(streams, frame);
     /* Sequentially consistent with stream_wait: it counts itself, then looks for records; here
      * records are published, then waiters are counted. One of the two sees the other. */
     if (__atomic_load_n(&streams->waiter_count, __ATOMIC_SEQ_CST) == 0) {

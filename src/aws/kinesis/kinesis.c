@@ -1,0 +1,185 @@
+/* aws/kinesis/kinesis.c: the service and the first steps of each request. */
+#include "aws/kinesis/kinesis.h"
+#include "aws/kinesis/kinesis_int.h"
+
+enum { READER_QUEUE_MAX = 1024 };
+
+static err kinesis_open(const struct aws_env *env, void **out, struct diag *diag)
+{
+    (void)diag; /* There is nothing here that can fail. */
+    struct kinesis *service = NEW(struct kinesis);
+    service->magic = KINESIS_MAGIC;
+    service->os = env->os;
+    service->streams = env->streams;
+    service->readers = os_pool_new("kinesis-read", KINESIS_READERS_MAX, READER_QUEUE_MAX);
+    streams_get_secret(env->streams, service->secret);
+    *out = service;
+    return OK;
+}
+
+static void kinesis_close(void *object)
+{
+    struct kinesis *service = object;
+    if (service == NULL) {
+        return;
+    }
+    CHECK_MAGIC(service, KINESIS_MAGIC);
+    os_pool_free(service->readers);
+    service->magic = 0;
+    mem_free(service);
+}
+
+/* --- requests ------------------------------------------------------------------------------- */
+
+/* Answers and returns false when the body is of no form that we read. */
+static bool check_content_type(struct kinesis_call *call)
+{
+    str type = http_header(call->x, "content-type");
+    str rest = type;
+    str essence = str_trim(str_split(&rest, ';', NULL));
+    if (str_eq_nocase(essence, STR("application/x-amz-json-1.1"))) {
+        return true;
+    }
+    if (str_eq_nocase(essence, STR("application/x-amz-cbor-1.1"))) {
+        kinesis__fail_status(call, 415, "UnsupportedMediaTypeException",
+                             "application/x-amz-cbor-1.1 is not supported yet: use JSON (Java: "
+                             "-Daws.cborEnabled=false, or AWS_CBOR_DISABLE=1 with SDK 1)");
+        return false;
+    }
+    kinesis__fail_status(call, 404, "UnknownOperationException",
+                         "the Content-Type must be application/x-amz-json-1.1");
+    return false;
+}
+
+static void on_body(struct http_exchange *x, void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    if (http_body_error(x) != OK) {
+        kinesis__fail_status(call, 413, "RequestEntityTooLargeException",
+                             "the body of a request may have at most %d bytes",
+                             KINESIS_BODY_BYTES_MAX);
+        return;
+    }
+    str body = http_body(x);
+    call->operation = kinesis__find_operation(call->request->operation);
+    if (call->operation == NULL && body.len == 0) {
+        kinesis__fail(call, "UnknownOperationException", "there is no operation in this request");
+        return;
+    }
+    if (body.len == 0) {
+        kinesis__fail_form(call, NULL);
+        return;
+    }
+    if (!check_content_type(call)) {
+        return;
+    }
+    if (call->operation == NULL) {
+        kinesis__fail(call, "UnknownOperationException", "Kinesis has no operation \"" STR_FMT "\"",
+                      STR_ARG(str_slice(call->request->operation, 0, 64)));
+        return;
+    }
+    if (call->operation->run == NULL) {
+        kinesis__fail_status(call, 501, "NotImplementedException",
+                             "the operation %s of Kinesis is not supported by leat yet",
+                             call->operation->name);
+        return;
+    }
+    bool is_put =
+        call->operation->run == kinesis__put_record || call->operation->run == kinesis__put_records;
+    if (is_put && kinesis__put_fast(call, body)) {
+        return;
+    }
+    if (kinesis__validate(call, body)) {
+        call->operation->run(call);
+    }
+}
+
+static void kinesis_handle(struct aws_request *request)
+{
+    struct kinesis *service = request->service;
+    CHECK_MAGIC(service, KINESIS_MAGIC);
+    struct arena *arena = http_arena(request->x);
+    struct kinesis_call *call = ARENA_NEW(arena, struct kinesis_call);
+    call->service = service;
+    call->request = request;
+    call->x = request->x;
+    call->arena = arena;
+    http_collect_body(request->x, KINESIS_BODY_BYTES_MAX, on_body, call);
+}
+
+/* --- reset ---------------------------------------------------------------------------------- */
+
+struct reset {
+    struct stream **streams; /* References. */
+    isize count, capacity;
+    struct os_mutex mutex;
+    struct os_cond cond;
+    isize running;
+    err result;
+};
+
+static bool collect(void *ctx, struct stream *stream)
+{
+    struct reset *reset = ctx;
+    if (reset->count == reset->capacity) {
+        reset->capacity = MAX(16, 2 * reset->capacity);
+        reset->streams =
+            mem_resize(reset->streams, reset->capacity * (isize)sizeof(struct stream *));
+    }
+    stream_ref(stream);
+    reset->streams[reset->count++] = stream;
+    return true;
+}
+
+static void deleted(void *ctx, err e)
+{
+    struct reset *reset = ctx;
+    os_mutex_lock(&reset->mutex);
+    reset->running--;
+    reset->result = e != OK ? e : reset->result;
+    os_cond_signal(&reset->cond);
+    os_mutex_unlock(&reset->mutex);
+}
+
+/* Deletes every stream of every account and region, and waits until that is durable. */
+static err kinesis_reset(void *object)
+{
+    struct kinesis *service = object;
+    CHECK_MAGIC(service, KINESIS_MAGIC);
+    struct reset reset = {0};
+    os_mutex_init(&reset.mutex);
+    os_cond_init(&reset.cond);
+    streams_each(service->streams, STR_EMPTY, STR_EMPTY, collect, &reset);
+    reset.running = reset.count;
+    for (isize i = 0; i < reset.count; i++) {
+        err e = stream_delete(reset.streams[i], deleted, &reset);
+        if (e != OK) {
+            deleted(&reset, e == ERR_NOT_FOUND ? OK : e);
+        }
+    }
+    os_mutex_lock(&reset.mutex);
+    while (reset.running > 0) {
+        os_cond_wait(&reset.cond, &reset.mutex);
+    }
+    os_mutex_unlock(&reset.mutex);
+    for (isize i = 0; i < reset.count; i++) {
+        stream_unref(reset.streams[i]);
+    }
+    mem_free(reset.streams);
+    os_cond_deinit(&reset.cond);
+    os_mutex_deinit(&reset.mutex);
+    return reset.result;
+}
+
+static const char *const scopes[] = {"kinesis", NULL};
+static const char *const prefixes[] = {"Kinesis_20131202", NULL};
+
+const struct aws_service kinesis_service = {
+    .name = "kinesis",
+    .scopes = scopes,
+    .target_prefixes = prefixes,
+    .open = kinesis_open,
+    .close = kinesis_close,
+    .handle = kinesis_handle,
+    .reset = kinesis_reset,
+};

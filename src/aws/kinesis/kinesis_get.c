@@ -1,0 +1,369 @@
+/*
+ * aws/kinesis/kinesis_get.c: GetShardIterator and GetRecords. Whatever may touch
+ * the disk (old records, a search by time) runs on a reader thread, which builds the
+ * whole answer; a reader at the tip is answered at once on the loop.
+ */
+#include "aws/kinesis/kinesis_int.h"
+#include "base/cal.h"
+#include "codec/base64.h"
+
+#include <stdio.h>
+
+struct read_job {
+    u32 shard;
+    u64 from_no;
+    i32 rows_max;
+    i64 at_ms; /* Of an AT_TIMESTAMP search; then rows_max is 0. */
+};
+
+static void put_iterator(struct kinesis_call *call, const char *name, u64 no)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    struct token token = {
+        .kind = TOKEN_ITERATOR,
+        .stream = info.number,
+        .shard = call->read->shard,
+        .no = no,
+        .issued_ms = kinesis__now_ms(call->service),
+    };
+    buf_printf(&call->body, "\"%s\":\"", name);
+    kinesis__put_token(call->service, &token, &call->body);
+    buf_append_byte(&call->body, '"');
+}
+
+static void finish(struct http_exchange *x, void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    (void)x;
+    if (call->result == OK) {
+        kinesis__respond(call, &call->body);
+        return;
+    }
+    buf_deinit(&call->body);
+    kinesis__fail_status(call, err_http_status(call->result), "InternalFailure",
+                         "the log could not be read: %s", err_text(call->result));
+}
+
+/* --- GetShardIterator ----------------------------------------------------------------------- */
+
+static void respond_iterator(struct kinesis_call *call, u64 no)
+{
+    buf_append_byte(&call->body, '{');
+    put_iterator(call, "ShardIterator", no);
+    buf_append_byte(&call->body, '}');
+    kinesis__respond(call, &call->body);
+}
+
+/* READER */
+static void search_time(void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    u64 no = 0;
+    call->result = stream_pos_time(call->stream, call->read->shard, call->read->at_ms, &no);
+    if (call->result == OK) {
+        buf_append_byte(&call->body, '{');
+        put_iterator(call, "ShardIterator", no);
+        buf_append_byte(&call->body, '}');
+    }
+    http_post(call->x, finish, call);
+}
+
+static void run_reader(struct kinesis_call *call, void (*run)(void *ctx))
+{
+    if (os_pool_submit(call->service->readers, run, call) != OK) {
+        kinesis__fail_status(call, 503, "InternalFailure",
+                             "too many requests are reading old records at once");
+    }
+}
+
+static void begin_time(struct kinesis_call *call)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    i64 now_ms = kinesis__now_ms(call->service);
+    i64 at_ms = call->args[ARG_TIMESTAMP].number;
+    if (at_ms > now_ms + KINESIS_CLOCK_SKEW_MS) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "The timestampInMillis parameter cannot be greater than the "
+                      "currentTimestampInMillis. timestampInMillis: %lld, "
+                      "currentTimestampInMillis: %lld",
+                      (long long)at_ms, (long long)now_ms);
+        return;
+    }
+    if (at_ms <= now_ms - (i64)info.retention_hours * 3600 * 1000 || at_ms <= info.created_ms) {
+        respond_iterator(call, 1); /* The trim horizon: reading skips what is past retention. */
+        return;
+    }
+    call->read->at_ms = MIN(at_ms, now_ms);
+    run_reader(call, search_time);
+}
+
+static void fail_sequence(struct kinesis_call *call, str text, str shard_id)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    kinesis__fail(call, "InvalidArgumentException",
+                  "StartingSequenceNumber " STR_FMT " used in GetShardIterator on shard " STR_FMT
+                  " in stream " STR_FMT " under account " STR_FMT
+                  " is invalid because it did not come from this stream.",
+                  STR_ARG(text), STR_ARG(shard_id), STR_ARG(info.id.name),
+                  STR_ARG(info.id.account));
+}
+
+static void begin_sequence(struct kinesis_call *call, const struct stream_shard *shard,
+                           bool is_after)
+{
+    str text = call->args[ARG_SEQUENCE].text;
+    str shard_id = call->args[ARG_SHARD_ID].text;
+    struct stream_sequence sequence;
+    if (stream_sequence_parse(text, &sequence) != OK) {
+        fail_sequence(call, text, shard_id);
+        return;
+    }
+    if (sequence.shard != shard->index) {
+        char encoded[21];
+        stream_shard_format(sequence.shard, encoded);
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Invalid StartingSequenceNumber. It encodes %s, while it was used in a call "
+                      "to a shard with " STR_FMT,
+                      encoded, STR_ARG(shard_id));
+        return;
+    }
+    if (sequence.shard_created_s != shard->created_ms / 1000) {
+        fail_sequence(call, text, shard_id);
+        return;
+    }
+    if (sequence.index == INT64_MAX) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Invalid SequenceNumber for ShardIteratorType " STR_FMT
+                      ", SequenceNumber has reached max possible value for the shard.",
+                      STR_ARG(call->args[ARG_ITERATOR_TYPE].text));
+        return;
+    }
+    if (sequence.index >= stream_pos_latest(call->stream, shard->index) && sequence.index > 0) {
+        fail_sequence(call, text, shard_id);
+        return;
+    }
+    respond_iterator(call, sequence.index + (is_after ? 1 : 0));
+}
+
+void kinesis__get_shard_iterator(struct kinesis_call *call)
+{
+    struct stream_shard shard;
+    if (!kinesis__find_stream(call) ||
+        !kinesis__find_shard(call, call->args[ARG_SHARD_ID].text, &shard)) {
+        return;
+    }
+    call->read = ARENA_NEW(call->arena, struct read_job);
+    call->read->shard = shard.index;
+    str type = call->args[ARG_ITERATOR_TYPE].text;
+    bool is_after = str_eq(type, STR("AFTER_SEQUENCE_NUMBER"));
+    bool is_sequence = is_after || str_eq(type, STR("AT_SEQUENCE_NUMBER"));
+    bool is_time = str_eq(type, STR("AT_TIMESTAMP"));
+    bool has_sequence = call->args[ARG_SEQUENCE].is_set;
+    bool has_time = call->args[ARG_TIMESTAMP].is_set;
+    if (is_time && !has_time) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. "
+                      "Current request has no timestamp parameter.");
+    } else if (is_sequence != has_sequence) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and "
+                      "StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no "
+                      "StartingSequenceNumber. Request specified " STR_FMT " and %s.",
+                      STR_ARG(type),
+                      has_sequence ? "also a StartingSequenceNumber" : "no StartingSequenceNumber");
+    } else if (is_time) {
+        begin_time(call);
+    } else if (is_sequence) {
+        begin_sequence(call, &shard, is_after);
+    } else if (str_eq(type, STR("LATEST"))) {
+        respond_iterator(call, stream_pos_latest(call->stream, shard.index));
+    } else {
+        respond_iterator(call, 1);
+    }
+}
+
+/* --- GetRecords ----------------------------------------------------------------------------- */
+
+static void put_row(struct kinesis_call *call, const struct stream_row *row, struct buf *out)
+{
+    char sequence[STREAM_SEQUENCE_DIGITS + 1];
+    stream_row_sequence(call->stream, call->read->shard, row->no, row->arrival_ms, sequence);
+    buf_append(out, STR("{\"SequenceNumber\":\""));
+    buf_append_bytes(out, sequence, STREAM_SEQUENCE_DIGITS);
+    buf_append(out, STR("\",\"ApproximateArrivalTimestamp\":"));
+    kinesis__put_time(out, row->arrival_ms);
+    buf_append(out, STR(",\"Data\":\""));
+    base64_append(out, row->record.data);
+    buf_append(out, STR("\",\"PartitionKey\":"));
+    kinesis__put_quoted(out, row->record.partition_key);
+    buf_append_byte(out, '}');
+}
+
+/* Children of a closed shard that was read to its end: what tells consumers to go on there. */
+static void put_children(struct kinesis_call *call, struct buf *out)
+{
+    struct stream_shard shard;
+    char id[21];
+    char digits[40];
+    bool is_first = true;
+    i32 parent = (i32)call->read->shard;
+    buf_append(out, STR(",\"ChildShards\":["));
+    for (i32 i = 0; stream_get_shard(call->stream, i, &shard); i++) {
+        if (shard.parent != parent && shard.adjacent_parent != parent) {
+            continue;
+        }
+        stream_shard_format(shard.index, id);
+        buf_printf(out, "%s{\"ShardId\":\"%s\",\"ParentShards\":[", is_first ? "" : ",", id);
+        stream_shard_format((u32)shard.parent, id);
+        buf_printf(out, "\"%s\"", id);
+        if (shard.adjacent_parent >= 0) {
+            stream_shard_format((u32)shard.adjacent_parent, id);
+            buf_printf(out, ",\"%s\"", id);
+        }
+        stream_hash_format(shard.hash_first, digits);
+        buf_printf(out, "],\"HashKeyRange\":{\"StartingHashKey\":\"%s\"", digits);
+        stream_hash_format(shard.hash_last, digits);
+        buf_printf(out, ",\"EndingHashKey\":\"%s\"}}", digits);
+        is_first = false;
+    }
+    buf_append_byte(out, ']');
+}
+
+/* Any thread: reads a page and builds the answer. */
+static void build_page(struct kinesis_call *call)
+{
+    struct stream_read_limits limits = {
+        .rows_max = call->read->rows_max,
+        .bytes_max = KINESIS_GET_BYTES_MAX,
+    };
+    struct stream_page *page = NULL;
+    u64 next_no = 0;
+    i64 behind_ms = 0;
+    call->result = stream_read(call->stream, call->read->shard, call->read->from_no, &limits, &page,
+                               &next_no, &behind_ms);
+    if (call->result != OK) {
+        return;
+    }
+    struct buf *out = &call->body;
+    isize count = stream_page_count(page);
+    isize bytes = 0;
+    for (isize i = 0; i < count; i++) {
+        const struct stream_record *record = &stream_page_row(page, i)->record;
+        bytes += 180 + record->partition_key.len + (record->data.len + 2) / 3 * 4;
+    }
+    IGNORE(buf_reserve(out, bytes + 512) == NULL); /* One allocation in the usual case. */
+    buf_append(out, STR("{\"Records\":["));
+    for (isize i = 0; i < count; i++) {
+        if (i > 0) {
+            buf_append_byte(out, ',');
+        }
+        put_row(call, stream_page_row(page, i), out);
+    }
+    buf_append_byte(out, ']');
+    if (stream_page_at_end(page)) {
+        put_children(call, out);
+    } else {
+        buf_append_byte(out, ',');
+        put_iterator(call, "NextShardIterator", next_no);
+    }
+    buf_printf(out, ",\"MillisBehindLatest\":%lld}", (long long)behind_ms);
+    stream_page_free(page);
+    stream_count_call(call->stream, false);
+}
+
+/* READER */
+static void read_page(void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    build_page(call);
+    http_post(call->x, finish, call);
+}
+
+/* "Thu Jan 22 01:22:02 UTC 2015", as AWS writes times in this message. */
+static void format_time(i64 ms, char *out, isize capacity)
+{
+    static const char days[] = "ThuFriSatSunMonTueWed"; /* 1970-01-01 was a Thursday. */
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    struct cal cal;
+    cal_from_us(ms * 1000, &cal);
+    i64 day = cal_days_from_civil(cal.year, cal.month, cal.day) % 7;
+    snprintf(out, (size_t)capacity, "%.3s %.3s %02d %02d:%02d:%02d UTC %lld", days + 3 * day,
+             months + (isize)3 * (cal.month - 1), cal.day, cal.hour, cal.minute, cal.second,
+             (long long)cal.year);
+}
+
+static void fail_expired(struct kinesis_call *call, i64 issued_ms, i64 now_ms)
+{
+    char issued[64];
+    char now[64];
+    format_time(issued_ms, issued, sizeof issued);
+    format_time(now_ms, now, sizeof now);
+    kinesis__fail(call, "ExpiredIteratorException",
+                  "Iterator expired. The iterator was created at time %s while right now it is %s "
+                  "which is further in the future than the tolerated delay of %d milliseconds.",
+                  issued, now, KINESIS_TOKEN_MS);
+}
+
+/* The stream that an iterator was made for; answers and returns false when it cannot be read from
+ * here. */
+static bool find_iterator_stream(struct kinesis_call *call, const struct token *token)
+{
+    const struct aws_caller *caller = &call->request->caller;
+    call->stream = streams_find_number(call->service->streams, token->stream);
+    if (call->stream == NULL) {
+        kinesis__fail(call, "ResourceNotFoundException",
+                      "The stream of this ShardIterator does not exist any more.");
+        return false;
+    }
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    struct buf arn = {0};
+    kinesis__put_arn(&arn, info.id);
+    str quoted = buf_str(&arn);
+    bool is_same = !call->args[ARG_STREAM_ARN].is_set ||
+                   str_eq(str_slice(quoted, 1, quoted.len - 1), call->args[ARG_STREAM_ARN].text);
+    buf_deinit(&arn);
+    if (!is_same || !str_eq(info.id.account, caller->account) ||
+        !str_eq(info.id.region, caller->region)) {
+        kinesis__fail(call, "InvalidArgumentException", "Invalid ShardIterator.");
+        return false;
+    }
+    return true;
+}
+
+void kinesis__get_records(struct kinesis_call *call)
+{
+    str text = call->args[ARG_ITERATOR].text;
+    if (text.len >= 2 && text.data[0] == '"' && text.data[text.len - 1] == '"') {
+        text = str_slice(text, 1, text.len - 1); /* As shells that pass JSON on leave it. */
+    }
+    struct token token;
+    if (kinesis__open_token(call->service, call->arena, text, TOKEN_ITERATOR, &token) != OK) {
+        kinesis__fail(call, "InvalidArgumentException", "Invalid ShardIterator.");
+        return;
+    }
+    i64 now_ms = kinesis__now_ms(call->service);
+    if (now_ms - token.issued_ms > KINESIS_TOKEN_MS) {
+        fail_expired(call, token.issued_ms, now_ms);
+        return;
+    }
+    if (!find_iterator_stream(call, &token)) {
+        return;
+    }
+    call->read = ARENA_NEW(call->arena, struct read_job);
+    *call->read = (struct read_job){
+        .shard = token.shard,
+        .from_no = token.no,
+        .rows_max = call->args[ARG_LIMIT].is_set ? (i32)call->args[ARG_LIMIT].number
+                                                 : KINESIS_GET_RECORDS_MAX,
+    };
+    if (token.no >= stream_pos_latest(call->stream, token.shard)) {
+        build_page(call);
+        finish(call->x, call);
+    } else {
+        run_reader(call, read_page);
+    }
+}

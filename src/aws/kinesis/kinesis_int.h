@@ -1,0 +1,264 @@
+/*
+ * aws/kinesis/kinesis_int.h: shared by the files of this service only.
+ *
+ * The way of a request: kinesis.c collects the body and checks its form;
+ * kinesis_validate.c turns it into arguments by the tables of kinesis_ops.c; a
+ * handler answers at once, or submits to the log and answers when that is durable.
+ */
+#ifndef AWS_KINESIS_KINESIS_INT_H
+#define AWS_KINESIS_KINESIS_INT_H
+
+#include "aws/common/service.h"
+#include "codec/json.h"
+#include "os/thread.h"
+
+enum {
+    KINESIS_MAGIC = 0x4b494e53,
+    KINESIS_BODY_BYTES_MAX = 16 << 20,     /* Of a request: 10 MiB in base64, keys, JSON. */
+    KINESIS_PUT_RECORDS_MAX = 500,         /* Records of one PutRecords. */
+    KINESIS_PUT_BYTES_MAX = 10 << 20,      /* Data and keys of one PutRecords. */
+    KINESIS_GET_BYTES_MAX = 10 << 20,      /* Data and keys of one GetRecords. */
+    KINESIS_GET_RECORDS_MAX = 10000,       /* Records of one GetRecords; also the default. */
+    KINESIS_TOKEN_MS = 300000,             /* Life of iterators and NextTokens. */
+    KINESIS_TOKEN_BYTES_MAX = 512,         /* In base64. */
+    KINESIS_CLOCK_SKEW_MS = 5000,          /* Of clients whose clock is ahead. */
+    KINESIS_ACCOUNT_SHARDS_MAX = 100000,   /* Open shards of one account and region. */
+    KINESIS_ACCOUNT_ON_DEMAND_MAX = 10000, /* On-demand streams of one account and region. */
+    KINESIS_LIST_STREAMS_DEFAULT = 100,
+    KINESIS_DESCRIBE_SHARDS_MAX = 100,
+    KINESIS_LIST_SHARDS_MAX = 1000,
+    KINESIS_JSON_DEPTH_MAX = 64,
+    KINESIS_READERS_MAX = 8, /* Threads that read old records from the disk. */
+};
+
+struct kinesis {
+    u32 magic;
+    struct os *os;
+    struct streams *streams;
+    struct os_pool *readers;
+    u8 secret[STREAM_SECRET_BYTES];
+    u32 token_count; /* Atomic; makes each token different. */
+};
+
+/* Every member that some request has, after validation. */
+enum arg {
+    ARG_STREAM_NAME,
+    ARG_STREAM_ARN,
+    ARG_RESOURCE_ARN,
+    ARG_SHARD_COUNT,
+    ARG_MODE_DETAILS,
+    ARG_MODE,
+    ARG_TAGS,
+    ARG_TAG_KEYS,
+    ARG_RECORD_KIB,
+    ARG_WARM_THROUGHPUT,
+    ARG_ENFORCE,
+    ARG_LIMIT,
+    ARG_START_SHARD,
+    ARG_START_STREAM,
+    ARG_START_TAG,
+    ARG_NEXT_TOKEN,
+    ARG_CREATED,
+    ARG_FILTER,
+    ARG_FILTER_TYPE,
+    ARG_FILTER_SHARD,
+    ARG_TIMESTAMP,
+    ARG_DATA,
+    ARG_PARTITION_KEY,
+    ARG_HASH_KEY,
+    ARG_ORDERING,
+    ARG_RECORDS,
+    ARG_SHARD_ID,
+    ARG_ITERATOR_TYPE,
+    ARG_SEQUENCE,
+    ARG_ITERATOR,
+    ARG_HOURS,
+    ARG_COUNT,
+    ARG_NONE = -1,
+};
+
+struct put_entry {
+    str data; /* base64 */
+    str key;
+    str hash; /* Decimal; empty when not given. */
+};
+
+struct pair {
+    str key, value;
+};
+
+struct arg_value {
+    bool is_set;
+    i64 number;  /* Integers, booleans; timestamps in milliseconds. */
+    str text;    /* Strings, blobs (base64), enums. */
+    isize count; /* Of a list or map. */
+    struct put_entry *entries;
+    struct pair *pairs; /* Of a map; of a list of strings the keys only. */
+};
+
+enum member_kind {
+    MEMBER_STRING,
+    MEMBER_INTEGER,
+    MEMBER_BOOLEAN,
+    MEMBER_TIMESTAMP,
+    MEMBER_BLOB,
+    MEMBER_STRUCT,
+    MEMBER_STRINGS, /* List of strings. */
+    MEMBER_MAP,     /* String to string. */
+    MEMBER_RECORDS, /* List of PutRecordsRequestEntry. */
+};
+
+enum { NO_MIN = INT32_MIN, NO_MAX = INT32_MAX };
+
+struct pattern {
+    const char *text; /* As the service model writes it. */
+    bool (*matches)(str s);
+};
+
+struct member {
+    const char *name;
+    enum arg arg;
+    enum member_kind kind;
+    bool is_required;
+    i32 min, max; /* Of the length, or of the value of an integer. */
+    const struct pattern *pattern;
+    const char *const *values;    /* Of an enum, NULL-terminated. */
+    const struct member *members; /* Of a struct or record, ended by a NULL name; of a list or map
+                                     the rules for its items: key, then value. */
+};
+
+struct kinesis_call;
+typedef void (*operation_fn)(struct kinesis_call *call);
+
+struct operation {
+    const char *name;
+    const struct member *members; /* Ended by a NULL name. NULL: known, but not supported. */
+    operation_fn run;             /* LOOP */
+};
+
+/* One request; lives in the exchange's arena. */
+struct kinesis_call {
+    struct kinesis *service;
+    struct aws_request *request;
+    struct http_exchange *x;
+    struct arena *arena;
+    const struct operation *operation;
+    struct arg_value args[ARG_COUNT];
+    struct stream *stream; /* Referenced until the answer; NULL while none is found. */
+    err result;            /* Of what was submitted. */
+    struct buf body;       /* Of an answer that is built on another thread. */
+
+    struct log_batch *batch; /* Of a put; owned. */
+    u32 *shards;             /* Shard of each of its records. */
+    isize put_count;
+    struct read_job *read; /* Of GetRecords. */
+};
+
+const struct operation *kinesis__find_operation(str name);
+extern const struct member kinesis__record_members[];
+
+/* Parses and validates; answers and returns false when that fails. */
+bool kinesis__validate(struct kinesis_call *call, str body);
+
+/* --- kinesis_wire.c: answers; each ends the call ------------------------------------------- */
+
+void kinesis__respond(struct kinesis_call *call, struct buf *body);
+void kinesis__respond_void(struct kinesis_call *call);
+void kinesis__fail(struct kinesis_call *call, const char *type, const char *format, ...)
+    PRINTF(3, 4);
+void kinesis__fail_status(struct kinesis_call *call, int status, const char *type,
+                          const char *format, ...) PRINTF(4, 5);
+/* SerializationException, whose text stands in `Message`; NULL for none. */
+void kinesis__fail_form(struct kinesis_call *call, const char *message);
+/* The log refused: the disk is full, or leat is stopping. */
+void kinesis__fail_commit(struct kinesis_call *call, err e);
+/* Answers of the void operations: what was submitted is durable. */
+void kinesis__change_done(void *ctx, err e);
+/* After stream_create and the like: fails when it was refused at once. */
+void kinesis__change_begun(struct kinesis_call *call, err e);
+
+void kinesis__put_quoted(struct buf *out, str text);
+/* Seconds with three digits after the point. */
+void kinesis__put_time(struct buf *out, i64 ms);
+void kinesis__put_arn(struct buf *out, struct stream_id id);
+const char *kinesis__status_name(enum stream_status status);
+
+/* --- kinesis_common.c: finding things --------------------------------------------------------- */
+
+/* Sets call->stream from StreamName or StreamARN or ResourceARN; answers and returns false when
+ * there is none. */
+bool kinesis__find_stream(struct kinesis_call *call);
+/* The stream's shard of that name; answers and returns false when there is none. */
+bool kinesis__find_shard(struct kinesis_call *call, str shard_id, struct stream_shard *out);
+/* ResourceNotFoundException for the stream that the request names. */
+void kinesis__fail_no_stream(struct kinesis_call *call, struct stream_id id);
+i64 kinesis__now_ms(const struct kinesis *service);
+
+/* --- kinesis_token.c: what clients hold and must not forge --------------------------------------
+ */
+
+enum token_kind { TOKEN_ITERATOR = 1, TOKEN_SHARDS = 2, TOKEN_STREAMS = 3 };
+
+struct token {
+    enum token_kind kind;
+    u32 stream; /* Its number. */
+    u32 shard;  /* Iterator: the shard. Shards: the last one listed. */
+    u64 no;     /* Iterator: next record number. */
+    i64 issued_ms;
+    u8 filter; /* Shards: enum shard_filter. */
+    i64 filter_ms;
+    u32 filter_shard;
+    str name; /* Streams: the last one listed. */
+};
+
+/* Appends the token in base64, without quotes. */
+void kinesis__put_token(struct kinesis *service, const struct token *token, struct buf *out);
+/* ERR_INVALID: not one of ours, of that kind. The name is copied into the arena. */
+MUST_USE err kinesis__open_token(struct kinesis *service, struct arena *arena, str text,
+                                 enum token_kind kind, struct token *out);
+
+/* --- kinesis_scan.c --------------------------------------------------------------------------- */
+
+/* The members of a put request in its common form. */
+struct put_scan {
+    str stream_name, stream_arn;
+    struct put_entry *entries; /* In the arena. */
+    isize count;
+};
+/* One pass over a PutRecord or PutRecords body without a document. False when anything about it is
+ * not plain (escapes, other members, an error): the document way then decides and names errors. */
+bool kinesis__scan_put(struct arena *arena, str body, bool is_batch, struct put_scan *out);
+
+/* --- kinesis_shards.c ------------------------------------------------------------------------ */
+
+/* Place of the first shard after the one named, which need not exist; answers and returns false
+ * when it is no shard id. */
+bool kinesis__shard_after(struct kinesis_call *call, str shard_id, i32 *position_out);
+/* Opens ARG_NEXT_TOKEN; answers and returns false when it is not good any more. */
+bool kinesis__take_next_token(struct kinesis_call *call, enum token_kind kind, struct token *out);
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+/* Puts without a document; false when the ordinary way must be taken. */
+bool kinesis__put_fast(struct kinesis_call *call, str body);
+
+void kinesis__create_stream(struct kinesis_call *call);
+void kinesis__delete_stream(struct kinesis_call *call);
+void kinesis__describe_stream(struct kinesis_call *call);
+void kinesis__describe_stream_summary(struct kinesis_call *call);
+void kinesis__describe_limits(struct kinesis_call *call);
+void kinesis__list_streams(struct kinesis_call *call);
+void kinesis__increase_retention(struct kinesis_call *call);
+void kinesis__decrease_retention(struct kinesis_call *call);
+void kinesis__add_tags(struct kinesis_call *call);
+void kinesis__remove_tags(struct kinesis_call *call);
+void kinesis__list_tags(struct kinesis_call *call);
+void kinesis__list_resource_tags(struct kinesis_call *call);
+void kinesis__list_shards(struct kinesis_call *call);
+void kinesis__put_shard(struct buf *out, const struct stream_shard *shard);
+void kinesis__put_record(struct kinesis_call *call);
+void kinesis__put_records(struct kinesis_call *call);
+void kinesis__get_shard_iterator(struct kinesis_call *call);
+void kinesis__get_records(struct kinesis_call *call);
+
+#endif

@@ -1,0 +1,316 @@
+/*
+ * aws/kinesis/kinesis_ops.c: the 39 operations and the members of their requests,
+ * as the service model gives them. Those without members are not supported yet and
+ * say so; docs/services/kinesis.md lists them.
+ */
+#include "aws/kinesis/kinesis_int.h"
+
+/* --- patterns ------------------------------------------------------------------------------- */
+
+static bool is_digit(u8 c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_name(str s)
+{
+    for (isize i = 0; i < s.len; i++) {
+        u8 c = s.data[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && !is_digit(c) && c != '_' && c != '.' && c != '-') {
+            return false;
+        }
+    }
+    return s.len > 0;
+}
+
+static bool is_number(str s, isize digits_max)
+{
+    for (isize i = 0; i < s.len; i++) {
+        if (!is_digit(s.data[i])) {
+            return false;
+        }
+    }
+    return s.len > 0 && s.len <= digits_max && (s.data[0] != '0' || s.len == 1);
+}
+
+static bool is_sequence(str s)
+{
+    return is_number(s, 129);
+}
+
+static bool is_hash_key(str s)
+{
+    return is_number(s, 39);
+}
+
+/* arn:aws*:kinesis:REGION:12 digits:stream/NAME, the last part without blanks. */
+static bool is_arn(str s)
+{
+    bool found = true;
+    str rest = s;
+    str arn = str_split(&rest, ':', &found);
+    str partition = str_split(&rest, ':', &found);
+    str service = str_split(&rest, ':', &found);
+    (void)str_split(&rest, ':', &found);
+    str account = str_split(&rest, ':', &found);
+    if (!found || !str_eq(arn, STR("arn")) || !str_starts(partition, STR("aws")) ||
+        !str_eq(service, STR("kinesis")) || account.len != 12 ||
+        !str_starts(rest, STR("stream/"))) {
+        return false;
+    }
+    for (isize i = 0; i < account.len; i++) {
+        if (!is_digit(account.data[i])) {
+            return false;
+        }
+    }
+    for (isize i = 0; i < rest.len; i++) {
+        if (rest.data[i] <= ' ') {
+            return false;
+        }
+    }
+    return rest.len > STR("stream/").len;
+}
+
+static const struct pattern name_pattern = {"[a-zA-Z0-9_.-]+", is_name};
+static const struct pattern sequence_pattern = {"0|([1-9]\\d{0,128})", is_sequence};
+static const struct pattern hash_pattern = {"0|([1-9]\\d{0,38})", is_hash_key};
+static const struct pattern arn_pattern = {"arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+", is_arn};
+static const struct pattern resource_pattern = {"arn:aws.*:kinesis:.*:\\d{12}:.*stream/\\S+",
+                                                is_arn};
+
+static const char *const mode_values[] = {"PROVISIONED", "ON_DEMAND", NULL};
+static const char *const filter_values[] = {"AFTER_SHARD_ID",
+                                            "AT_TRIM_HORIZON",
+                                            "FROM_TRIM_HORIZON",
+                                            "AT_LATEST",
+                                            "AT_TIMESTAMP",
+                                            "FROM_TIMESTAMP",
+                                            NULL};
+static const char *const iterator_values[] = {
+    "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON", "LATEST", "AT_TIMESTAMP", NULL};
+
+/* --- members -------------------------------------------------------------------------------- */
+
+#define TEXT(name, arg, required, min, max, pattern)                      \
+    {                                                                     \
+        name, arg, MEMBER_STRING, required, min, max, pattern, NULL, NULL \
+    }
+#define NAME(name, arg, required) TEXT(name, arg, required, 1, 128, &name_pattern)
+#define ENUM(name, arg, required, values)                                      \
+    {                                                                          \
+        name, arg, MEMBER_STRING, required, NO_MIN, NO_MAX, NULL, values, NULL \
+    }
+#define NUMBER(name, arg, required, min, max)                           \
+    {                                                                   \
+        name, arg, MEMBER_INTEGER, required, min, max, NULL, NULL, NULL \
+    }
+#define FLAG(name, arg)                                                    \
+    {                                                                      \
+        name, arg, MEMBER_BOOLEAN, false, NO_MIN, NO_MAX, NULL, NULL, NULL \
+    }
+#define TIME(name, arg)                                                      \
+    {                                                                        \
+        name, arg, MEMBER_TIMESTAMP, false, NO_MIN, NO_MAX, NULL, NULL, NULL \
+    }
+#define STRUCT(name, arg, members)                                           \
+    {                                                                        \
+        name, arg, MEMBER_STRUCT, false, NO_MIN, NO_MAX, NULL, NULL, members \
+    }
+#define LIST(name, arg, kind, required, max, items)          \
+    {                                                        \
+        name, arg, kind, required, 1, max, NULL, NULL, items \
+    }
+#define END                                                          \
+    {                                                                \
+        NULL, ARG_NONE, MEMBER_STRING, false, 0, 0, NULL, NULL, NULL \
+    }
+
+#define STREAM_NAME   NAME("StreamName", ARG_STREAM_NAME, false)
+#define STREAM_ARN    TEXT("StreamARN", ARG_STREAM_ARN, false, 1, 2048, &arn_pattern)
+#define RESOURCE_ARN  TEXT("ResourceARN", ARG_RESOURCE_ARN, true, 1, 2048, &resource_pattern)
+#define PARTITION_KEY TEXT("PartitionKey", ARG_PARTITION_KEY, true, 1, 256, NULL)
+#define HASH_KEY      TEXT("ExplicitHashKey", ARG_HASH_KEY, false, NO_MIN, NO_MAX, &hash_pattern)
+#define DATA                                                               \
+    {                                                                      \
+        "Data", ARG_DATA, MEMBER_BLOB, true, 0, 10485760, NULL, NULL, NULL \
+    }
+
+static const struct member tag_members[] = {
+    TEXT("key", ARG_NONE, true, 1, 128, NULL),
+    TEXT("value", ARG_NONE, true, 0, 256, NULL),
+    END,
+};
+static const struct member mode_members[] = {
+    ENUM("StreamMode", ARG_MODE, true, mode_values),
+    END,
+};
+static const struct member filter_members[] = {
+    ENUM("Type", ARG_FILTER_TYPE, true, filter_values),
+    NAME("ShardId", ARG_FILTER_SHARD, false),
+    TIME("Timestamp", ARG_TIMESTAMP),
+    END,
+};
+const struct member kinesis__record_members[] = {DATA, HASH_KEY, PARTITION_KEY, END};
+
+static const struct member no_members[] = {END};
+static const struct member stream_members[] = {STREAM_NAME, STREAM_ARN, END};
+static const struct member create_members[] = {
+    NAME("StreamName", ARG_STREAM_NAME, true),
+    NUMBER("ShardCount", ARG_SHARD_COUNT, false, 1, NO_MAX),
+    STRUCT("StreamModeDetails", ARG_MODE_DETAILS, mode_members),
+    LIST("Tags", ARG_TAGS, MEMBER_MAP, false, 200, tag_members),
+    NUMBER("WarmThroughputMiBps", ARG_WARM_THROUGHPUT, false, 0, NO_MAX),
+    NUMBER("MaxRecordSizeInKiB", ARG_RECORD_KIB, false, 1024, 10240),
+    END,
+};
+static const struct member delete_members[] = {
+    STREAM_NAME,
+    FLAG("EnforceConsumerDeletion", ARG_ENFORCE),
+    STREAM_ARN,
+    END,
+};
+static const struct member describe_members[] = {
+    STREAM_NAME,
+    NUMBER("Limit", ARG_LIMIT, false, 1, 10000),
+    NAME("ExclusiveStartShardId", ARG_START_SHARD, false),
+    STREAM_ARN,
+    END,
+};
+static const struct member list_streams_members[] = {
+    NUMBER("Limit", ARG_LIMIT, false, 1, 10000),
+    NAME("ExclusiveStartStreamName", ARG_START_STREAM, false),
+    TEXT("NextToken", ARG_NEXT_TOKEN, false, 1, 1048576, NULL),
+    END,
+};
+static const struct member list_shards_members[] = {
+    STREAM_NAME,
+    TEXT("NextToken", ARG_NEXT_TOKEN, false, 1, 1048576, NULL),
+    NAME("ExclusiveStartShardId", ARG_START_SHARD, false),
+    NUMBER("MaxResults", ARG_LIMIT, false, 1, 10000),
+    TIME("StreamCreationTimestamp", ARG_CREATED),
+    STRUCT("ShardFilter", ARG_FILTER, filter_members),
+    STREAM_ARN,
+    END,
+};
+static const struct member put_record_members[] = {
+    STREAM_NAME,
+    DATA,
+    PARTITION_KEY,
+    HASH_KEY,
+    TEXT("SequenceNumberForOrdering", ARG_ORDERING, false, NO_MIN, NO_MAX, &sequence_pattern),
+    STREAM_ARN,
+    END,
+};
+static const struct member put_records_members[] = {
+    LIST("Records", ARG_RECORDS, MEMBER_RECORDS, true, KINESIS_PUT_RECORDS_MAX,
+         kinesis__record_members),
+    STREAM_NAME,
+    STREAM_ARN,
+    END,
+};
+static const struct member iterator_members[] = {
+    STREAM_NAME,
+    NAME("ShardId", ARG_SHARD_ID, true),
+    ENUM("ShardIteratorType", ARG_ITERATOR_TYPE, true, iterator_values),
+    TEXT("StartingSequenceNumber", ARG_SEQUENCE, false, NO_MIN, NO_MAX, &sequence_pattern),
+    TIME("Timestamp", ARG_TIMESTAMP),
+    STREAM_ARN,
+    END,
+};
+static const struct member get_records_members[] = {
+    TEXT("ShardIterator", ARG_ITERATOR, true, 1, KINESIS_TOKEN_BYTES_MAX, NULL),
+    NUMBER("Limit", ARG_LIMIT, false, 1, KINESIS_GET_RECORDS_MAX),
+    STREAM_ARN,
+    END,
+};
+static const struct member add_tags_members[] = {
+    STREAM_NAME,
+    LIST("Tags", ARG_TAGS, MEMBER_MAP, true, 200, tag_members),
+    STREAM_ARN,
+    END,
+};
+static const struct member remove_tags_members[] = {
+    STREAM_NAME,
+    LIST("TagKeys", ARG_TAG_KEYS, MEMBER_STRINGS, true, 50, tag_members),
+    STREAM_ARN,
+    END,
+};
+static const struct member list_tags_members[] = {
+    STREAM_NAME,
+    TEXT("ExclusiveStartTagKey", ARG_START_TAG, false, 1, 128, NULL),
+    NUMBER("Limit", ARG_LIMIT, false, 1, 50),
+    STREAM_ARN,
+    END,
+};
+static const struct member tag_resource_members[] = {
+    LIST("Tags", ARG_TAGS, MEMBER_MAP, true, 200, tag_members),
+    RESOURCE_ARN,
+    END,
+};
+static const struct member untag_resource_members[] = {
+    LIST("TagKeys", ARG_TAG_KEYS, MEMBER_STRINGS, true, 50, tag_members),
+    RESOURCE_ARN,
+    END,
+};
+static const struct member resource_members[] = {RESOURCE_ARN, END};
+static const struct member retention_members[] = {
+    STREAM_NAME,
+    NUMBER("RetentionPeriodHours", ARG_HOURS, true, NO_MIN, NO_MAX),
+    STREAM_ARN,
+    END,
+};
+
+/* --- operations ----------------------------------------------------------------------------- */
+
+static const struct operation operations[] = {
+    {"AddTagsToStream", add_tags_members, kinesis__add_tags},
+    {"CreateStream", create_members, kinesis__create_stream},
+    {"DecreaseStreamRetentionPeriod", retention_members, kinesis__decrease_retention},
+    {"DeleteResourcePolicy", NULL, NULL},
+    {"DeleteStream", delete_members, kinesis__delete_stream},
+    {"DeregisterStreamConsumer", NULL, NULL},
+    {"DescribeAccountSettings", NULL, NULL},
+    {"DescribeLimits", no_members, kinesis__describe_limits},
+    {"DescribeStream", describe_members, kinesis__describe_stream},
+    {"DescribeStreamConsumer", NULL, NULL},
+    {"DescribeStreamSummary", stream_members, kinesis__describe_stream_summary},
+    {"DisableEnhancedMonitoring", NULL, NULL},
+    {"EnableEnhancedMonitoring", NULL, NULL},
+    {"GetRecords", get_records_members, kinesis__get_records},
+    {"GetResourcePolicy", NULL, NULL},
+    {"GetShardIterator", iterator_members, kinesis__get_shard_iterator},
+    {"IncreaseStreamRetentionPeriod", retention_members, kinesis__increase_retention},
+    {"ListShards", list_shards_members, kinesis__list_shards},
+    {"ListStreamConsumers", NULL, NULL},
+    {"ListStreams", list_streams_members, kinesis__list_streams},
+    {"ListTagsForResource", resource_members, kinesis__list_resource_tags},
+    {"ListTagsForStream", list_tags_members, kinesis__list_tags},
+    {"MergeShards", NULL, NULL},
+    {"PutRecord", put_record_members, kinesis__put_record},
+    {"PutRecords", put_records_members, kinesis__put_records},
+    {"PutResourcePolicy", NULL, NULL},
+    {"RegisterStreamConsumer", NULL, NULL},
+    {"RemoveTagsFromStream", remove_tags_members, kinesis__remove_tags},
+    {"SplitShard", NULL, NULL},
+    {"StartStreamEncryption", NULL, NULL},
+    {"StopStreamEncryption", NULL, NULL},
+    {"SubscribeToShard", NULL, NULL},
+    {"TagResource", tag_resource_members, kinesis__add_tags},
+    {"UntagResource", untag_resource_members, kinesis__remove_tags},
+    {"UpdateAccountSettings", NULL, NULL},
+    {"UpdateMaxRecordSize", NULL, NULL},
+    {"UpdateShardCount", NULL, NULL},
+    {"UpdateStreamMode", NULL, NULL},
+    {"UpdateStreamWarmThroughput", NULL, NULL},
+};
+
+const struct operation *kinesis__find_operation(str name)
+{
+    for (isize i = 0; i < COUNT_OF(operations); i++) {
+        if (str_eq(str_of(operations[i].name), name)) {
+            return &operations[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,249 @@
+/*
+ * aws/kinesis/kinesis_put.c: PutRecord and PutRecords. base64 is decoded straight
+ * into the log's batch; the answer is written when the batch is durable. Nothing of
+ * a request is stored unless all of it is good.
+ */
+#include "aws/kinesis/kinesis_int.h"
+#include "codec/base64.h"
+
+/* Why a batch could not be built. */
+enum put_problem {
+    PUT_GOOD,
+    PUT_BAD_DATA,
+    PUT_BAD_HASH,
+    PUT_RECORD_TOO_LARGE,
+    PUT_TOO_LARGE,
+    PUT_GONE, /* The stream was deleted meanwhile. */
+};
+
+static enum put_problem add_entry(struct kinesis_call *call, const struct put_entry *entry,
+                                  i32 record_bytes_max, isize *total)
+{
+    struct stream_record record = {.partition_key = entry->key};
+    if (entry->hash.len > 0) {
+        record.has_explicit_hash = true;
+        if (stream_hash_parse(entry->hash, &record.explicit_hash) != OK) {
+            return PUT_BAD_HASH;
+        }
+    }
+    isize data_bytes = base64_decoded_bytes(entry->data);
+    if (data_bytes < 0) {
+        return PUT_BAD_DATA;
+    }
+    if (data_bytes + entry->key.len > record_bytes_max) {
+        return PUT_RECORD_TOO_LARGE;
+    }
+    *total += data_bytes + entry->key.len;
+    if (*total > KINESIS_PUT_BYTES_MAX) {
+        return PUT_TOO_LARGE;
+    }
+    u8 *data = stream_batch_reserve(call->stream, call->batch, &record, data_bytes,
+                                    &call->shards[call->put_count]);
+    if (data == NULL) {
+        return PUT_GONE;
+    }
+    isize written = 0;
+    if (base64_decode(entry->data, data, &written) != OK || written != data_bytes) {
+        return PUT_BAD_DATA;
+    }
+    call->put_count++;
+    return PUT_GOOD;
+}
+
+/* Builds call->batch; *bad_out is the entry that the problem is about. */
+static enum put_problem build(struct kinesis_call *call, const struct put_entry *entries,
+                              isize count, isize *bad_out)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    call->batch = log_batch_new();
+    call->put_count = 0;
+    call->shards = ARENA_ARRAY(call->arena, u32, count);
+    isize total = 0;
+    for (isize i = 0; i < count; i++) {
+        enum put_problem problem = add_entry(call, &entries[i], info.record_bytes_max, &total);
+        if (problem != PUT_GOOD) {
+            log_batch_free(call->batch);
+            call->batch = NULL;
+            *bad_out = i;
+            return problem;
+        }
+    }
+    return PUT_GOOD;
+}
+
+/* --- the answer ----------------------------------------------------------------------------- */
+
+static void put_result(struct kinesis_call *call, isize index, struct buf *out)
+{
+    /* Both are of fixed length; one reservation a record. */
+    enum { SEQUENCE_AT = 19, SHARD_AT = SEQUENCE_AT + 56 + 13, RESULT_BYTES = SHARD_AT + 20 + 2 };
+    static const char head[] = "{\"SequenceNumber\":\"";
+    static const char middle[] = "\",\"ShardId\":\"";
+    _Static_assert(sizeof head - 1 == SEQUENCE_AT, "the sequence number follows the head");
+    _Static_assert(SEQUENCE_AT + 56 + sizeof middle - 1 == SHARD_AT,
+                   "the shard follows the middle");
+    u8 *at = buf_reserve(out, RESULT_BYTES);
+    CHECK(at != NULL);
+    char text[STREAM_SEQUENCE_DIGITS + 1];
+    memcpy(at, head, SEQUENCE_AT);
+    stream_batch_sequence(call->stream, call->batch, index, call->shards[index], text);
+    memcpy(at + SEQUENCE_AT, text, STREAM_SEQUENCE_DIGITS);
+    memcpy(at + SEQUENCE_AT + STREAM_SEQUENCE_DIGITS, middle, sizeof middle - 1);
+    stream_shard_format(call->shards[index], text);
+    memcpy(at + SHARD_AT, text, 20);
+    memcpy(at + SHARD_AT + 20, "\"}", 2);
+    out->len += RESULT_BYTES;
+}
+
+static void finish(struct http_exchange *x, void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    (void)x;
+    if (call->result != OK) {
+        kinesis__fail_commit(call, call->result);
+        return;
+    }
+    stream_count_call(call->stream, true);
+    struct buf body = {0};
+    if (call->operation->run == kinesis__put_record) {
+        put_result(call, 0, &body);
+    } else {
+        IGNORE(buf_reserve(&body, 64 + call->put_count * 112) == NULL); /* One allocation. */
+        buf_append(&body, STR("{\"FailedRecordCount\":0,\"Records\":["));
+        for (isize i = 0; i < call->put_count; i++) {
+            if (i > 0) {
+                buf_append_byte(&body, ',');
+            }
+            put_result(call, i, &body);
+        }
+        buf_append(&body, STR("]}"));
+    }
+    kinesis__respond(call, &body);
+}
+
+static void committed(struct log_batch *batch, err e, void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    CHECK(batch == call->batch);
+    call->result = e;
+    http_post(call->x, finish, call);
+}
+
+static void submit(struct kinesis_call *call)
+{
+    log_submit(streams_log(call->service->streams), call->batch, committed, call);
+}
+
+/* --- the hot path --------------------------------------------------------------------------- */
+
+bool kinesis__put_fast(struct kinesis_call *call, str body)
+{
+    const struct aws_caller *caller = &call->request->caller;
+    struct put_scan scan;
+    bool is_batch = call->operation->run == kinesis__put_records;
+    if (!kinesis__scan_put(call->arena, body, is_batch, &scan) || scan.stream_arn.len > 0 ||
+        scan.stream_name.len < 1 || scan.stream_name.len > STREAM_NAME_MAX) {
+        return false;
+    }
+    for (isize i = 0; i < scan.count; i++) {
+        /* At most 256 characters for certain; more bytes are counted by the other way. */
+        if (scan.entries[i].key.len > STREAM_PARTITION_KEY_CHARS_MAX) {
+            return false;
+        }
+    }
+    call->stream =
+        streams_find(call->service->streams,
+                     (struct stream_id){caller->account, caller->region, scan.stream_name});
+    isize bad = 0;
+    if (call->stream == NULL || build(call, scan.entries, scan.count, &bad) != PUT_GOOD) {
+        stream_unref(call->stream);
+        call->stream = NULL;
+        return false;
+    }
+    submit(call);
+    return true;
+}
+
+/* --- the document way ----------------------------------------------------------------------- */
+
+static void fail_problem(struct kinesis_call *call, enum put_problem problem,
+                         const struct put_entry *entry)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    switch (problem) {
+    case PUT_BAD_DATA:
+        kinesis__fail_form(call, "Data is not valid base64.");
+        return;
+    case PUT_BAD_HASH:
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: "
+                      "[0, 2^128-1]. Specified value was " STR_FMT,
+                      STR_ARG(entry->hash));
+        return;
+    case PUT_RECORD_TOO_LARGE:
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Data and PartitionKey of a record have %lld bytes, more than the maximum "
+                      "record size of stream " STR_FMT ", %d bytes.",
+                      (long long)(base64_decoded_bytes(entry->data) + entry->key.len),
+                      STR_ARG(info.id.name), info.record_bytes_max);
+        return;
+    case PUT_TOO_LARGE:
+        kinesis__fail(call, "InvalidArgumentException", "Records size exceeds %d MB limit",
+                      KINESIS_PUT_BYTES_MAX >> 20);
+        return;
+    case PUT_GONE:
+    case PUT_GOOD:
+        break;
+    }
+    kinesis__fail_no_stream(call, info.id);
+}
+
+static void put_all(struct kinesis_call *call, const struct put_entry *entries, isize count)
+{
+    isize bad = 0;
+    enum put_problem problem = build(call, entries, count, &bad);
+    if (problem != PUT_GOOD) {
+        fail_problem(call, problem, &entries[bad]);
+        return;
+    }
+    submit(call);
+}
+
+/* The log is one order, so a later put always gets a greater number; only the form is checked. */
+static bool check_ordering(struct kinesis_call *call, str text)
+{
+    struct stream_sequence sequence;
+    if (stream_sequence_parse(text, &sequence) != OK ||
+        sequence.arrival_s > kinesis__now_ms(call->service) / 1000) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "ExclusiveMinimumSequenceNumber " STR_FMT
+                      " used in PutRecord is invalid: it is not the number of an earlier record.",
+                      STR_ARG(text));
+        return false;
+    }
+    return true;
+}
+
+void kinesis__put_record(struct kinesis_call *call)
+{
+    const struct arg_value *ordering = &call->args[ARG_ORDERING];
+    if (!kinesis__find_stream(call) ||
+        (ordering->is_set && !check_ordering(call, ordering->text))) {
+        return;
+    }
+    struct put_entry entry = {
+        call->args[ARG_DATA].text,
+        call->args[ARG_PARTITION_KEY].text,
+        call->args[ARG_HASH_KEY].text,
+    };
+    put_all(call, &entry, 1);
+}
+
+void kinesis__put_records(struct kinesis_call *call)
+{
+    if (kinesis__find_stream(call)) {
+        put_all(call, call->args[ARG_RECORDS].entries, call->args[ARG_RECORDS].count);
+    }
+}

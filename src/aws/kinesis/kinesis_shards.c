@@ -1,0 +1,253 @@
+/* aws/kinesis/kinesis_shards.c: ListShards and how a shard looks. */
+#include "aws/kinesis/kinesis_int.h"
+
+/* In the order of the enum's values in kinesis_ops.c's table. */
+enum shard_filter {
+    FILTER_NONE,
+    FILTER_AFTER_SHARD_ID,
+    FILTER_AT_TRIM_HORIZON,
+    FILTER_FROM_TRIM_HORIZON,
+    FILTER_AT_LATEST,
+    FILTER_AT_TIMESTAMP,
+    FILTER_FROM_TIMESTAMP,
+    FILTER_COUNT,
+};
+
+static void put_hash(struct buf *out, const char *name, u128 hash)
+{
+    char digits[40];
+    stream_hash_format(hash, digits);
+    buf_printf(out, "\"%s\":\"%s\"", name, digits);
+}
+
+void kinesis__put_shard(struct buf *out, const struct stream_shard *shard)
+{
+    char id[21];
+    stream_shard_format(shard->index, id);
+    buf_printf(out, "{\"ShardId\":\"%s\",", id);
+    if (shard->parent >= 0) {
+        stream_shard_format((u32)shard->parent, id);
+        buf_printf(out, "\"ParentShardId\":\"%s\",", id);
+    }
+    if (shard->adjacent_parent >= 0) {
+        stream_shard_format((u32)shard->adjacent_parent, id);
+        buf_printf(out, "\"AdjacentParentShardId\":\"%s\",", id);
+    }
+    buf_append(out, STR("\"HashKeyRange\":{"));
+    put_hash(out, "StartingHashKey", shard->hash_first);
+    buf_append_byte(out, ',');
+    put_hash(out, "EndingHashKey", shard->hash_last);
+    buf_printf(out, "},\"SequenceNumberRange\":{\"StartingSequenceNumber\":\"%s\"",
+               shard->starting_sequence);
+    if (shard->ending_sequence[0] != '\0') {
+        buf_printf(out, ",\"EndingSequenceNumber\":\"%s\"", shard->ending_sequence);
+    }
+    buf_append(out, STR("}}"));
+}
+
+/* Position of the first shard with an index above `index`. */
+static i32 position_after(struct stream *stream, u32 index)
+{
+    struct stream_info info;
+    stream_get_info(stream, &info);
+    i32 low = 0;
+    i32 high = info.shard_count;
+    while (low < high) {
+        i32 middle = low + (high - low) / 2;
+        struct stream_shard shard;
+        if (stream_get_shard(stream, middle, &shard) && shard.index <= index) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+bool kinesis__shard_after(struct kinesis_call *call, str shard_id, i32 *position_out)
+{
+    u32 index = 0;
+    if (stream_shard_parse(shard_id, &index) != OK) {
+        kinesis__fail(call, "InvalidArgumentException", "Invalid shard id " STR_FMT ".",
+                      STR_ARG(shard_id));
+        return false;
+    }
+    *position_out = position_after(call->stream, index);
+    return true;
+}
+
+bool kinesis__take_next_token(struct kinesis_call *call, enum token_kind kind, struct token *out)
+{
+    struct kinesis *service = call->service;
+    str text = call->args[ARG_NEXT_TOKEN].text;
+    if (kinesis__open_token(service, call->arena, text, kind, out) != OK) {
+        kinesis__fail(call, "InvalidArgumentException", "Invalid NextToken.");
+        return false;
+    }
+    if (kinesis__now_ms(service) - out->issued_ms > KINESIS_TOKEN_MS) {
+        kinesis__fail(call, "ExpiredNextTokenException",
+                      "NextToken expired. It was valid for %d seconds.", KINESIS_TOKEN_MS / 1000);
+        return false;
+    }
+    return true;
+}
+
+/* --- what is asked for ---------------------------------------------------------------------- */
+
+static bool take_filter(struct kinesis_call *call, struct token *ask)
+{
+    static const str names[FILTER_COUNT] = {
+        {NULL, 0},        STR("AFTER_SHARD_ID"), STR("AT_TRIM_HORIZON"), STR("FROM_TRIM_HORIZON"),
+        STR("AT_LATEST"), STR("AT_TIMESTAMP"),   STR("FROM_TIMESTAMP"),
+    };
+    for (u8 i = 1; i < FILTER_COUNT; i++) {
+        if (str_eq(call->args[ARG_FILTER_TYPE].text, names[i])) {
+            ask->filter = i;
+        }
+    }
+    const struct arg_value *shard = &call->args[ARG_FILTER_SHARD];
+    const struct arg_value *time = &call->args[ARG_TIMESTAMP];
+    bool needs_shard = ask->filter == FILTER_AFTER_SHARD_ID;
+    bool needs_time = ask->filter == FILTER_AT_TIMESTAMP || ask->filter == FILTER_FROM_TIMESTAMP;
+    if (needs_shard != shard->is_set || needs_time != time->is_set) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "A ShardFilter of type " STR_FMT " %s a ShardId and %s a Timestamp.",
+                      STR_ARG(call->args[ARG_FILTER_TYPE].text), needs_shard ? "needs" : "takes no",
+                      needs_time ? "needs" : "takes no");
+        return false;
+    }
+    if (needs_shard && stream_shard_parse(shard->text, &ask->filter_shard) != OK) {
+        kinesis__fail(call, "InvalidArgumentException", "Invalid shard id " STR_FMT ".",
+                      STR_ARG(shard->text));
+        return false;
+    }
+    ask->filter_ms = time->number;
+    if (needs_time && time->number > kinesis__now_ms(call->service) + KINESIS_CLOCK_SKEW_MS) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "The Timestamp of the ShardFilter lies in the future.");
+        return false;
+    }
+    return true;
+}
+
+static bool matches(const struct token *ask, const struct stream_shard *shard, i64 horizon_ms)
+{
+    i64 at_ms =
+        ask->filter == FILTER_AT_TRIM_HORIZON ? horizon_ms : MAX(ask->filter_ms, horizon_ms);
+    bool is_open = shard->closed_ms == 0;
+    switch ((enum shard_filter)ask->filter) {
+    case FILTER_AFTER_SHARD_ID:
+        return shard->index > ask->filter_shard;
+    case FILTER_AT_LATEST:
+        return is_open;
+    case FILTER_AT_TRIM_HORIZON:
+    case FILTER_AT_TIMESTAMP:
+        return shard->created_ms <= at_ms && (is_open || shard->closed_ms > at_ms);
+    case FILTER_FROM_TIMESTAMP:
+        return is_open || shard->closed_ms >= at_ms;
+    case FILTER_NONE:
+    case FILTER_FROM_TRIM_HORIZON:
+    case FILTER_COUNT:
+        break;
+    }
+    return true;
+}
+
+/* From the members of a first request. */
+static bool begin_listing(struct kinesis_call *call, struct token *ask, i32 *position_out)
+{
+    if (!kinesis__find_stream(call)) {
+        return false;
+    }
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    const struct arg_value *created = &call->args[ARG_CREATED];
+    if (created->is_set && created->number / 1000 != info.created_ms / 1000) {
+        kinesis__fail_no_stream(call, info.id);
+        return false;
+    }
+    *ask = (struct token){.kind = TOKEN_SHARDS, .stream = info.number};
+    if (call->args[ARG_FILTER].is_set && !take_filter(call, ask)) {
+        return false;
+    }
+    *position_out = 0;
+    const struct arg_value *start = &call->args[ARG_START_SHARD];
+    return !start->is_set || kinesis__shard_after(call, start->text, position_out);
+}
+
+static bool continue_listing(struct kinesis_call *call, struct token *ask, i32 *position_out)
+{
+    static const struct {
+        enum arg arg;
+        const char *name;
+    } excluded[] = {
+        {ARG_STREAM_NAME, "StreamName"},
+        {ARG_CREATED, "StreamCreationTimestamp"},
+        {ARG_START_SHARD, "ExclusiveStartShardId"},
+    };
+    for (isize i = 0; i < COUNT_OF(excluded); i++) {
+        if (call->args[excluded[i].arg].is_set) {
+            kinesis__fail(call, "InvalidArgumentException",
+                          "NextToken and %s cannot be provided together.", excluded[i].name);
+            return false;
+        }
+    }
+    if (!kinesis__take_next_token(call, TOKEN_SHARDS, ask)) {
+        return false;
+    }
+    call->stream = streams_find_number(call->service->streams, ask->stream);
+    if (call->stream == NULL) {
+        kinesis__fail(call, "ResourceNotFoundException",
+                      "The stream of this NextToken does not exist any more.");
+        return false;
+    }
+    *position_out = position_after(call->stream, ask->shard);
+    return true;
+}
+
+void kinesis__list_shards(struct kinesis_call *call)
+{
+    struct token ask;
+    i32 position = 0;
+    bool has_begun = call->args[ARG_NEXT_TOKEN].is_set ? continue_listing(call, &ask, &position)
+                                                       : begin_listing(call, &ask, &position);
+    if (!has_begun) {
+        return;
+    }
+    i64 limit = KINESIS_LIST_SHARDS_MAX;
+    if (call->args[ARG_LIMIT].is_set) {
+        limit = MIN(limit, call->args[ARG_LIMIT].number);
+    }
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    i64 now_ms = kinesis__now_ms(call->service);
+    i64 horizon_ms = MAX(now_ms - (i64)info.retention_hours * 3600 * 1000, info.created_ms);
+    struct buf body = {0};
+    buf_append(&body, STR("{\"Shards\":["));
+    struct stream_shard shard;
+    i64 listed = 0;
+    bool has_more = false;
+    for (; stream_get_shard(call->stream, position, &shard); position++) {
+        if (!matches(&ask, &shard, horizon_ms)) {
+            continue;
+        }
+        has_more = listed == limit;
+        if (has_more) {
+            break;
+        }
+        if (listed++ > 0) {
+            buf_append_byte(&body, ',');
+        }
+        kinesis__put_shard(&body, &shard);
+        ask.shard = shard.index;
+    }
+    buf_append_byte(&body, ']');
+    if (has_more) {
+        ask.issued_ms = now_ms;
+        buf_append(&body, STR(",\"NextToken\":\""));
+        kinesis__put_token(call->service, &ask, &body);
+        buf_append_byte(&body, '"');
+    }
+    buf_append_byte(&body, '}');
+    kinesis__respond(call, &body);
+}
