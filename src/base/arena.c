@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { BLOCK_BYTES_MIN = 4096, BLOCK_BYTES_MAX = 1 << 20, ALIGNMENT = 16 };
+enum { BLOCK_BYTES_MIN = 4096, BLOCK_BYTES_MAX = 1 << 20, ALIGNMENT = 16, GROW_COUNT_MIN = 16 };
 
 struct arena_block {
     struct arena_block *older;
@@ -101,6 +101,19 @@ void *arena_array(struct arena *arena, isize count, isize item_bytes)
     isize bytes;
     CHECK(count >= 0 && !__builtin_mul_overflow(count, item_bytes, &bytes));
     return arena_alloc(arena, bytes);
+}
+
+void *arena_grow(struct arena *arena, void *items, isize count, isize item_bytes)
+{
+    bool is_full = count == 0 || (count >= GROW_COUNT_MIN && (count & (count - 1)) == 0);
+    if (!is_full) {
+        return items;
+    }
+    void *larger = arena_array(arena, count == 0 ? GROW_COUNT_MIN : 2 * count, item_bytes);
+    if (count > 0) {
+        memcpy(larger, items, (size_t)(count * item_bytes));
+    }
+    return larger;
 }
 
 str arena_copy(struct arena *arena, str s)

@@ -33,6 +33,10 @@ void *arena_try_alloc(struct arena *arena, isize bytes);
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_array((arena), (count), (isize)sizeof(type)))
 void *arena_array(struct arena *arena, isize count, isize item_bytes);
 
+/* Room for one more item in an array that doubles as it grows; start with NULL and count 0. Returns
+ * the array, moved or not. */
+void *arena_grow(struct arena *arena, void *items, isize count, isize item_bytes);
+
 str arena_copy(struct arena *arena, str s);
 char *arena_cstr(struct arena *arena, str s);
 str arena_printf(struct arena *arena, const char *format, ...) PRINTF(2, 3);

@@ -16,8 +16,8 @@
 #define UNLIKELY(x)       __builtin_expect(!!(x), 0)
 #define COUNT_OF(array)   ((isize)(sizeof(array) / sizeof((array)[0])))
 /* Evaluate their arguments twice: no side effects inside. */
-#define MIN(a, b)         ((a) < (b) ? (a) : (b))
-#define MAX(a, b)         ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -51,19 +51,19 @@ const char *err_name(err e);
 const char *err_text(err e);
 int err_http_status(err e);
 
-#define TRY(expr)                                                                                  \
-    do {                                                                                           \
-        err try_err_ = (expr);                                                                     \
-        if (UNLIKELY(try_err_ != OK)) {                                                            \
-            return try_err_;                                                                       \
-        }                                                                                          \
+#define TRY(expr)                       \
+    do {                                \
+        err try_err_ = (expr);          \
+        if (UNLIKELY(try_err_ != OK)) { \
+            return try_err_;            \
+        }                               \
     } while (0)
 
 /* Discards a result on purpose; say why beside it. */
-#define IGNORE(expr)                                                                               \
-    do {                                                                                           \
-        if (expr) {                                                                                \
-        }                                                                                          \
+#define IGNORE(expr) \
+    do {             \
+        if (expr) {  \
+        }            \
     } while (0)
 
 /* Programmer errors only, checked in every build. Prints and aborts. */

@@ -24,7 +24,8 @@ static inline str buf_str(const struct buf *buf)
 {
     return (str){buf->data, buf->len};
 }
-/* Room for `bytes` more; returns the place to write, NULL when over the limit. Does not move len. */
+/* Room for `bytes` more; returns the place to write, NULL when over the limit. Does not move len.
+ */
 u8 *buf_reserve(struct buf *buf, isize bytes);
 void buf_append(struct buf *buf, str s);
 void buf_append_bytes(struct buf *buf, const void *data, isize bytes);

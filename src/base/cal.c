@@ -123,7 +123,7 @@ isize cal_format_http(i64 us, char *out)
     memcpy(out, days + weekday * 5, 5);
     char *p = digits_put(out + 5, cal.day, 2);
     *p++ = ' ';
-    memcpy(p, months + (cal.month - 1) * 4, 4);
+    memcpy(p, months + (isize)(cal.month - 1) * 4, 4);
     p = digits_put(p + 4, cal.year, 4);
     *p++ = ' ';
     p = digits_put(p, cal.hour, 2);

@@ -5,7 +5,7 @@
 #include <xxhash.h>
 #include <zlib.h>
 
-enum { LANE_BYTES = 4096 };
+#define LANE_BYTES ((isize)4096)
 
 static u32 table[256];
 static u32

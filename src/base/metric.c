@@ -16,9 +16,7 @@ struct sample {
 };
 
 struct family {
-    const char *name;
-    const char *help;
-    enum metric_kind kind;
+    struct metric_family what;
     struct sample *first, *last;
     isize count;
 };
@@ -98,19 +96,18 @@ void metric_unregister(metric_collect_fn collect, void *ctx)
     pthread_mutex_unlock(&collectors.lock);
 }
 
-static struct family *family_of(struct metric_snapshot *snapshot, enum metric_kind kind,
-                                const char *name, const char *help)
+static struct family *family_of(struct metric_snapshot *snapshot, const struct metric_family *what)
 {
     for (isize i = 0; i < snapshot->family_count; i++) {
         struct family *family = &snapshot->families[i];
-        if (strcmp(family->name, name) == 0) {
-            CHECK(family->kind == kind);
+        if (strcmp(family->what.name, what->name) == 0) {
+            CHECK(family->what.kind == what->kind);
             return family;
         }
     }
     CHECK(snapshot->family_count < FAMILIES_MAX);
     struct family *family = &snapshot->families[snapshot->family_count++];
-    *family = (struct family){.name = name, .help = help, .kind = kind};
+    *family = (struct family){.what = *what};
     return family;
 }
 
@@ -140,19 +137,20 @@ static struct sample *sample_add(struct metric_snapshot *snapshot, struct family
     return sample;
 }
 
-void metric_sample(struct metric_snapshot *snapshot, enum metric_kind kind, const char *name,
-                   const char *help, const struct metric_label *labels, int label_count,
-                   double value)
+void metric_sample(struct metric_snapshot *snapshot, const struct metric_family *what,
+                   const struct metric_label *labels, int label_count, double value)
 {
-    struct family *family = family_of(snapshot, kind, name, help);
+    CHECK(what->kind != METRIC_HISTOGRAM);
+    struct family *family = family_of(snapshot, what);
     sample_add(snapshot, family, labels, label_count)->value += value;
 }
 
-void metric_sample_histogram(struct metric_snapshot *snapshot, const char *name, const char *help,
+void metric_sample_histogram(struct metric_snapshot *snapshot, const struct metric_family *what,
                              const struct metric_label *labels, int label_count,
                              const struct metric_histogram *histogram)
 {
-    struct family *family = family_of(snapshot, METRIC_HISTOGRAM, name, help);
+    CHECK(what->kind == METRIC_HISTOGRAM);
+    struct family *family = family_of(snapshot, what);
     struct sample *sample = sample_add(snapshot, family, labels, label_count);
     struct metric_histogram *copy = ARENA_NEW(&snapshot->arena, struct metric_histogram);
     const struct metric_histogram *before = sample->histogram;
@@ -256,14 +254,14 @@ void metric_render_text(const struct metric_snapshot *snapshot, struct buf *out)
     static const char *const kinds[] = {"counter", "gauge", "histogram"};
     for (isize i = 0; i < snapshot->family_count; i++) {
         const struct family *family = &snapshot->families[i];
-        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name,
-                   kinds[family->kind]);
+        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family->what.name, family->what.help,
+                   family->what.name, kinds[family->what.kind]);
         for (const struct sample *s = family->first; s != NULL; s = s->next) {
-            if (family->kind == METRIC_HISTOGRAM) {
-                render_histogram(out, family->name, s);
+            if (family->what.kind == METRIC_HISTOGRAM) {
+                render_histogram(out, family->what.name, s);
                 continue;
             }
-            buf_append(out, str_of(family->name));
+            buf_append(out, str_of(family->what.name));
             append_labels(out, s, NULL, NULL);
             buf_append_byte(out, ' ');
             append_number(out, s->value);
@@ -299,7 +297,7 @@ static void render_json_sample(struct buf *out, const struct family *family,
         buf_printf(out, "%s\"%s\":", i > 0 ? "," : "", sample->labels[i].name);
         append_json_string(out, sample->labels[i].value);
     }
-    if (family->kind != METRIC_HISTOGRAM) {
+    if (family->what.kind != METRIC_HISTOGRAM) {
         buf_append(out, STR("},\"value\":"));
         append_number(out, isfinite(sample->value) ? sample->value : 0);
         buf_append_byte(out, '}');
@@ -319,7 +317,7 @@ void metric_render_json(const struct metric_snapshot *snapshot, struct buf *out)
     buf_append_byte(out, '{');
     for (isize i = 0; i < snapshot->family_count; i++) {
         const struct family *family = &snapshot->families[i];
-        buf_printf(out, "%s\"%s\":[", i > 0 ? "," : "", family->name);
+        buf_printf(out, "%s\"%s\":[", i > 0 ? "," : "", family->what.name);
         for (const struct sample *s = family->first; s != NULL; s = s->next) {
             render_json_sample(out, family, s);
             if (s->next != NULL) {

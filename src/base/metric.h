@@ -54,13 +54,18 @@ typedef void (*metric_collect_fn)(struct metric_snapshot *snapshot, void *ctx);
 void metric_register(metric_collect_fn collect, void *ctx);
 void metric_unregister(metric_collect_fn collect, void *ctx);
 
-/* For collectors: declares the family at first use; the same name must come with the same kind. At
- * most 10,000 samples of a family are kept; what is beyond is summed under the label value "other"
- * of its last label. Label values are copied. */
-void metric_sample(struct metric_snapshot *snapshot, enum metric_kind kind, const char *name,
-                   const char *help, const struct metric_label *labels, int label_count,
-                   double value);
-void metric_sample_histogram(struct metric_snapshot *snapshot, const char *name, const char *help,
+struct metric_family {
+    enum metric_kind kind;
+    const char *name; /* Static. */
+    const char *help; /* Static; one line. */
+};
+
+/* For collectors. The same name must come with the same kind. At most 10,000 samples of a family
+ * are kept; what is beyond is summed under the value "other" of its last label. Label values are
+ * copied. */
+void metric_sample(struct metric_snapshot *snapshot, const struct metric_family *family,
+                   const struct metric_label *labels, int label_count, double value);
+void metric_sample_histogram(struct metric_snapshot *snapshot, const struct metric_family *family,
                              const struct metric_label *labels, int label_count,
                              const struct metric_histogram *histogram);
 

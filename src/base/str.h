@@ -10,10 +10,10 @@
 #include <string.h>
 
 /* STR("literal"), and str_of() for a NUL-terminated string from libc. */
-#define STR(literal)   ((str){(const u8 *)(literal), (isize)sizeof(literal) - 1})
-#define STR_FMT        "%.*s"
-#define STR_ARG(s)     (int)(s).len, (const char *)(s).data
-#define STR_EMPTY      ((str){NULL, 0})
+#define STR(literal) ((str){(const u8 *)(literal), (isize)sizeof(literal) - 1})
+#define STR_FMT      "%.*s"
+#define STR_ARG(s)   (int)(s).len, (const char *)(s).data
+#define STR_EMPTY    ((str){NULL, 0})
 
 static inline str str_of(const char *text)
 {

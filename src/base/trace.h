@@ -22,12 +22,12 @@ struct trace_field {
 #define T_INT(key, value) ((struct trace_field){(key), TRACE_I64, {NULL, 0}, (i64)(value), 0})
 #define T_F64(key, value) ((struct trace_field){(key), TRACE_F64, {NULL, 0}, 0, (value)})
 
-#define T_END                ((struct trace_field){NULL, TRACE_I64, {NULL, 0}, 0, 0})
+#define T_END ((struct trace_field){NULL, TRACE_I64, {NULL, 0}, 0, 0})
 
 /* trace(TRACE_WARN, "stream", "shard is full", T_STR("stream", name), T_INT("shard", 3)); */
-#define trace(level, module, message, ...)                                                         \
+#define trace(level, module, message, ...) \
     trace_fields((level), (module), (message), (struct trace_field[]){__VA_ARGS__, T_END})
-#define trace_text(level, module, message)                                                         \
+#define trace_text(level, module, message) \
     trace_fields((level), (module), (message), (struct trace_field[]){T_END})
 void trace_fields(enum trace_level level, const char *module, const char *message,
                   const struct trace_field *fields);

@@ -167,9 +167,10 @@ void os_failpoint_arm(const char *spec)
 void os_failpoint_hit(const char *name)
 {
     for (int i = 0; i < failpoint_count; i++) {
-        if (strcmp(failpoints[i].name, name) == 0 &&
-            __atomic_sub_fetch(&failpoints[i].left, 1, __ATOMIC_RELAXED) == 0) {
-            IGNORE(kill(getpid(), SIGKILL));
+        bool is_due = strcmp(failpoints[i].name, name) == 0 &&
+                      __atomic_sub_fetch(&failpoints[i].left, 1, __ATOMIC_RELAXED) == 0;
+        if (is_due) {
+            (void)kill(getpid(), SIGKILL);
         }
     }
 }

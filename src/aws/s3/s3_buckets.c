@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-enum { ROWS_GROW = 64 };
-
 static const char *const migrations[] = {
     "CREATE TABLE buckets(id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,"
     " name TEXT NOT NULL, region TEXT NOT NULL, created_us INTEGER NOT NULL,"
@@ -196,20 +194,6 @@ err s3_bucket_delete(struct s3_store *store, i64 bucket)
     return e;
 }
 
-/* Room for one more in an arena array that doubles. */
-static void *array_grow(struct arena *arena, void *items, isize count, isize item_bytes)
-{
-    bool is_full = count == 0 || (count >= ROWS_GROW && (count & (count - 1)) == 0);
-    if (!is_full) {
-        return items;
-    }
-    void *larger = arena_array(arena, count == 0 ? ROWS_GROW : 2 * count, item_bytes);
-    if (count > 0) {
-        memcpy(larger, items, (size_t)(count * item_bytes));
-    }
-    return larger;
-}
-
 err s3_usage_list(struct s3_store *store, struct arena *arena, struct s3_usage **out,
                   isize *count_out)
 {
@@ -222,7 +206,7 @@ err s3_usage_list(struct s3_store *store, struct arena *arena, struct s3_usage *
     isize count = 0;
     err e = OK;
     while (store_row(store->db, statement, &e)) {
-        items = array_grow(arena, items, count, (isize)sizeof *items);
+        items = arena_grow(arena, items, count, (isize)sizeof *items);
         items[count++] = (struct s3_usage){
             .bucket = {.id = sqlite3_column_int64(statement, 0),
                        .name = arena_copy(arena, store_text(statement, 1)),
@@ -251,7 +235,7 @@ err s3_bucket_list(struct s3_store *store, str account, struct arena *arena, str
     isize count = 0;
     err e = OK;
     while (store_row(store->db, statement, &e)) {
-        items = array_grow(arena, items, count, (isize)sizeof *items);
+        items = arena_grow(arena, items, count, (isize)sizeof *items);
         items[count++] = (struct s3_bucket){
             .id = sqlite3_column_int64(statement, 0),
             .name = arena_copy(arena, store_text(statement, 1)),
