@@ -81,6 +81,7 @@ struct put_entry {
     str data; /* base64 */
     str key;
     str hash; /* Decimal; empty when not given. */
+    bool has_data, has_key, has_hash; /* Of a document: told apart from empty. */
 };
 
 struct pair {

@@ -234,9 +234,9 @@ void kinesis__put_record(struct kinesis_call *call)
         return;
     }
     struct put_entry entry = {
-        call->args[ARG_DATA].text,
-        call->args[ARG_PARTITION_KEY].text,
-        call->args[ARG_HASH_KEY].text,
+        .data = call->args[ARG_DATA].text,
+        .key = call->args[ARG_PARTITION_KEY].text,
+        .hash = call->args[ARG_HASH_KEY].text,
     };
     put_all(call, &entry, 1);
 }

@@ -96,12 +96,12 @@ bool kinesis__take_next_token(struct kinesis_call *call, enum token_kind kind, s
 
 static bool take_filter(struct kinesis_call *call, struct token *ask)
 {
-    static const str names[FILTER_COUNT] = {
-        {NULL, 0},        STR("AFTER_SHARD_ID"), STR("AT_TRIM_HORIZON"), STR("FROM_TRIM_HORIZON"),
-        STR("AT_LATEST"), STR("AT_TIMESTAMP"),   STR("FROM_TIMESTAMP"),
+    static const char *const names[FILTER_COUNT] = {
+        "",          "AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON",
+        "AT_LATEST", "AT_TIMESTAMP",   "FROM_TIMESTAMP",
     };
     for (u8 i = 1; i < FILTER_COUNT; i++) {
-        if (str_eq(call->args[ARG_FILTER_TYPE].text, names[i])) {
+        if (str_eq(call->args[ARG_FILTER_TYPE].text, str_of(names[i]))) {
             ask->filter = i;
         }
     }
