@@ -15,13 +15,13 @@
 
 /* What a kernel may ask of the outside. One per step (or query), read-only but for errors. */
 struct func_ctx {
-    struct arena *arena;   /* Of the batch: results live here. */
-    i64 now_us;            /* Wall clock of the step (journalled). */
+    struct arena *arena; /* Of the batch: results live here. */
+    i64 now_us;          /* Wall clock of the step (journalled). */
     i64 query_start_us;
-    u64 seed;              /* Of the step (journalled); with `random_next` gives RAND, UUID. */
+    u64 seed; /* Of the step (journalled); with `random_next` gives RAND, UUID. */
     u64 random_next;
-    i64 watermark_us;      /* For CURRENT_WATERMARK; INT64_MIN = none. */
-    const char *zone;      /* table.local-time-zone, IANA name; "UTC" by default. */
+    i64 watermark_us; /* For CURRENT_WATERMARK; INT64_MIN = none. */
+    const char *zone; /* table.local-time-zone, IANA name; "UTC" by default. */
     /* Row errors (division by zero, failed CAST ...): the first per row is kept. */
     struct func_row_error *errors; /* In the arena. */
     isize error_count, error_capacity;
@@ -80,14 +80,15 @@ struct func_bound {
  *   a IS JSON [OBJECT]   "IS JSON"(a, 'VALUE'|'OBJECT'|'ARRAY'|'SCALAR')
  *   JSON_VALUE(a, path [, on_empty, default, on_error, default]), on_* 'NULL'|'ERROR'|'DEFAULT';
  *       gives STRING, RETURNING is a cast around it
- *   JSON_QUERY(a, path [, 'WITHOUT'|'CONDITIONAL'|'WITH', on_empty, on_error]), on_* 'NULL'|'ERROR'|
- *       'EMPTY ARRAY'|'EMPTY OBJECT'
- *   JSON_EXISTS(a, path [, 'TRUE'|'FALSE'|'UNKNOWN'|'ERROR'])
- *   JSON_OBJECT('NULL:--j', k, v, k, v, k, v), JSON_ARRAY('ABSENT:--', v, v): what NULL becomes, and
- *       per value 'j' when it is itself a call of JSON_OBJECT, JSON_ARRAY or JSON(), else '-'
+ *   JSON_QUERY(a, path [, 'WITHOUT'|'CONDITIONAL'|'WITH', on_empty, on_error]), on_*
+ * 'NULL'|'ERROR'| 'EMPTY ARRAY'|'EMPTY OBJECT' JSON_EXISTS(a, path [,
+ * 'TRUE'|'FALSE'|'UNKNOWN'|'ERROR']) JSON_OBJECT('NULL:--j', k, v, k, v, k, v),
+ * JSON_ARRAY('ABSENT:--', v, v): what NULL becomes, and per value 'j' when it is itself a call of
+ * JSON_OBJECT, JSON_ARRAY or JSON(), else '-'
  *
  * Not here, because they evaluate lazily and are expr kinds of their own: AND OR NOT CASE COALESCE
- * IF NULLIF IFNULL IN IS [NOT] NULL/TRUE/FALSE/UNKNOWN, field access, ROW/ARRAY/MAP constructors. */
+ * IF NULLIF IFNULL IN IS [NOT] NULL/TRUE/FALSE/UNKNOWN, field access, ROW/ARRAY/MAP constructors.
+ */
 MUST_USE err func_bind(struct arena *arena, str name, const struct func_arg *args, isize arg_count,
                        struct func_bound *out, struct diag *diag);
 
@@ -122,8 +123,8 @@ isize func_list(const struct func_listing **out);
 
 /* --- aggregates ------------------------------------------------------------------------------- */
 
-/* State of one group is `state_bytes` of plain memory, zeroed to start; it holds no pointers, so that
- * it can be written to a snapshot as it is, except when has_varlen (MIN/MAX of strings): then
+/* State of one group is `state_bytes` of plain memory, zeroed to start; it holds no pointers, so
+ * that it can be written to a snapshot as it is, except when has_varlen (MIN/MAX of strings): then
  * snapshot and restore go through save/load. */
 struct agg_bound {
     str name;
@@ -132,12 +133,13 @@ struct agg_bound {
     isize arg_count;
     isize state_bytes; /* Multiple of 8. */
     bool has_varlen;
-    /* Adds the selected rows: row sel[i] goes to states[i]. NULL arguments are skipped by the kernel
-     * (COUNT(*) has no argument). `pool` owns variable-length state. */
-    void (*update)(void **states, const struct vec *args, const struct sel *sel, struct arena *pool);
+    /* Adds the selected rows: row sel[i] goes to states[i]. NULL arguments are skipped by the
+     * kernel (COUNT(*) has no argument). `pool` owns variable-length state. */
+    void (*update)(void **states, const struct vec *args, const struct sel *sel,
+                   struct arena *pool);
     /* Writes the result of `count` states into rows 0.. of `out`. */
     void (*finish)(void *const *states, isize count, struct arena *arena, struct vec *out);
-    void (*save)(const void *state, struct buf *out);                       /* NULL: plain bytes */
+    void (*save)(const void *state, struct buf *out); /* NULL: plain bytes */
     err (*load)(str *in, void *state, struct arena *pool);
 };
 /* COUNT SUM MIN MAX AVG. COUNT(*) has arg_count 0. */
