@@ -1,0 +1,368 @@
+/* aws/sns/sns_store.c: topics and subscriptions. Mails are in sns_inbox.c. */
+#include "aws/sns/sns_store_int.h"
+
+#include <stdio.h>
+
+enum { TOKEN_BYTES = 32 };
+
+static const char *const migrations[] = {
+    "CREATE TABLE topics(id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,"
+    " region TEXT NOT NULL, name TEXT NOT NULL, attributes BLOB NOT NULL, tags BLOB NOT NULL,"
+    " created_us INTEGER NOT NULL, UNIQUE(account, region, name));"
+    "CREATE TABLE subscriptions(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " topic INTEGER NOT NULL REFERENCES topics(id) ON DELETE CASCADE, uuid TEXT NOT NULL UNIQUE,"
+    " protocol TEXT NOT NULL, endpoint TEXT NOT NULL, token TEXT NOT NULL,"
+    " confirmed INTEGER NOT NULL, created_us INTEGER NOT NULL, UNIQUE(topic, protocol, endpoint));"
+    "CREATE TABLE mails(id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL,"
+    " account TEXT NOT NULL, region TEXT NOT NULL, topic_arn TEXT NOT NULL,"
+    " protocol TEXT NOT NULL, sender TEXT NOT NULL, recipient TEXT NOT NULL,"
+    " subject TEXT NOT NULL, body TEXT NOT NULL, raw BLOB NOT NULL, state INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL, next_us INTEGER NOT NULL, error TEXT NOT NULL);"
+    "CREATE INDEX mails_due ON mails(next_us) WHERE state = 1",
+};
+
+err sns_store_open(struct os *os, const char *dir, struct sns_store **out, struct diag *diag)
+{
+    struct sns_store *store = NEW(struct sns_store);
+    store->os = os;
+    char path[1024];
+    err e = os_mkdir_all(os, dir);
+    if (e == OK) {
+        (void)snprintf(path, sizeof path, "%s/sns.sqlite", dir);
+        e = store_open(os, path, migrations, (int)COUNT_OF(migrations), &store->db, diag);
+    }
+    if (e != OK) {
+        mem_free(store);
+        return diag_set(diag, e, "SNS001", "cannot open the topics in \"%s\": %s", dir,
+                        err_text(e));
+    }
+    *out = store;
+    return OK;
+}
+
+void sns_store_close(struct sns_store *store)
+{
+    if (store != NULL) {
+        store_close(store->db);
+        mem_free(store);
+    }
+}
+
+err sns_store_reset(struct sns_store *store)
+{
+    static const char *const statements[] = {"DELETE FROM subscriptions", "DELETE FROM topics",
+                                             "DELETE FROM mails"};
+    (void)store_lock(store->db);
+    err e = OK;
+    for (int i = 0; i < COUNT_OF(statements) && e == OK; i++) {
+        e = store_run(store->db, store_statement(store->db, statements[i]));
+    }
+    store_unlock(store->db);
+    return e;
+}
+
+static void hex_random(struct os *os, isize bytes, char *out)
+{
+    u8 random[TOKEN_BYTES];
+    CHECK(bytes <= TOKEN_BYTES);
+    os_random(os, random, bytes);
+    for (isize i = 0; i < bytes; i++) {
+        (void)snprintf(out + 2 * i, 3, "%02x", random[i]);
+    }
+}
+
+/* --- topics
+ * ------------------------------------------------------------------------------------------- */
+
+static void topic_take(sqlite3_stmt *s, struct arena *arena, struct sns_topic *out)
+{
+    *out = (struct sns_topic){
+        .id = sqlite3_column_int64(s, 0),
+        .name = arena_copy(arena, store_text(s, 1)),
+        .attributes = arena_copy(arena, store_blob(s, 2)),
+        .tags = arena_copy(arena, store_blob(s, 3)),
+        .created_us = sqlite3_column_int64(s, 4),
+    };
+}
+
+static err topic_select(struct sns_store *store, struct sns_scope scope, str name,
+                        struct arena *arena, struct sns_topic *out)
+{
+    sqlite3_stmt *s =
+        store_statement(store->db, "SELECT id, name, attributes, tags, created_us FROM topics"
+                                   " WHERE account = ?1 AND region = ?2 AND name = ?3");
+    store_bind_text(s, 1, scope.account);
+    store_bind_text(s, 2, scope.region);
+    store_bind_text(s, 3, name);
+    err e = ERR_NOT_FOUND;
+    if (store_row(store->db, s, &e)) {
+        topic_take(s, arena, out);
+        e = OK;
+    }
+    (void)sqlite3_reset(s);
+    return e;
+}
+
+static err topic_insert(struct sns_store *store, struct sns_scope scope, str name, str attributes,
+                        str tags)
+{
+    sqlite3_stmt *s = store_statement(
+        store->db, "INSERT INTO topics(account, region, name, attributes, tags, created_us)"
+                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
+    store_bind_text(s, 1, scope.account);
+    store_bind_text(s, 2, scope.region);
+    store_bind_text(s, 3, name);
+    store_bind_blob(s, 4, attributes);
+    store_bind_blob(s, 5, tags);
+    (void)sqlite3_bind_int64(s, 6, os_wall_us(store->os));
+    return store_run(store->db, s);
+}
+
+err sns_topic_create(struct sns_store *store, struct sns_scope scope,
+                     const struct sns_topic *wanted, struct arena *arena, struct sns_topic *out)
+{
+    (void)store_lock(store->db);
+    err e = topic_select(store, scope, wanted->name, arena, out);
+    if (e == ERR_NOT_FOUND) {
+        e = topic_insert(store, scope, wanted->name, wanted->attributes, wanted->tags);
+        if (e == OK) {
+            e = topic_select(store, scope, wanted->name, arena, out);
+        }
+    }
+    store_unlock(store->db);
+    return e;
+}
+
+err sns_topic_find(struct sns_store *store, struct sns_scope scope, str name, struct arena *arena,
+                   struct sns_topic *out)
+{
+    (void)store_lock(store->db);
+    err e = topic_select(store, scope, name, arena, out);
+    store_unlock(store->db);
+    return e;
+}
+
+err sns_topic_set(struct sns_store *store, i64 id, str attributes, str tags)
+{
+    (void)store_lock(store->db);
+    sqlite3_stmt *s =
+        store_statement(store->db, "UPDATE topics SET attributes = ?2, tags = ?3 WHERE id = ?1");
+    (void)sqlite3_bind_int64(s, 1, id);
+    store_bind_blob(s, 2, attributes);
+    store_bind_blob(s, 3, tags);
+    err e = store_run(store->db, s);
+    store_unlock(store->db);
+    return e;
+}
+
+err sns_topic_delete(struct sns_store *store, struct sns_scope scope, str name)
+{
+    (void)store_lock(store->db);
+    sqlite3_stmt *s = store_statement(
+        store->db, "DELETE FROM topics WHERE account = ?1 AND region = ?2 AND name = ?3");
+    store_bind_text(s, 1, scope.account);
+    store_bind_text(s, 2, scope.region);
+    store_bind_text(s, 3, name);
+    err e = store_run(store->db, s);
+    store_unlock(store->db);
+    return e;
+}
+
+err sns_topic_list(struct sns_store *store, const struct sns_page *page, struct arena *arena,
+                   struct sns_topic **out, isize *count_out)
+{
+    struct sns_topic *items = NULL;
+    isize count = 0;
+    (void)store_lock(store->db);
+    sqlite3_stmt *s =
+        store_statement(store->db, "SELECT id, name, attributes, tags, created_us FROM topics"
+                                   " WHERE account = ?1 AND region = ?2 AND id > ?3"
+                                   " ORDER BY id LIMIT ?4");
+    store_bind_text(s, 1, page->scope.account);
+    store_bind_text(s, 2, page->scope.region);
+    (void)sqlite3_bind_int64(s, 3, page->after);
+    (void)sqlite3_bind_int(s, 4, page->max);
+    err e = OK;
+    while (store_row(store->db, s, &e)) {
+        items = arena_grow(arena, items, count, (isize)sizeof *items);
+        topic_take(s, arena, &items[count++]);
+    }
+    store_unlock(store->db);
+    *out = items;
+    *count_out = count;
+    return e;
+}
+
+/* --- subscriptions
+ * -------------------------------------------------------------------------------------- */
+
+#define SUBSCRIPTION_SELECT                                                                   \
+    "SELECT s.id, s.uuid, t.name, s.protocol, s.endpoint, s.token, s.confirmed, s.created_us" \
+    " FROM subscriptions s JOIN topics t ON t.id = s.topic"                                   \
+    " WHERE t.account = ?1 AND t.region = ?2"
+
+static void subscription_take(sqlite3_stmt *s, struct arena *arena, struct sns_subscription *out)
+{
+    *out = (struct sns_subscription){
+        .id = sqlite3_column_int64(s, 0),
+        .uuid = arena_copy(arena, store_text(s, 1)),
+        .topic = arena_copy(arena, store_text(s, 2)),
+        .protocol = arena_copy(arena, store_text(s, 3)),
+        .endpoint = arena_copy(arena, store_text(s, 4)),
+        .token = arena_copy(arena, store_text(s, 5)),
+        .is_confirmed = sqlite3_column_int(s, 6) != 0,
+        .created_us = sqlite3_column_int64(s, 7),
+    };
+}
+
+static err subscription_one(struct sns_store *store, sqlite3_stmt *s, struct arena *arena,
+                            struct sns_subscription *out)
+{
+    err e = ERR_NOT_FOUND;
+    if (store_row(store->db, s, &e)) {
+        subscription_take(s, arena, out);
+        e = OK;
+    }
+    (void)sqlite3_reset(s);
+    return e;
+}
+
+static err subscription_by_target(struct sns_store *store, struct sns_scope scope,
+                                  const struct sns_target *target, struct arena *arena,
+                                  struct sns_subscription *out)
+{
+    sqlite3_stmt *s = store_statement(store->db, SUBSCRIPTION_SELECT
+                                      " AND t.name = ?3 AND s.protocol = ?4 AND s.endpoint = ?5");
+    store_bind_text(s, 1, scope.account);
+    store_bind_text(s, 2, scope.region);
+    store_bind_text(s, 3, target->topic);
+    store_bind_text(s, 4, target->protocol);
+    store_bind_text(s, 5, target->endpoint);
+    return subscription_one(store, s, arena, out);
+}
+
+static err subscription_insert(struct sns_store *store, i64 topic, const struct sns_target *target)
+{
+    char uuid[40], token[2 * TOKEN_BYTES + 1];
+    u8 random[16];
+    os_random(store->os, random, 16);
+    (void)snprintf(uuid, sizeof uuid,
+                   "%02x%02x%02x%02x-%02x%02x-4%x%02x-%x%x%02x-%02x%02x%02x%02x%02x%02x", random[0],
+                   random[1], random[2], random[3], random[4], random[5], random[6] & 15, random[7],
+                   8 + (random[8] & 3), random[8] >> 4, random[9], random[10], random[11],
+                   random[12], random[13], random[14], random[15]);
+    hex_random(store->os, TOKEN_BYTES, token);
+    sqlite3_stmt *s = store_statement(
+        store->db, "INSERT INTO subscriptions(topic, uuid, protocol, endpoint, token, confirmed,"
+                   " created_us) VALUES(?1, ?2, ?3, ?4, ?5, 0, ?6)");
+    (void)sqlite3_bind_int64(s, 1, topic);
+    store_bind_text(s, 2, str_of(uuid));
+    store_bind_text(s, 3, target->protocol);
+    store_bind_text(s, 4, target->endpoint);
+    store_bind_text(s, 5, str_of(token));
+    (void)sqlite3_bind_int64(s, 6, os_wall_us(store->os));
+    return store_run(store->db, s);
+}
+
+err sns_subscribe(struct sns_store *store, struct sns_scope scope, const struct sns_target *target,
+                  struct arena *arena, struct sns_subscription *out)
+{
+    (void)store_lock(store->db);
+    struct sns_topic topic;
+    err e = topic_select(store, scope, target->topic, arena, &topic);
+    if (e == OK) {
+        e = subscription_by_target(store, scope, target, arena, out);
+        if (e == ERR_NOT_FOUND) {
+            e = subscription_insert(store, topic.id, target);
+            if (e == OK) {
+                e = subscription_by_target(store, scope, target, arena, out);
+            }
+        }
+    }
+    store_unlock(store->db);
+    return e;
+}
+
+static err confirm_row(struct sns_store *store, struct sns_subscription *subscription)
+{
+    i64 age_us = os_wall_us(store->os) - subscription->created_us;
+    if (!subscription->is_confirmed && age_us > (i64)SNS_TOKEN_DAYS * 86400 * 1000000) {
+        return ERR_TIMEOUT;
+    }
+    sqlite3_stmt *s =
+        store_statement(store->db, "UPDATE subscriptions SET confirmed = 1 WHERE id = ?1");
+    (void)sqlite3_bind_int64(s, 1, subscription->id);
+    TRY(store_run(store->db, s));
+    subscription->is_confirmed = true;
+    return OK;
+}
+
+err sns_confirm(struct sns_store *store, struct sns_scope scope, str topic, str token,
+                struct arena *arena, struct sns_subscription *out)
+{
+    (void)store_lock(store->db);
+    sqlite3_stmt *s = store_statement(store->db, SUBSCRIPTION_SELECT " AND t.name = ?3"
+                                                                     " AND s.token = ?4");
+    store_bind_text(s, 1, scope.account);
+    store_bind_text(s, 2, scope.region);
+    store_bind_text(s, 3, topic);
+    store_bind_text(s, 4, token);
+    err e = subscription_one(store, s, arena, out);
+    if (e == OK) {
+        e = confirm_row(store, out);
+    }
+    store_unlock(store->db);
+    return e;
+}
+
+err sns_subscription_find(struct sns_store *store, struct sns_scope scope, str uuid,
+                          struct arena *arena, struct sns_subscription *out)
+{
+    (void)store_lock(store->db);
+    sqlite3_stmt *s = store_statement(store->db, SUBSCRIPTION_SELECT " AND s.uuid = ?3");
+    store_bind_text(s, 1, scope.account);
+    store_bind_text(s, 2, scope.region);
+    store_bind_text(s, 3, uuid);
+    err e = subscription_one(store, s, arena, out);
+    store_unlock(store->db);
+    return e;
+}
+
+err sns_unsubscribe(struct sns_store *store, struct sns_scope scope, str uuid)
+{
+    (void)store_lock(store->db);
+    sqlite3_stmt *s =
+        store_statement(store->db, "DELETE FROM subscriptions WHERE uuid = ?3 AND topic IN"
+                                   " (SELECT id FROM topics WHERE account = ?1 AND region = ?2)");
+    store_bind_text(s, 1, scope.account);
+    store_bind_text(s, 2, scope.region);
+    store_bind_text(s, 3, uuid);
+    err e = store_run(store->db, s);
+    store_unlock(store->db);
+    return e;
+}
+
+err sns_subscription_list(struct sns_store *store, const struct sns_page *page, str topic,
+                          struct arena *arena, struct sns_subscription **out, isize *count_out)
+{
+    struct sns_subscription *items = NULL;
+    isize count = 0;
+    (void)store_lock(store->db);
+    sqlite3_stmt *s =
+        store_statement(store->db, SUBSCRIPTION_SELECT " AND (?3 = '' OR t.name = ?3)"
+                                                       " AND s.id > ?4 ORDER BY s.id LIMIT ?5");
+    store_bind_text(s, 1, page->scope.account);
+    store_bind_text(s, 2, page->scope.region);
+    store_bind_text(s, 3, topic);
+    (void)sqlite3_bind_int64(s, 4, page->after);
+    (void)sqlite3_bind_int(s, 5, page->max);
+    err e = OK;
+    while (store_row(store->db, s, &e)) {
+        items = arena_grow(arena, items, count, (isize)sizeof *items);
+        subscription_take(s, arena, &items[count++]);
+    }
+    store_unlock(store->db);
+    *out = items;
+    *count_out = count;
+    return e;
+}
