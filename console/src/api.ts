@@ -1,0 +1,147 @@
+// leat's own API, as docs/api.md describes it.
+
+export interface Sample {
+  labels: Record<string, string>;
+  value?: number;
+  count?: number;
+  p50?: number;
+  p99?: number;
+}
+export type Metrics = Record<string, Sample[]>;
+
+export interface Stream {
+  account: string;
+  region: string;
+  name: string;
+  mode: string;
+  status: string;
+  created_ms: number;
+  retention_hours: number;
+  shard_count: number;
+  open_shard_count: number;
+}
+
+export interface JobSource {
+  table: string;
+  stream?: string;
+  region?: string;
+  kind?: string;
+  watermark_ms?: number;
+  idle_shards?: number;
+  lag_ms?: number;
+}
+export interface JobSink {
+  table: string;
+  kind: string;
+  target: string;
+  region?: string;
+}
+export interface Job {
+  id: string;
+  name: string;
+  state: string;
+  reason?: string;
+  sql: string;
+  created_ms: number;
+  sources: JobSource[];
+  sinks: JobSink[];
+  watermark_ms?: number;
+}
+
+export interface Snapshot {
+  id: string;
+  at_ms: number;
+  metrics: Metrics;
+  jobs: Job[];
+  streams: Stream[];
+}
+
+export interface StreamRecord {
+  shard_id: string;
+  sequence_number: string;
+  sub_sequence?: number;
+  arrival_ms: number;
+  partition_key: string;
+  bytes: number;
+  data?: string;
+  data_base64?: string;
+}
+
+export interface Mail {
+  id: string;
+  at_ms: number;
+  region: string;
+  topic_arn: string;
+  protocol: string;
+  to: string;
+  from: string;
+  subject: string;
+  body: string;
+  delivered: boolean;
+  error?: string;
+  attempts: number;
+  raw?: string;
+}
+
+export interface DeadLetter {
+  id: string;
+  at_ms: number;
+  job: string;
+  table: string;
+  stream: string;
+  region: string;
+  shard_id: string;
+  sequence_number: string;
+  field?: string;
+  reason: string;
+  redriven: boolean;
+  data?: string;
+}
+
+export class ApiError extends Error {}
+
+async function call<T>(path: string, init?: RequestInit): Promise<T> {
+  const response = await fetch(path, init);
+  const text = await response.text();
+  if (!response.ok) {
+    let message = `${response.status} ${response.statusText}`;
+    try {
+      message = JSON.parse(text).error?.message ?? message;
+    } catch {
+      // The answer was no JSON: the status line says what there is to say.
+    }
+    throw new ApiError(message);
+  }
+  return JSON.parse(text) as T;
+}
+
+const json = { "Content-Type": "application/json" };
+
+export const get = <T>(path: string) => call<T>(path);
+export const post = <T>(path: string, body: unknown) =>
+  call<T>(path, { method: "POST", headers: json, body: JSON.stringify(body) });
+
+export const inbox = (limit: number) =>
+  get<{ messages: Mail[] }>(`/_aws/sns/inbox?limit=${limit}`);
+export const mail = (id: string) => get<Mail>(`/_aws/sns/inbox/${encodeURIComponent(id)}`);
+export const deadLetters = (limit: number) =>
+  get<{ dead_letters: DeadLetter[] }>(`/_leat/api/deadletters?limit=${limit}`);
+export const redrive = (ids: string[]) =>
+  post<{ redriven: number; skipped: number }>("/_leat/api/deadletters/redrive", { ids });
+export const stopJob = (id: string) =>
+  post<{ state: string }>(`/_leat/api/jobs/${encodeURIComponent(id)}/stop`, {});
+
+/** Follows a stream; returns the function that ends it. */
+export function tail(
+  stream: { name: string; region: string },
+  from: string,
+  onRecord: (record: StreamRecord) => void,
+  onState: (isOpen: boolean) => void,
+): () => void {
+  const query = `region=${encodeURIComponent(stream.region)}&from=${from}`;
+  const source = new EventSource(`/_leat/api/streams/${encodeURIComponent(stream.name)}/tail?${query}`);
+  source.addEventListener("record", (event) => onRecord(JSON.parse((event as MessageEvent).data)));
+  source.addEventListener("open", () => onState(true));
+  source.addEventListener("error", () => onState(false));
+  return () => source.close();
+}
