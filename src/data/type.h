@@ -73,11 +73,11 @@ struct type {
     enum type_kind kind;
     bool is_nullable;
     enum type_time time_attribute;
-    i32 length;    /* CHAR, VARCHAR, BINARY, VARBINARY: characters or bytes. */
-    i32 precision; /* DECIMAL, TIME, TIMESTAMP, TIMESTAMP_LTZ. */
-    i32 scale;     /* DECIMAL. */
-    const struct type *item;  /* ARRAY, MULTISET: element. MAP: value. */
-    const struct type *key;   /* MAP. */
+    i32 length;                /* CHAR, VARCHAR, BINARY, VARBINARY: characters or bytes. */
+    i32 precision;             /* DECIMAL, TIME, TIMESTAMP, TIMESTAMP_LTZ. */
+    i32 scale;                 /* DECIMAL. */
+    const struct type *item;   /* ARRAY, MULTISET: element. MAP: value. */
+    const struct type *key;    /* MAP. */
     struct type_field *fields; /* ROW. */
     isize field_count;
 };

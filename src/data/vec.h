@@ -47,10 +47,10 @@ struct span {
 
 struct vec {
     const struct type *type;
-    isize len;      /* Rows; of a constant: the rows it stands for. */
-    bool is_const;  /* The element (and validity) at index 0 stands for every row. */
-    u64 *valid;     /* Bit i set: row i is not NULL. NULL pointer: no row is NULL. */
-    void *values;   /* type_element_bytes each; aligned to 64 bytes when made by vec_init. */
+    isize len;     /* Rows; of a constant: the rows it stands for. */
+    bool is_const; /* The element (and validity) at index 0 stands for every row. */
+    u64 *valid;    /* Bit i set: row i is not NULL. NULL pointer: no row is NULL. */
+    void *values;  /* type_element_bytes each; aligned to 64 bytes when made by vec_init. */
     struct vec *children;
     isize child_count;
 };
@@ -91,10 +91,10 @@ enum row_kind { ROW_INSERT, ROW_UPDATE_BEFORE, ROW_UPDATE_AFTER, ROW_DELETE };
 
 struct batch {
     isize len;
-    struct sel sel;    /* Rows that are alive. */
+    struct sel sel; /* Rows that are alive. */
     struct vec *cols;
     isize col_count;
-    u8 *kinds;         /* NULL: all ROW_INSERT. */
+    u8 *kinds;           /* NULL: all ROW_INSERT. */
     struct arena *arena; /* Owns what the vectors own. */
 };
 
@@ -108,8 +108,8 @@ struct value {
         i128 wide;   /* DECIMAL(> 18) */
         double real; /* FLOAT too. */
         struct stamp stamp;
-        str text;    /* Strings and bytes. */
-        struct {     /* ARRAY: items; MAP: key, value alternating; ROW: fields. */
+        str text; /* Strings and bytes. */
+        struct {  /* ARRAY: items; MAP: key, value alternating; ROW: fields. */
             struct value *items;
             isize count;
         } list;

@@ -1,0 +1,195 @@
+/* data/number.c: numbers and times as Flink writes them. */
+#include "data/number.h"
+
+#include "base/cal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DIGITS_MAX = 17 };
+
+/* Java's layout of digits "d1d2d3", the point after the first, and a decimal exponent. */
+static void put_java(const char *digits, int count, int exponent, struct buf *out)
+{
+    if (exponent < -3 || exponent >= 7) {
+        buf_append_byte(out, (u8)digits[0]);
+        buf_append_byte(out, '.');
+        buf_append(out, count > 1 ? str_from(digits + 1, count - 1) : STR("0"));
+        buf_append_byte(out, 'E');
+        buf_append_i64(out, exponent);
+        return;
+    }
+    if (exponent < 0) {
+        buf_append(out, STR("0."));
+        buf_append_fill(out, '0', -exponent - 1);
+        buf_append_bytes(out, digits, count);
+        return;
+    }
+    for (int i = 0; i <= exponent; i++) {
+        buf_append_byte(out, (u8)(i < count ? digits[i] : '0'));
+    }
+    buf_append_byte(out, '.');
+    bool has_more = count > exponent + 1;
+    buf_append(out, has_more ? str_from(digits + exponent + 1, count - exponent - 1) : STR("0"));
+}
+
+/* NaN, infinities and zeros; false for any other number. */
+static bool put_special(double value, struct buf *out)
+{
+    if (isnan(value)) {
+        buf_append(out, STR("NaN"));
+    } else if (isinf(value)) {
+        buf_append(out, value > 0 ? STR("Infinity") : STR("-Infinity"));
+    } else if (value == 0) {
+        buf_append(out, signbit(value) ? STR("-0.0") : STR("0.0"));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* "d.ddde+x" with the fewest digits that read back as the same number. */
+static void shortest(double magnitude, bool is_float, char *text, size_t capacity)
+{
+    for (int precision = 0; precision < DIGITS_MAX; precision++) {
+        (void)snprintf(text, capacity, "%.*e", precision, magnitude);
+        bool is_same =
+            is_float ? strtof(text, NULL) == (float)magnitude : strtod(text, NULL) == magnitude;
+        if (is_same) {
+            return;
+        }
+    }
+}
+
+static void put_real(double value, bool is_float, struct buf *out)
+{
+    if (put_special(value, out)) {
+        return;
+    }
+    char text[40], digits[24];
+    shortest(fabs(value), is_float, text, sizeof text);
+    int count = 0;
+    const char *c = text;
+    for (; *c != 'e' && *c != '\0'; c++) {
+        if (*c != '.') {
+            digits[count++] = *c;
+        }
+    }
+    int exponent = *c == 'e' ? (int)strtol(c + 1, NULL, 10) : 0;
+    while (count > 1 && digits[count - 1] == '0') {
+        count--;
+    }
+    if (value < 0) {
+        buf_append_byte(out, '-');
+    }
+    put_java(digits, count, exponent, out);
+}
+
+void number_format_double(double value, struct buf *out)
+{
+    put_real(value, false, out);
+}
+
+void number_format_float(float value, struct buf *out)
+{
+    put_real((double)value, true, out);
+}
+
+/* Digits of the magnitude, most significant first, into text[40]; returns how many. */
+static int digits_of(i128 value, char *text)
+{
+    u128 rest = value < 0 ? 0 - (u128)value : (u128)value;
+    char reversed[40];
+    int count = 0;
+    do {
+        reversed[count++] = (char)('0' + (int)(rest % 10));
+        rest /= 10;
+    } while (rest > 0);
+    for (int i = 0; i < count; i++) {
+        text[i] = reversed[count - 1 - i];
+    }
+    return count;
+}
+
+void number_format_i128(i128 value, struct buf *out)
+{
+    number_format_decimal(value, 0, out);
+}
+
+void number_format_decimal(i128 unscaled, i32 scale, struct buf *out)
+{
+    char digits[40];
+    int count = digits_of(unscaled, digits);
+    if (unscaled < 0) {
+        buf_append_byte(out, '-');
+    }
+    int whole = count - scale;
+    if (whole > 0) {
+        buf_append_bytes(out, digits, whole);
+    } else {
+        buf_append_byte(out, '0');
+    }
+    if (scale > 0) {
+        buf_append_byte(out, '.');
+        buf_append_fill(out, '0', MAX(-whole, 0));
+        buf_append_bytes(out, digits + MAX(whole, 0), count - MAX(whole, 0));
+    }
+}
+
+/* --- times
+ * ------------------------------------------------------------------------------------------- */
+
+static void put_two(i32 value, u8 mark, struct buf *out)
+{
+    u8 text[3] = {(u8)('0' + value / 10), (u8)('0' + value % 10), mark};
+    buf_append_bytes(out, text, mark == 0 ? 2 : 3);
+}
+
+static void put_fraction(i32 nanos, i32 digits, struct buf *out)
+{
+    if (digits <= 0) {
+        return;
+    }
+    u8 text[10] = {'.'};
+    for (int i = 9; i >= 1; i--) {
+        text[i] = (u8)('0' + nanos % 10);
+        nanos /= 10;
+    }
+    buf_append_bytes(out, text, MIN(digits, 9) + 1);
+}
+
+static void put_date(i64 year, i32 month, i32 day, struct buf *out)
+{
+    buf_printf(out, year < 0 ? "-%04lld-" : "%04lld-", (long long)(year < 0 ? -year : year));
+    put_two(month, '-', out);
+    put_two(day, 0, out);
+}
+
+void number_format_date(i64 days, struct buf *out)
+{
+    i64 year;
+    i32 month, day;
+    cal_civil_from_days(days, &year, &month, &day);
+    put_date(year, month, day, out);
+}
+
+void number_format_time(i64 ms_of_day, i32 digits, struct buf *out)
+{
+    put_two((i32)(ms_of_day / 3600000), ':', out);
+    put_two((i32)(ms_of_day / 60000 % 60), ':', out);
+    put_two((i32)(ms_of_day / 1000 % 60), 0, out);
+    put_fraction((i32)(ms_of_day % 1000) * 1000000, digits, out);
+}
+
+void number_format_timestamp(i64 us, i32 nanos_below, i32 digits, struct buf *out)
+{
+    struct cal cal;
+    cal_from_us(us, &cal);
+    put_date(cal.year, cal.month, cal.day, out);
+    buf_append_byte(out, ' ');
+    put_two(cal.hour, ':', out);
+    put_two(cal.minute, ':', out);
+    put_two(cal.second, 0, out);
+    put_fraction(cal.nanos + nanos_below, digits, out);
+}
