@@ -83,6 +83,13 @@ void sql_format_create(const struct table_def *table, struct buf *out);
 /* Is this option's value a secret ("aws.credentials.basic.secretkey", "password")? */
 bool sql_option_is_secret(str key);
 
+/* Every error code of sql and func with its explanation, for `leat help SQL0142`. */
+struct sql_error_info {
+    str code, title, text;
+};
+isize sql_error_list(const struct sql_error_info **out);
+const struct sql_error_info *sql_error_find(str code); /* NULL: there is none. */
+
 /* Type text as in DDL, "ROW<a INT, b ARRAY<STRING>>" -> type. */
 MUST_USE err sql_parse_type(struct arena *arena, str text, const struct type **out,
                             struct diag *diag);
