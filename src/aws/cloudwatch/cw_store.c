@@ -167,7 +167,7 @@ static err series_count(struct cw_store *store, const struct cw_series_name *nam
 static err series_make(struct cw_store *store, const struct cw_datum *datum, str dimensions,
                        i64 *id_out)
 {
-    i64 count;
+    i64 count = 0;
     TRY(series_count(store, &datum->series, &count));
     if (count >= CW_SERIES_MAX) {
         return ERR_LIMIT;

@@ -61,7 +61,7 @@ static err read_version(struct store *store, int *out)
 static err migrate(struct store *store, const char *path, const char *const *migrations, int count,
                    struct diag *diag)
 {
-    int version;
+    int version = 0;
     TRY(read_version(store, &version));
     if (version > count) {
         return diag_set(diag, ERR_VERSION, "AWS0001",

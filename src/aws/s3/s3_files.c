@@ -290,7 +290,7 @@ err s3_reader_read(struct s3_reader *reader, u64 offset, void *data, isize bytes
 
 struct sweep {
     struct s3_store *store;
-    char folder[S3_PATH_MAX / 2];
+    char folder[S3_PATH_MAX];
     isize removed;
 };
 
