@@ -51,11 +51,11 @@ struct log_channel {
 
 /* Shard numbers of the control stream. */
 enum log_control {
-    LOG_CONTROL_STREAMS = 1,  /* Stream catalog and shard maps. */
-    LOG_CONTROL_ENGINE = 2,   /* SQL catalog and jobs. */
-    LOG_CONTROL_JOURNAL = 3,  /* Step journal of all jobs. */
-    LOG_CONTROL_OUTBOX = 4,   /* Outbox cursors. */
-    LOG_CONTROL_META = 5,     /* The log's own: segment swaps, damage fences. */
+    LOG_CONTROL_STREAMS = 1, /* Stream catalog and shard maps. */
+    LOG_CONTROL_ENGINE = 2,  /* SQL catalog and jobs. */
+    LOG_CONTROL_JOURNAL = 3, /* Step journal of all jobs. */
+    LOG_CONTROL_OUTBOX = 4,  /* Outbox cursors. */
+    LOG_CONTROL_META = 5,    /* The log's own: segment swaps, damage fences. */
 };
 
 static inline bool log_channel_eq(struct log_channel a, struct log_channel b)
@@ -68,11 +68,11 @@ struct log_frame; /* Immutable, reference-counted committed frame (or what reten
 struct log_batch;
 
 struct log_options {
-    const char *dir;           /* Created when absent; locked while open. */
+    const char *dir; /* Created when absent; locked while open. */
     enum log_durability durability;
-    u64 segment_bytes;         /* 0 = 64 MiB. A segment is sealed when it has reached this. */
-    u64 reserve_bytes;         /* 0 = 64 MiB kept free on the disk. */
-    u64 cache_bytes;           /* 0 = 16 MiB of committed frames kept in memory for readers. */
+    u64 segment_bytes; /* 0 = 64 MiB. A segment is sealed when it has reached this. */
+    u64 reserve_bytes; /* 0 = 64 MiB kept free on the disk. */
+    u64 cache_bytes;   /* 0 = 16 MiB of committed frames kept in memory for readers. */
 };
 
 /* Opens or creates; recovers after a crash. Errors: ERR_IN_USE (another process), ERR_CORRUPT (diag
@@ -125,7 +125,7 @@ struct log_run {
     struct log_channel channel;
     u64 first_no; /* Record numbers of a run are consecutive. */
     u32 count;
-    str bytes;       /* Encoded records; use log_run_next. */
+    str bytes; /* Encoded records; use log_run_next. */
 };
 
 /* LSN of the newest published frame; 0 when there is none. */
@@ -139,6 +139,10 @@ MUST_USE err log_frame_after(struct log *log, u64 lsn, struct log_frame **out);
 /* First frame that holds a record of `channel` with number >= `record_no`; ERR_END when none. */
 MUST_USE err log_frame_seek(struct log *log, struct log_channel channel, u64 record_no,
                             struct log_frame **out);
+/* After ERR_CORRUPT: what to pass to log_frame_after or log_frame_seek to go on behind the damage;
+ * always greater than what was passed in. */
+u64 log_skip_after(struct log *log, u64 lsn);
+u64 log_skip_seek(struct log *log, struct log_channel channel, u64 record_no);
 /* Number of the first record of `channel` that arrived at or after `arrival_ms`; when there is
  * none, the number after its newest. */
 MUST_USE err log_seek_time(struct log *log, struct log_channel channel, i64 arrival_ms,
@@ -153,7 +157,8 @@ u64 log_frame_lsn(const struct log_frame *frame);
 i64 log_frame_arrival_ms(const struct log_frame *frame);
 u64 log_frame_first_no(const struct log_frame *frame); /* Record number, as committed. */
 isize log_frame_run_count(const struct log_frame *frame);
-struct log_run log_frame_run(const struct log_frame *frame, isize index); /* By channel, ascending. */
+struct log_run log_frame_run(const struct log_frame *frame,
+                             isize index); /* By channel, ascending. */
 /* False when the frame has no run of the channel. */
 bool log_frame_find(const struct log_frame *frame, struct log_channel channel, struct log_run *out);
 /* Takes the next record off the front of `run`; false at its end. */
@@ -172,14 +177,13 @@ void log_unwatch(struct log *log, int id);
 /* Is anything of this run still needed? Asked for runs of sealed segments by the log's maintenance
  * thread; must not call the log. Without it everything lives for ever. Control channels too: their
  * owner restates them and then lets the old records go. */
-typedef bool (*log_is_live_fn)(void *ctx, struct log_channel channel, u64 last_no,
-                               i64 arrival_ms);
+typedef bool (*log_is_live_fn)(void *ctx, struct log_channel channel, u64 last_no, i64 arrival_ms);
 void log_set_live(struct log *log, log_is_live_fn fn, void *ctx);
 /* Looks for dead segments now instead of within 10 s; returns when done. For tests and reset. */
 MUST_USE err log_retain_now(struct log *log);
 
 struct log_stats {
-    u64 frames, records, bytes;          /* Committed since open. */
+    u64 frames, records, bytes; /* Committed since open. */
     u64 syncs, sync_ns_total, sync_ns_max;
     u64 disk_bytes, live_bytes, segments; /* Now. */
     u64 corrupt_frames;                   /* Detected since open. */

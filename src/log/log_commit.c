@@ -1,0 +1,520 @@
+/*
+ * log/log_commit.c: group commit.
+ *
+ * Two equal committer threads take turns: one builds the next frame (merging all
+ * waiting batches, copying, checksumming) while the other writes, syncs and publishes
+ * the one before. Building ahead begins only when enough is queued to make it worth
+ * while; otherwise whatever arrives during a sync goes into the next frame. A thread
+ * holds build_lock until the disk is its own, so frames keep their order, and a frame
+ * is written only after the one before it is durable.
+ */
+#include "base/hash.h"
+#include "log/log_int.h"
+
+#include <stdlib.h>
+
+/* --- queue ---------------------------------------------------------------------------------- */
+
+void log_submit(struct log *log, struct log_batch *batch, log_done_fn done, void *ctx)
+{
+    CHECK(done != NULL);
+    log__batch_begin(batch, done, ctx);
+    os_mutex_lock(&log->queue_lock);
+    bool is_closing = log->is_closing;
+    if (!is_closing) {
+        *log->queue_end = batch;
+        log->queue_end = &batch->next;
+        log->queue_bytes += batch->encoded_bytes;
+        os_cond_signal(&log->queue_cond);
+    }
+    os_mutex_unlock(&log->queue_lock);
+    if (is_closing) {
+        done(batch, ERR_CLOSED, ctx);
+    }
+}
+
+struct waiter {
+    struct os_mutex lock;
+    struct os_cond cond;
+    bool is_done;
+    err result;
+};
+
+static void wake_waiter(struct log_batch *batch, err e, void *ctx)
+{
+    (void)batch;
+    struct waiter *waiter = ctx;
+    os_mutex_lock(&waiter->lock);
+    waiter->is_done = true;
+    waiter->result = e;
+    os_cond_signal(&waiter->cond);
+    os_mutex_unlock(&waiter->lock);
+}
+
+err log_commit(struct log *log, struct log_batch *batch)
+{
+    struct waiter waiter = {.is_done = false};
+    os_mutex_init(&waiter.lock);
+    os_cond_init(&waiter.cond);
+    log_submit(log, batch, wake_waiter, &waiter);
+    while (log->is_driven && !waiter.is_done && log__commit_once(log)) {
+    }
+    os_mutex_lock(&waiter.lock);
+    while (!waiter.is_done) {
+        os_cond_wait(&waiter.cond, &waiter.lock);
+    }
+    os_mutex_unlock(&waiter.lock);
+    os_cond_deinit(&waiter.cond);
+    os_mutex_deinit(&waiter.lock);
+    return waiter.result;
+}
+
+static bool is_work_waiting(const struct log *log)
+{
+    return log->queue != NULL && (!log->is_disk_busy || log->queue_bytes >= LOG__BUILD_AHEAD_BYTES);
+}
+
+static bool is_control_of_log(const struct log_batch *batch)
+{
+    return batch->run_count == 1 && batch->runs[0].channel.stream == 0 &&
+           batch->runs[0].channel.shard == LOG_CONTROL_META;
+}
+
+/* Data batches stop at the reserve, other control records at an eighth of it; the log's own go on,
+ * because they free space. */
+static bool is_refused(const struct log *log, const struct log_batch *batch, u64 free_bytes,
+                       u64 frame_bytes)
+{
+    if (is_control_of_log(batch)) {
+        return false;
+    }
+    u64 floor = batch->has_data ? log->reserve_bytes : log->reserve_bytes / 8;
+    return free_bytes < floor + frame_bytes + (u64)batch->encoded_bytes;
+}
+
+static u64 free_space(struct log *log)
+{
+    struct os_space space;
+    if (log->durability == LOG_MEMORY || os_space_at(log->os, log->dir, &space) != OK) {
+        return UINT64_MAX / 2; /* Unknown is not full: a write that fails ends the process. */
+    }
+    return space.free_bytes;
+}
+
+/* Moves waiting batches to the job while they fit one frame; queue_lock is held. */
+static void take_batches(struct log *log, struct log__job *job)
+{
+    struct log_batch **accepted_end = &job->batches;
+    struct log_batch **refused_end = &job->refused;
+    u64 free_bytes = free_space(log);
+    isize bytes = LOG__HEADER_BYTES + LOG__BLOCK_BYTES;
+    while (log->queue != NULL && bytes + log->queue->encoded_bytes <= LOG_FRAME_BYTES_MAX) {
+        struct log_batch *batch = log->queue;
+        log->queue = batch->next;
+        log->queue_bytes -= batch->encoded_bytes;
+        batch->next = NULL;
+        if (is_refused(log, batch, free_bytes, (u64)bytes)) {
+            *refused_end = batch;
+            refused_end = &batch->next;
+        } else {
+            *accepted_end = batch;
+            accepted_end = &batch->next;
+            bytes += batch->encoded_bytes;
+        }
+    }
+    if (log->queue == NULL) {
+        log->queue_end = &log->queue;
+    }
+    __atomic_store_n(&log->stats.is_full, free_bytes < log->reserve_bytes, __ATOMIC_RELAXED);
+}
+
+/* --- building ------------------------------------------------------------------------------- */
+
+static void insertion_sort(struct log__sort_item *items, isize count)
+{
+    for (isize i = 1; i < count; i++) {
+        struct log__sort_item item = items[i];
+        isize j = i;
+        for (; j > 0 && items[j - 1].key > item.key; j--) {
+            items[j] = items[j - 1];
+        }
+        items[j] = item;
+    }
+}
+
+static void merge_runs(const struct log__sort_item *from, struct log__sort_item *to, isize count,
+                       isize width)
+{
+    for (isize start = 0; start < count; start += 2 * width) {
+        isize middle = MIN(start + width, count);
+        isize end = MIN(start + 2 * width, count);
+        isize a = start;
+        isize b = middle;
+        for (isize out = start; out < end; out++) {
+            bool is_left = a < middle && (b == end || from[a].key <= from[b].key);
+            to[out] = is_left ? from[a++] : from[b++];
+        }
+    }
+}
+
+enum { SORT_BLOCK = 32 };
+
+/* Stable: batches keep their order within a channel. The result is in log->items. */
+static void sort_items(struct log *log, isize count)
+{
+    for (isize i = 0; i < count; i += SORT_BLOCK) {
+        insertion_sort(log->items + i, MIN(SORT_BLOCK, count - i));
+    }
+    for (isize width = SORT_BLOCK; width < count; width *= 2) {
+        merge_runs(log->items, log->items_spare, count, width);
+        struct log__sort_item *swap = log->items;
+        log->items = log->items_spare;
+        log->items_spare = swap;
+    }
+}
+
+static void reserve_items(struct log *log, isize count)
+{
+    if (count > log->item_capacity) {
+        log->item_capacity = MAX(count, log->item_capacity * 2);
+        isize bytes = log->item_capacity * (isize)sizeof *log->items;
+        log->items = mem_resize(log->items, bytes);
+        log->items_spare = mem_resize(log->items_spare, bytes);
+    }
+}
+
+static isize collect_items(struct log *log, struct log_batch *batches)
+{
+    isize count = 0;
+    for (struct log_batch *batch = batches; batch != NULL; batch = batch->next) {
+        reserve_items(log, count + (isize)batch->run_count);
+        for (u32 i = 0; i < batch->run_count; i++) {
+            struct log__batch_run *run = &batch->runs[i];
+            u64 key = (u64)run->channel.stream << 32 | run->channel.shard;
+            log->items[count++] = (struct log__sort_item){key, run};
+        }
+    }
+    return count;
+}
+
+/* Writes the directory and tells each batch's run where its records go. */
+static void lay_out(struct log *log, isize count, struct log_frame *frame)
+{
+    u8 *row = frame->data + LOG__HEADER_BYTES;
+    u8 *data = row + (isize)frame->head.run_count * LOG__RUN_BYTES;
+    u32 offset = 0;
+    u32 number = 0;
+    for (isize i = 0; i < count; row += LOG__RUN_BYTES) {
+        u64 key = log->items[i].key;
+        u32 run_offset = offset;
+        u32 run_number = number;
+        for (; i < count && log->items[i].key == key; i++) {
+            struct log__batch_run *run = log->items[i].run;
+            run->write = data + offset;
+            run->next = number;
+            offset += run->bytes;
+            number += run->count;
+        }
+        put_u32(row, (u32)(key >> 32));
+        put_u32(row + 4, (u32)key);
+        put_u32(row + 8, run_number);
+        put_u32(row + 12, number - run_number);
+        put_u32(row + 16, run_offset);
+        put_u32(row + 20, offset - run_offset);
+    }
+    frame->head.record_count = number;
+    frame->head.data_bytes = offset;
+}
+
+/* The one copy: neighbours of one channel in one go. */
+static void copy_records(struct log_batch *batch)
+{
+    for (isize i = 0; i < batch->count;) {
+        struct log__entry *first = &batch->entries[i];
+        struct log__batch_run *run = &batch->runs[first->run];
+        u32 row = first->run;
+        const u8 *end = first->data;
+        while (i < batch->count && batch->entries[i].run == row && batch->entries[i].data == end) {
+            end += batch->entries[i].bytes;
+            batch->entries[i++].run = run->next++;
+        }
+        memcpy(run->write, first->data, (size_t)(end - first->data));
+        run->write += end - first->data;
+    }
+}
+
+static u32 distinct_keys(const struct log *log, isize count)
+{
+    u32 distinct = 0;
+    for (isize i = 0; i < count; i++) {
+        distinct += i == 0 || log->items[i].key != log->items[i - 1].key;
+    }
+    return distinct;
+}
+
+/* Needs build_lock. */
+static void build_frame(struct log *log, struct log__job *job)
+{
+    isize bytes = LOG__HEADER_BYTES;
+    for (struct log_batch *batch = job->batches; batch != NULL; batch = batch->next) {
+        bytes += batch->encoded_bytes;
+    }
+    isize count = collect_items(log, job->batches);
+    sort_items(log, count);
+    struct log_frame *frame = log__frame_new(log, bytes + LOG__BLOCK_BYTES);
+    frame->head = (struct log__frame_head){.run_count = distinct_keys(log, count)};
+    lay_out(log, count, frame);
+    isize used = LOG__HEADER_BYTES + (isize)frame->head.run_count * LOG__RUN_BYTES +
+                 (isize)frame->head.data_bytes;
+    isize padded = (used + LOG__BLOCK_BYTES - 1) / LOG__BLOCK_BYTES * LOG__BLOCK_BYTES;
+    CHECK(padded <= LOG_FRAME_BYTES_MAX);
+    CHECK(padded <= frame->capacity);
+    i64 now_ms = os_wall_us(log->os) / 1000;
+    log->arrival_ms = MAX(log->arrival_ms, now_ms);
+    frame->head.lsn = log->next_lsn++;
+    frame->head.first_no = log->next_no;
+    frame->head.arrival_ms = log->arrival_ms;
+    frame->head.bytes = (u32)padded;
+    log->next_no += frame->head.record_count;
+    frame->head.last_no = log->next_no - 1;
+    for (struct log_batch *batch = job->batches; batch != NULL; batch = batch->next) {
+        copy_records(batch);
+        batch->lsn = frame->head.lsn;
+        batch->first_no = frame->head.first_no;
+        batch->arrival_ms = frame->head.arrival_ms;
+    }
+    memset(frame->data + used, 0, (size_t)(padded - used));
+    isize checked = PLANTED(BUG_CRC_PARTIAL) ? MIN(padded, 512) : padded;
+    frame->head.body_crc = crc32c(0, frame->data + LOG__HEADER_BYTES, checked - LOG__HEADER_BYTES);
+    job->frame = frame;
+}
+
+/* --- the disk ------------------------------------------------------------------------------- */
+
+static void must(struct log *log, const char *what, err e)
+{
+    if (e != OK) {
+        os_fatal(what, log->dir, e);
+    }
+}
+
+/* Claims [head, head + bytes) from the zeroing thread; waits when it is at work there. */
+static void zero_claim(struct log *log, u64 end, bool is_small)
+{
+    struct log__zero *zero = &log->zero;
+    os_mutex_lock(&zero->lock);
+    while (zero->is_busy && end > zero->from) {
+        os_cond_wait(&zero->cond, &zero->lock);
+    }
+    zero->reserved = end;
+    bool is_wanted = is_small && end + LOG__SMALL_FRAME_BYTES > zero->zeroed_end;
+    bool is_news = is_wanted && !zero->is_wanted && !zero->is_busy;
+    zero->is_wanted = is_wanted;
+    os_mutex_unlock(&zero->lock);
+    if (is_news && !log->is_driven) {
+        os_mutex_lock(&log->tidy_lock);
+        os_cond_signal(&log->tidy_cond);
+        os_mutex_unlock(&log->tidy_lock);
+    }
+}
+
+void log__zero_once(struct log *log)
+{
+    static const u8 zeros[64 << 10];
+    struct log__zero *zero = &log->zero;
+    os_mutex_lock(&zero->lock);
+    bool is_wanted = zero->is_wanted && zero->file != NULL && log->durability == LOG_COMMIT;
+    zero->is_wanted = false;
+    u64 from = MAX(zero->zeroed_end, zero->reserved);
+    u64 limit = MAX(log->segment_bytes, zero->reserved);
+    u64 to = MIN(zero->reserved + LOG__ZERO_AHEAD_BYTES, limit);
+    zero->is_busy = is_wanted && to > from;
+    zero->from = from;
+    struct os_file *file = zero->file;
+    bool is_busy = zero->is_busy;
+    os_mutex_unlock(&zero->lock);
+    if (!is_busy) {
+        return;
+    }
+    err e = OK;
+    for (u64 at = from; at < to && e == OK;) {
+        isize bytes = (isize)MIN(to - at, sizeof zeros);
+        e = os_write_at(file, at, zeros, bytes);
+        at += (u64)bytes;
+    }
+    /* A full disk is no reason to stop: commits then extend the file or are refused. */
+    if (e == OK) {
+        must(log, "sync of zeroed space", os_sync(file));
+    } else if (e != ERR_FULL) {
+        must(log, "zeroing ahead", e);
+    }
+    os_mutex_lock(&zero->lock);
+    zero->zeroed_end = e == OK ? to : zero->zeroed_end;
+    zero->is_busy = false;
+    os_cond_broadcast(&zero->cond);
+    os_mutex_unlock(&zero->lock);
+}
+
+static void sync_active(struct log *log)
+{
+    OS_FAILPOINT("log.before_sync");
+    u64 start = os_mono_ns(log->os);
+    if (!PLANTED(BUG_NO_SYNC_FRAME)) {
+        must(log, "fdatasync of a frame", os_sync(log->active->file));
+    }
+    u64 took = os_mono_ns(log->os) - start;
+    metric_add(&log->stats.syncs, 1);
+    metric_add(&log->stats.sync_ns_total, took);
+    if (took > metric_load(&log->stats.sync_ns_max)) {
+        __atomic_store_n(&log->stats.sync_ns_max, took, __ATOMIC_RELAXED);
+    }
+    OS_FAILPOINT("log.after_sync");
+}
+
+static void write_frame(struct log *log, struct log_frame *frame)
+{
+    if (log->active != NULL && log->active->bytes >= log->segment_bytes) {
+        must(log, "sealing a segment", log__active_seal(log));
+    }
+    if (log->active == NULL) {
+        must(log, "making a segment", log__active_create(log));
+    }
+    struct log__segment *active = log->active;
+    struct log__frame_head *head = &frame->head;
+    memcpy(head->uuid, log->uuid, LOG__UUID_BYTES);
+    head->segment = active->id.segment;
+    head->epoch = active->id.epoch;
+    head->offset = active->bytes;
+    head->watermark = PLANTED(BUG_WATERMARK_ZERO) ? 0 : log->durable_end;
+    head->flags = log->durability == LOG_COMMIT ? 0 : LOG__FRAME_UNSYNCED;
+    head->prev_crc = log->active_index.last_crc;
+    log__head_encode(head, frame->data);
+    head->head_crc = get_u32(frame->data + LOG__HEADER_BYTES - 4);
+    u64 end = active->bytes + head->bytes;
+    zero_claim(log, end, head->bytes <= LOG__SMALL_FRAME_BYTES);
+    OS_FAILPOINT("log.before_frame_write");
+    must(log, "write of a frame",
+         os_write_at(active->file, head->offset, frame->data, (isize)head->bytes));
+    OS_FAILPOINT("log.after_frame_write");
+    if (log->durability == LOG_COMMIT) {
+        sync_active(log);
+        log->durable_end = end;
+    }
+}
+
+static void note_tips(struct log *log, const struct log_frame *frame)
+{
+    for (u32 i = 0; i < frame->head.run_count; i++) {
+        struct log_run run = log_frame_run(frame, (isize)i);
+        *log__map_put(&log->tips, run.channel) = run.first_no + run.count;
+    }
+}
+
+static void publish(struct log *log, struct log_frame *frame)
+{
+    OS_FAILPOINT("log.before_publish");
+    struct log__segment *active = log->active;
+    const struct log__frame_head *head = &frame->head;
+    os_rwlock_write(&log->state_lock);
+    if (active->last_lsn < active->first_lsn) {
+        active->first_arrival_ms = head->arrival_ms;
+        active->first_no = head->first_no;
+    }
+    active->last_lsn = head->lsn;
+    active->last_no = head->last_no;
+    active->last_arrival_ms = head->arrival_ms;
+    active->bytes = head->offset + head->bytes;
+    log__index_add_frame(&log->active_index, head, frame->data);
+    note_tips(log, frame);
+    log__apply_swaps(log, frame);
+    log__cache_add(log, frame);
+    log->published_no = head->last_no + 1;
+    log->published_ms = head->arrival_ms;
+    __atomic_store_n(&log->tip_lsn, head->lsn, __ATOMIC_RELEASE);
+    os_rwlock_unlock(&log->state_lock);
+    metric_add(&log->stats.frames, 1);
+    metric_add(&log->stats.records, head->record_count);
+    metric_add(&log->stats.bytes, head->bytes);
+    os_mutex_lock(&log->watch_lock);
+    for (int i = 0; i < LOG__WATCH_MAX; i++) {
+        if (log->watchers[i].fn != NULL) {
+            log->watchers[i].fn(log->watchers[i].ctx, frame);
+        }
+    }
+    os_mutex_unlock(&log->watch_lock);
+    OS_FAILPOINT("log.after_publish");
+}
+
+static void complete(struct log_batch *batches, err e)
+{
+    while (batches != NULL) {
+        struct log_batch *next = batches->next;
+        batches->done(batches, e, batches->ctx);
+        batches = next;
+    }
+}
+
+static void run_disk(struct log *log, struct log__job *job)
+{
+    if (job->frame != NULL) {
+        if (PLANTED(BUG_EARLY_ACK)) {
+            complete(job->batches, OK);
+            job->batches = NULL;
+        }
+        write_frame(log, job->frame);
+        publish(log, job->frame);
+    }
+    complete(job->batches, OK);
+    complete(job->refused, ERR_FULL);
+    log_frame_unref(job->frame);
+}
+
+bool log__commit_once(struct log *log)
+{
+    CHECK(log->is_driven);
+    struct log__job job = {0};
+    os_mutex_lock(&log->queue_lock);
+    bool has_work = log->queue != NULL;
+    take_batches(log, &job);
+    os_mutex_unlock(&log->queue_lock);
+    if (job.batches != NULL) {
+        build_frame(log, &job);
+    }
+    run_disk(log, &job);
+    return has_work;
+}
+
+void log__committer_run(void *ctx)
+{
+    struct log *log = ctx;
+    for (;;) {
+        struct log__job job = {0};
+        os_mutex_lock(&log->build_lock);
+        os_mutex_lock(&log->queue_lock);
+        while (!is_work_waiting(log) && !(log->is_closing && log->queue == NULL)) {
+            os_cond_wait(&log->queue_cond, &log->queue_lock);
+        }
+        bool is_over = log->queue == NULL;
+        take_batches(log, &job);
+        os_mutex_unlock(&log->queue_lock);
+        if (is_over) {
+            os_mutex_unlock(&log->build_lock);
+            return;
+        }
+        if (job.batches != NULL) {
+            build_frame(log, &job);
+        }
+        os_mutex_lock(&log->queue_lock);
+        while (log->is_disk_busy) {
+            os_cond_wait(&log->queue_cond, &log->queue_lock);
+        }
+        log->is_disk_busy = true;
+        os_mutex_unlock(&log->queue_lock);
+        os_mutex_unlock(&log->build_lock);
+        run_disk(log, &job);
+        os_mutex_lock(&log->queue_lock);
+        log->is_disk_busy = false;
+        os_cond_signal(&log->queue_cond);
+        os_mutex_unlock(&log->queue_lock);
+    }
+}

@@ -1,0 +1,278 @@
+/* log/log_frame.c: the frame: its bytes, its checks, its life in memory. */
+#include "base/hash.h"
+#include "log/log_int.h"
+
+#define FRAME_MAGIC 0x4D52464CU /* "LFRM" */
+
+enum { HEAD_CRC_AT = 124 };
+
+void log__head_encode(const struct log__frame_head *head, u8 *out)
+{
+    memset(out, 0, LOG__HEADER_BYTES);
+    put_u32(out, FRAME_MAGIC);
+    put_u16(out + 4, LOG__VERSION);
+    put_u16(out + 6, (u16)head->flags);
+    memcpy(out + 8, head->uuid, LOG__UUID_BYTES);
+    put_u64(out + 24, head->segment);
+    put_u64(out + 32, head->epoch);
+    put_u64(out + 40, head->offset);
+    put_u64(out + 48, head->lsn);
+    put_u64(out + 56, head->first_no);
+    put_u64(out + 64, head->last_no);
+    put_u64(out + 72, (u64)head->arrival_ms);
+    put_u64(out + 80, head->watermark);
+    put_u32(out + 88, head->bytes);
+    put_u32(out + 92, head->run_count);
+    put_u32(out + 96, head->record_count);
+    put_u32(out + 100, head->data_bytes);
+    put_u32(out + 104, head->body_crc);
+    put_u32(out + 108, head->prev_crc);
+    put_u32(out + HEAD_CRC_AT, crc32c(0, out, HEAD_CRC_AT));
+}
+
+static bool lengths_are_sane(const struct log__frame_head *head)
+{
+    u64 used = LOG__HEADER_BYTES + (u64)head->run_count * LOG__RUN_BYTES + head->data_bytes;
+    return head->bytes <= LOG_FRAME_BYTES_MAX && head->bytes % LOG__PACKED_BYTES == 0 &&
+           used <= head->bytes && head->run_count > 0 && head->lsn > 0 && head->first_no > 0 &&
+           head->last_no >= head->first_no && head->last_no - head->first_no < LOG__NUMBER_JUMP;
+}
+
+bool log__head_decode(const u8 *in, const struct log__identity *id, u64 offset,
+                      struct log__frame_head *out)
+{
+    if (get_u32(in) != FRAME_MAGIC || get_u16(in + 4) != LOG__VERSION) {
+        return false;
+    }
+    u32 crc = get_u32(in + HEAD_CRC_AT);
+    if (crc != crc32c(0, in, HEAD_CRC_AT) && !PLANTED(BUG_HEAD_CRC_SKIPPED)) {
+        return false;
+    }
+    struct log__frame_head head = {
+        .segment = get_u64(in + 24),
+        .epoch = get_u64(in + 32),
+        .offset = get_u64(in + 40),
+        .lsn = get_u64(in + 48),
+        .first_no = get_u64(in + 56),
+        .last_no = get_u64(in + 64),
+        .arrival_ms = (i64)get_u64(in + 72),
+        .watermark = get_u64(in + 80),
+        .flags = get_u16(in + 6),
+        .bytes = get_u32(in + 88),
+        .run_count = get_u32(in + 92),
+        .record_count = get_u32(in + 96),
+        .data_bytes = get_u32(in + 100),
+        .body_crc = get_u32(in + 104),
+        .prev_crc = get_u32(in + 108),
+        .head_crc = crc,
+    };
+    memcpy(head.uuid, in + 8, LOG__UUID_BYTES);
+    bool is_ours = memcmp(head.uuid, id->uuid, LOG__UUID_BYTES) == 0 &&
+                   head.segment == id->segment && head.epoch == id->epoch &&
+                   (head.offset == offset || PLANTED(BUG_OFFSET_UNCHECKED));
+    if (!is_ours || !lengths_are_sane(&head)) {
+        return false;
+    }
+    *out = head;
+    return true;
+}
+
+struct run_row {
+    u64 key;
+    u32 number, count, offset, bytes;
+};
+
+static struct run_row row_of(const u8 *frame, u32 index)
+{
+    const u8 *p = frame + LOG__HEADER_BYTES + (isize)index * LOG__RUN_BYTES;
+    return (struct run_row){(u64)get_u32(p) << 32 | get_u32(p + 4), get_u32(p + 8), get_u32(p + 12),
+                            get_u32(p + 16), get_u32(p + 20)};
+}
+
+static bool records_fit(const u8 *data, u32 bytes, u32 count)
+{
+    u64 at = 0;
+    for (u32 i = 0; i < count; i++) {
+        if (bytes - at < LOG__RECORD_HEADER_BYTES) {
+            return false;
+        }
+        u64 next = at + LOG__RECORD_HEADER_BYTES + get_u32(data + at);
+        if (next > bytes) {
+            return false;
+        }
+        at = next;
+    }
+    return at == bytes;
+}
+
+bool log__body_is_valid(const struct log__frame_head *head, const u8 *frame)
+{
+    const u8 *body = frame + LOG__HEADER_BYTES;
+    if (crc32c(0, body, (isize)head->bytes - LOG__HEADER_BYTES) != head->body_crc &&
+        !PLANTED(BUG_BODY_CRC_SKIPPED)) {
+        return false;
+    }
+    const u8 *data = body + (isize)head->run_count * LOG__RUN_BYTES;
+    u64 offset = 0;
+    u64 records = 0;
+    u64 numbers = 0;
+    u64 before = 0;
+    u64 span = head->last_no - head->first_no + 1;
+    for (u32 i = 0; i < head->run_count; i++) {
+        struct run_row row = row_of(frame, i);
+        bool is_sane = (i == 0 || row.key > before) && row.offset == offset && row.count > 0 &&
+                       row.bytes <= head->data_bytes - offset && row.number >= numbers &&
+                       (u64)row.number + row.count <= span;
+        if (!is_sane || !records_fit(data + offset, row.bytes, row.count)) {
+            return false;
+        }
+        before = row.key;
+        offset += row.bytes;
+        records += row.count;
+        numbers = (u64)row.number + row.count;
+    }
+    return offset == head->data_bytes && records == head->record_count;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+enum { CAPACITY_MIN = 4096 };
+
+struct log_frame *log__frame_new(struct log *log, isize bytes)
+{
+    isize capacity = CAPACITY_MIN;
+    while (capacity < bytes) {
+        capacity *= 2;
+    }
+    struct log_frame *frame = NULL;
+    os_mutex_lock(&log->pool_lock);
+    for (int i = 0; i < log->pool_count; i++) {
+        if (log->pool[i]->capacity == capacity) {
+            frame = log->pool[i];
+            log->pool[i] = log->pool[--log->pool_count];
+            log->pool_bytes -= capacity;
+            break;
+        }
+    }
+    os_mutex_unlock(&log->pool_lock);
+    if (frame == NULL) {
+        frame = mem_alloc((isize)sizeof *frame + capacity);
+        frame->log = log;
+        frame->capacity = capacity;
+        frame->data = (u8 *)(frame + 1);
+    }
+    frame->refs = 1;
+    return frame;
+}
+
+void log_frame_ref(struct log_frame *frame)
+{
+    CHECK(__atomic_fetch_add(&frame->refs, 1, __ATOMIC_RELAXED) > 0);
+}
+
+void log_frame_unref(struct log_frame *frame)
+{
+    if (frame == NULL || __atomic_sub_fetch(&frame->refs, 1, __ATOMIC_ACQ_REL) > 0) {
+        return;
+    }
+    struct log *log = frame->log;
+    os_mutex_lock(&log->pool_lock);
+    bool is_kept =
+        log->pool_count < LOG__POOL_MAX && log->pool_bytes + frame->capacity <= LOG__POOL_BYTES_MAX;
+    if (is_kept) {
+        log->pool[log->pool_count++] = frame;
+        log->pool_bytes += frame->capacity;
+    }
+    os_mutex_unlock(&log->pool_lock);
+    if (!is_kept) {
+        mem_free(frame);
+    }
+}
+
+void log__pool_trim(struct log *log)
+{
+    os_mutex_lock(&log->pool_lock);
+    for (int i = 0; i < log->pool_count; i++) {
+        mem_free(log->pool[i]);
+    }
+    log->pool_count = 0;
+    log->pool_bytes = 0;
+    os_mutex_unlock(&log->pool_lock);
+}
+
+u64 log_frame_lsn(const struct log_frame *frame)
+{
+    return frame->head.lsn;
+}
+
+i64 log_frame_arrival_ms(const struct log_frame *frame)
+{
+    return frame->head.arrival_ms;
+}
+
+u64 log_frame_first_no(const struct log_frame *frame)
+{
+    return frame->head.first_no;
+}
+
+isize log_frame_run_count(const struct log_frame *frame)
+{
+    return (isize)frame->head.run_count;
+}
+
+struct log_run log_frame_run(const struct log_frame *frame, isize index)
+{
+    CHECK(index >= 0 && index < (isize)frame->head.run_count);
+    struct run_row row = row_of(frame->data, (u32)index);
+    const u8 *data =
+        frame->data + LOG__HEADER_BYTES + (isize)frame->head.run_count * LOG__RUN_BYTES;
+    return (struct log_run){
+        .channel = {(u32)(row.key >> 32), (u32)row.key},
+        .first_no = frame->head.first_no + row.number,
+        .count = row.count,
+        .bytes = str_from(data + row.offset, (isize)row.bytes),
+    };
+}
+
+bool log_frame_find(const struct log_frame *frame, struct log_channel channel, struct log_run *out)
+{
+    u64 key = (u64)channel.stream << 32 | channel.shard;
+    u32 low = 0;
+    u32 high = frame->head.run_count;
+    while (low < high) {
+        u32 middle = low + (high - low) / 2;
+        if (row_of(frame->data, middle).key < key) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == frame->head.run_count || row_of(frame->data, low).key != key) {
+        return false;
+    }
+    *out = log_frame_run(frame, (isize)low);
+    return true;
+}
+
+bool log_run_next(struct log_run *run, struct log_record *out)
+{
+    if (run->count == 0) {
+        return false;
+    }
+    isize bytes = (isize)get_u32(run->bytes.data);
+    DCHECK(run->bytes.len >= LOG__RECORD_HEADER_BYTES + bytes);
+    *out = (struct log_record){run->first_no,
+                               str_from(run->bytes.data + LOG__RECORD_HEADER_BYTES, bytes)};
+    run->bytes.data += LOG__RECORD_HEADER_BYTES + bytes;
+    run->bytes.len -= LOG__RECORD_HEADER_BYTES + bytes;
+    run->first_no++;
+    run->count--;
+    return true;
+}
+
+void log_run_skip(struct log_run *run, u64 record_no)
+{
+    struct log_record skipped;
+    while (run->count > 0 && run->first_no < record_no && log_run_next(run, &skipped)) {
+    }
+}
