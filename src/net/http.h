@@ -33,25 +33,25 @@ struct http_exchange;
 typedef void (*http_fn)(struct http_exchange *x, void *ctx);
 
 struct http_limits {
-    isize request_line_bytes;   /* 0 = 8 KiB; over it 414 */
-    isize header_bytes;         /* 0 = 32 KiB in all; over it 431 */
-    i32 header_count;           /* 0 = 100; over it 431 */
-    i32 connections;            /* 0 = 10000; the oldest idle one is closed */
-    i32 pipelined;              /* 0 = 64 requests parsed ahead on one connection */
-    i32 streams;                /* 0 = 100 concurrent HTTP/2 streams of one connection */
-    u32 header_timeout_ms;      /* 0 = 10 s for a whole header; 408 */
-    u32 idle_timeout_ms;        /* 0 = 60 s between requests */
-    u32 write_timeout_ms;       /* 0 = 30 s without progress while writing */
-    isize body_rate_bytes;      /* 0 = 1 KiB/s averaged over 10 s after 5 s; 408 */
-    i32 workers;                /* 0 = 64 threads at most for http_run_blocking */
+    isize request_line_bytes; /* 0 = 8 KiB; over it 414 */
+    isize header_bytes;       /* 0 = 32 KiB in all; over it 431 */
+    i32 header_count;         /* 0 = 100; over it 431 */
+    i32 connections;          /* 0 = 10000; the oldest idle one is closed */
+    i32 pipelined;            /* 0 = 64 requests parsed ahead on one connection */
+    i32 streams;              /* 0 = 100 concurrent HTTP/2 streams of one connection */
+    u32 header_timeout_ms;    /* 0 = 10 s for a whole header; 408 */
+    u32 idle_timeout_ms;      /* 0 = 60 s between requests */
+    u32 write_timeout_ms;     /* 0 = 30 s without progress while writing */
+    isize body_rate_bytes;    /* 0 = 1 KiB/s averaged over 10 s after 5 s; 408 */
+    i32 workers;              /* 0 = 64 threads at most for http_run_blocking */
 };
 
 struct http_server_options {
-    const char *bind;           /* NULL = "127.0.0.1" */
-    u16 port;                   /* 0 = any free port; see http_server_port */
-    i32 loops;                  /* 0 = os_cpu_count() */
+    const char *bind; /* NULL = "127.0.0.1" */
+    u16 port;         /* 0 = any free port; see http_server_port */
+    i32 loops;        /* 0 = os_cpu_count() */
     struct http_limits limits;
-    http_fn handler;            /* LOOP */
+    http_fn handler; /* LOOP */
     void *handler_ctx;
 };
 
@@ -70,15 +70,15 @@ void http_server_get_stats(struct http_server *server, struct http_server_stats 
 
 /* --- the request; borrowed until the exchange ends; any thread that holds the exchange ------- */
 
-str http_method(const struct http_exchange *x);   /* "GET" */
-str http_path(const struct http_exchange *x);     /* As sent, percent-encoded, without the query. */
-str http_query(const struct http_exchange *x);    /* Without "?"; empty when absent. */
+str http_method(const struct http_exchange *x); /* "GET" */
+str http_path(const struct http_exchange *x);   /* As sent, percent-encoded, without the query. */
+str http_query(const struct http_exchange *x);  /* Without "?"; empty when absent. */
 str http_header(const struct http_exchange *x, const char *lower_case_name); /* STR_EMPTY: absent */
 isize http_header_count(const struct http_exchange *x);
 void http_header_at(const struct http_exchange *x, isize index, str *name_out, str *value_out);
 str http_host(const struct http_exchange *x); /* Host header or :authority. */
 bool http_is_http2(const struct http_exchange *x);
-str http_peer(const struct http_exchange *x); /* "127.0.0.1:51234" */
+str http_peer(const struct http_exchange *x);           /* "127.0.0.1:51234" */
 i64 http_content_length(const struct http_exchange *x); /* -1: chunked or HTTP/2 without length */
 u64 http_received_ns(const struct http_exchange *x);    /* os_mono_ns at the first header byte */
 /* Memory that lives as long as the exchange; used by whoever holds the exchange. */
@@ -97,10 +97,12 @@ err http_body_error(const struct http_exchange *x);
 /* LOOP. Hands the exchange to a pool thread; `fn` reads and answers in blocking style and returns
  * when it has answered. Answers 503 by itself when the pool is full. */
 void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx);
-/* WORKER. Reads up to `bytes`; *got_out 0 = end of body. ERR_CLOSED: client went away or stalled. */
+/* WORKER. Reads up to `bytes`; *got_out 0 = end of body. ERR_CLOSED: client went away or stalled.
+ */
 MUST_USE err http_body_read(struct http_exchange *x, void *data, isize bytes, isize *got_out);
 
-/* --- the answer; LOOP or WORKER ---------------------------------------------------------------- */
+/* --- the answer; LOOP or WORKER ----------------------------------------------------------------
+ */
 
 struct http_field {
     str name, value;

@@ -143,6 +143,9 @@ u64 os_resident_bytes(void);
 /* Value of an environment variable, NULL when unset. Only cli and engine start-up use it. */
 const char *os_getenv(const char *name);
 
+/* Who listens on this TCP port: "name (pid 123)" from /proc. False when it cannot be told. */
+bool os_port_holder(u16 port, char *out, isize capacity);
+
 /* Named places where a test may end the process (LEAT_FAILPOINT=name:count, SIGKILL on the
  * count-th pass) or count passes. Compiled in always; one predictable branch when unused. */
 extern bool os_failpoint_is_armed;

@@ -1,0 +1,647 @@
+/* net/exchange.c: one request and its answer, between the loop and whoever answers. */
+#include "net/http_int.h"
+
+#include "base/trace.h"
+
+/* --- life ---------------------------------------------------------------------------------------
+ */
+
+struct http_exchange *http__exchange_new(struct http_conn *conn,
+                                         const struct http_transport *transport)
+{
+    struct http_exchange *x = NEW(struct http_exchange);
+    x->refs = 2; /* The transport's and the handler's. */
+    x->loop = conn->loop;
+    x->conn = conn;
+    x->transport = transport;
+    x->content_length = -1;
+    os_mutex_init(&x->lock);
+    os_cond_init(&x->changed);
+    return x;
+}
+
+static void chunks_free(struct http_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct http_chunk *next = chunk->next;
+        http__chunk_free(chunk);
+        chunk = next;
+    }
+}
+
+void http__exchange_ref(struct http_exchange *x)
+{
+    __atomic_add_fetch(&x->refs, 1, __ATOMIC_RELAXED);
+}
+
+void http__exchange_unref(struct http_exchange *x)
+{
+    if (__atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) > 0) {
+        return;
+    }
+    chunks_free(x->body_first);
+    chunks_free(x->out_first);
+    buf_deinit(&x->body);
+    buf_deinit(&x->head);
+    arena_deinit(&x->arena);
+    os_mutex_deinit(&x->lock);
+    os_cond_deinit(&x->changed);
+    mem_free(x);
+}
+
+static void timer_remove(struct http_exchange *x)
+{
+    struct http_exchange **at = &x->loop->timers;
+    while (*at != NULL && *at != x) {
+        at = &(*at)->timer_next;
+    }
+    if (*at == x) {
+        *at = x->timer_next;
+        x->timer_at_ms = 0;
+        http__exchange_unref(x);
+    }
+}
+
+void http__exchange_detach(struct http_exchange *x, bool is_gone)
+{
+    if (x->conn == NULL) {
+        return;
+    }
+    x->conn = NULL;
+    os_mutex_lock(&x->lock);
+    x->is_gone = x->is_gone || is_gone;
+    bool is_open = !x->is_ended && !x->is_aborted;
+    os_cond_broadcast(&x->changed);
+    os_mutex_unlock(&x->lock);
+    if (x->timer_at_ms != 0) {
+        timer_remove(x);
+    }
+    bool is_waiting_for_body = !x->is_body_complete && x->body_mode == HTTP_BODY_COLLECT;
+    if (is_gone && is_waiting_for_body && is_open) {
+        http__exchange_unref(x); /* The handler's: its callback will never come. */
+    } else if (is_gone && is_open && x->gone_fn != NULL) {
+        http_fn fn = x->gone_fn;
+        x->gone_fn = NULL;
+        fn(x, x->gone_ctx);
+    }
+    http__exchange_unref(x);
+}
+
+struct http_chunk *http__chunk_new(const void *data, isize bytes)
+{
+    struct http_chunk *chunk = mem_alloc((isize)sizeof *chunk + bytes);
+    *chunk = (struct http_chunk){.bytes = bytes, .data = (u8 *)(chunk + 1)};
+    if (bytes > 0) {
+        memcpy(chunk->data, data, (size_t)bytes);
+    }
+    return chunk;
+}
+
+/* Takes the buffer's memory. */
+static struct http_chunk *chunk_of_buf(struct buf *buf)
+{
+    struct http_chunk *chunk = mem_alloc((isize)sizeof *chunk);
+    *chunk = (struct http_chunk){.bytes = buf->len, .data = buf->data};
+    *buf = (struct buf){.limit_bytes = buf->limit_bytes};
+    return chunk;
+}
+
+void http__chunk_free(struct http_chunk *chunk)
+{
+    if (chunk->data != (u8 *)(chunk + 1)) {
+        mem_free(chunk->data);
+    }
+    mem_free(chunk);
+}
+
+/* --- posts and timers
+ * ----------------------------------------------------------------------------- */
+
+void http_post(struct http_exchange *x, http_fn fn, void *ctx)
+{
+    struct http_post *post = mem_alloc((isize)sizeof *post);
+    *post = (struct http_post){NULL, x, fn, ctx};
+    http__exchange_ref(x);
+    struct http_loop *loop = x->loop;
+    os_mutex_lock(&loop->lock);
+    bool was_empty = loop->posts_first == NULL;
+    if (was_empty) {
+        loop->posts_first = post;
+    } else {
+        loop->posts_last->next = post;
+    }
+    loop->posts_last = post;
+    if (was_empty) {
+        (void)uv_async_send(&loop->wake); /* Under the lock: the loop cannot end in between. */
+    }
+    os_mutex_unlock(&loop->lock);
+}
+
+void http__run_posts(struct http_loop *loop)
+{
+    os_mutex_lock(&loop->lock);
+    struct http_post *post = loop->posts_first;
+    loop->posts_first = loop->posts_last = NULL;
+    os_mutex_unlock(&loop->lock);
+    while (post != NULL) {
+        struct http_post *next = post->next;
+        post->fn(post->x, post->ctx);
+        http__exchange_unref(post->x);
+        mem_free(post);
+        post = next;
+    }
+}
+
+void http_after(struct http_exchange *x, u32 ms, http_fn fn, void *ctx)
+{
+    if (x->conn == NULL) {
+        return;
+    }
+    if (x->timer_at_ms != 0) {
+        timer_remove(x);
+    }
+    x->timer_at_ms = http__now_ms(x->loop) + ms;
+    x->timer_fn = fn;
+    x->timer_ctx = ctx;
+    http__exchange_ref(x);
+    struct http_exchange **at = &x->loop->timers;
+    while (*at != NULL && (*at)->timer_at_ms <= x->timer_at_ms) {
+        at = &(*at)->timer_next;
+    }
+    x->timer_next = *at;
+    *at = x;
+    u64 now = http__now_ms(x->loop), first = x->loop->timers->timer_at_ms;
+    u64 wait = first > now ? first - now : 0;
+    (void)uv_timer_set_repeat(&x->loop->tick, MIN(wait + 1, (u64)HTTP_TICK_MS));
+    (void)uv_timer_again(&x->loop->tick);
+}
+
+void http__run_timers(struct http_loop *loop, u64 now_ms)
+{
+    while (loop->timers != NULL && loop->timers->timer_at_ms <= now_ms) {
+        struct http_exchange *x = loop->timers;
+        loop->timers = x->timer_next;
+        x->timer_at_ms = 0;
+        x->timer_fn(x, x->timer_ctx);
+        http__exchange_unref(x);
+    }
+    u64 wait = HTTP_TICK_MS;
+    if (loop->timers != NULL) {
+        wait = MIN(loop->timers->timer_at_ms - now_ms, wait);
+    }
+    (void)uv_timer_set_repeat(&loop->tick, MAX(wait, 1));
+}
+
+/* --- the request
+ * ------------------------------------------------------------------------------------ */
+
+str http_method(const struct http_exchange *x)
+{
+    return x->method;
+}
+
+str http_path(const struct http_exchange *x)
+{
+    return x->path;
+}
+
+str http_query(const struct http_exchange *x)
+{
+    return x->query;
+}
+
+str http_header(const struct http_exchange *x, const char *lower_case_name)
+{
+    str name = str_of(lower_case_name);
+    for (isize i = 0; i < x->field_count; i++) {
+        if (str_eq_nocase(x->fields[i].name, name)) {
+            return x->fields[i].value;
+        }
+    }
+    return STR_EMPTY;
+}
+
+isize http_header_count(const struct http_exchange *x)
+{
+    return x->field_count;
+}
+
+void http_header_at(const struct http_exchange *x, isize index, str *name_out, str *value_out)
+{
+    CHECK(index >= 0 && index < x->field_count);
+    *name_out = x->fields[index].name;
+    *value_out = x->fields[index].value;
+}
+
+str http_host(const struct http_exchange *x)
+{
+    return http_header(x, x->is_http2 ? ":authority" : "host");
+}
+
+bool http_is_http2(const struct http_exchange *x)
+{
+    return x->is_http2;
+}
+
+str http_peer(const struct http_exchange *x)
+{
+    return x->conn == NULL ? STR_EMPTY : str_of(x->conn->peer);
+}
+
+i64 http_content_length(const struct http_exchange *x)
+{
+    return x->content_length;
+}
+
+u64 http_received_ns(const struct http_exchange *x)
+{
+    return x->received_ns;
+}
+
+struct arena *http_arena(struct http_exchange *x)
+{
+    return &x->arena;
+}
+
+bool http_is_gone(const struct http_exchange *x)
+{
+    struct http_exchange *writable = (struct http_exchange *)(uintptr_t)x;
+    os_mutex_lock(&writable->lock);
+    bool is_gone = x->is_gone;
+    os_mutex_unlock(&writable->lock);
+    return is_gone;
+}
+
+void http_on_gone(struct http_exchange *x, http_fn fn, void *ctx)
+{
+    x->gone_fn = fn;
+    x->gone_ctx = ctx;
+}
+
+/* --- the body
+ * ----------------------------------------------------------------------------------------- */
+
+str http_body(const struct http_exchange *x)
+{
+    return buf_str(&x->body);
+}
+
+err http_body_error(const struct http_exchange *x)
+{
+    return x->body_error;
+}
+
+void http_collect_body(struct http_exchange *x, isize bytes_max, http_fn fn, void *ctx)
+{
+    CHECK(x->body_mode == HTTP_BODY_NONE);
+    x->body_mode = HTTP_BODY_COLLECT;
+    x->body_bytes_max = bytes_max;
+    x->body_fn = fn;
+    x->body_ctx = ctx;
+    if (x->content_length > bytes_max) {
+        x->body_error = ERR_LIMIT;
+        x->body_mode = HTTP_BODY_DISCARD;
+        fn(x, ctx);
+        return;
+    }
+    if (x->content_length > 0) {
+        (void)buf_reserve(&x->body, (isize)x->content_length);
+    }
+    if (x->is_body_complete) {
+        fn(x, ctx);
+    } else if (x->conn != NULL) {
+        x->transport->want_body(x);
+    }
+}
+
+static void worker_main(void *ctx)
+{
+    struct http_exchange *x = ctx;
+    x->worker_fn(x, x->worker_ctx);
+    os_mutex_lock(&x->lock);
+    x->is_worker = false;
+    CHECK(x->is_ended || x->is_aborted);
+    os_mutex_unlock(&x->lock);
+    http__exchange_unref(x);
+}
+
+void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx)
+{
+    CHECK(x->body_mode == HTTP_BODY_NONE);
+    x->worker_fn = fn;
+    x->worker_ctx = ctx;
+    x->is_worker = true;
+    http__exchange_ref(x);
+    if (os_pool_submit(x->loop->server->pool, worker_main, x) != OK) {
+        x->is_worker = false;
+        http_respond(x, 503, &(struct http_field){STR("Retry-After"), STR("1")}, 1,
+                     STR("the server is busy\n"));
+        http__exchange_unref(x);
+        return;
+    }
+    x->body_mode = HTTP_BODY_QUEUE;
+    if (!x->is_body_complete && x->conn != NULL) {
+        x->transport->want_body(x);
+    }
+}
+
+bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
+{
+    if (x->body_mode == HTTP_BODY_COLLECT) {
+        if (bytes > x->body_bytes_max - x->body.len) {
+            x->body_error = ERR_LIMIT;
+            x->body_mode = HTTP_BODY_DISCARD;
+            x->body_fn(x, x->body_ctx);
+            return true;
+        }
+        buf_append_bytes(&x->body, data, bytes);
+        return true;
+    }
+    if (x->body_mode != HTTP_BODY_QUEUE) {
+        return x->body_mode == HTTP_BODY_DISCARD;
+    }
+    struct http_chunk *chunk = http__chunk_new(data, bytes);
+    os_mutex_lock(&x->lock);
+    if (x->body_last == NULL) {
+        x->body_first = chunk;
+    } else {
+        x->body_last->next = chunk;
+    }
+    x->body_last = chunk;
+    x->body_queued += bytes;
+    x->is_body_paused = x->body_queued >= HTTP_BODY_QUEUE_MAX;
+    bool is_paused = x->is_body_paused;
+    os_cond_broadcast(&x->changed);
+    os_mutex_unlock(&x->lock);
+    return !is_paused;
+}
+
+void http__exchange_body_end(struct http_exchange *x)
+{
+    os_mutex_lock(&x->lock);
+    x->is_body_complete = true;
+    os_cond_broadcast(&x->changed);
+    os_mutex_unlock(&x->lock);
+    if (x->body_mode == HTTP_BODY_COLLECT) {
+        x->body_fn(x, x->body_ctx);
+    }
+}
+
+static void resume_body(struct http_exchange *x, void *ctx)
+{
+    (void)ctx;
+    if (x->conn != NULL) {
+        x->transport->want_body(x);
+    }
+}
+
+err http_body_read(struct http_exchange *x, void *data, isize bytes, isize *got_out)
+{
+    os_mutex_lock(&x->lock);
+    while (x->body_first == NULL && !x->is_body_complete && !x->is_gone) {
+        os_cond_wait(&x->changed, &x->lock);
+    }
+    struct http_chunk *chunk = x->body_first;
+    if (chunk == NULL) {
+        err e = x->is_body_complete ? OK : ERR_CLOSED;
+        os_mutex_unlock(&x->lock);
+        *got_out = 0;
+        return e;
+    }
+    isize got = MIN(bytes, chunk->bytes - chunk->sent);
+    memcpy(data, chunk->data + chunk->sent, (size_t)got);
+    chunk->sent += got;
+    x->body_queued -= got;
+    bool is_used = chunk->sent == chunk->bytes;
+    if (is_used) {
+        x->body_first = chunk->next;
+        x->body_last = chunk->next == NULL ? NULL : x->body_last;
+    }
+    bool is_resumed = x->is_body_paused && x->body_queued < HTTP_BODY_QUEUE_MAX / 2;
+    x->is_body_paused = x->is_body_paused && !is_resumed;
+    os_mutex_unlock(&x->lock);
+    if (is_used) {
+        http__chunk_free(chunk);
+    }
+    if (is_resumed) {
+        http_post(x, resume_body, NULL);
+    }
+    *got_out = got;
+    return OK;
+}
+
+/* --- the answer
+ * ----------------------------------------------------------------------------------------- */
+
+static void pump_posted(struct http_exchange *x, void *ctx)
+{
+    (void)ctx;
+    os_mutex_lock(&x->lock);
+    x->is_pump_posted = false;
+    os_mutex_unlock(&x->lock);
+    if (x->conn != NULL) {
+        x->transport->pump(x);
+    }
+}
+
+/* With the lock held: true when the caller must pump (LOOP), after unlocking. */
+static bool pump_needed(struct http_exchange *x)
+{
+    bool is_needed = !x->is_worker || !x->is_pump_posted;
+    x->is_pump_posted = x->is_pump_posted || x->is_worker;
+    return is_needed;
+}
+
+static void pump(struct http_exchange *x, bool is_worker)
+{
+    if (is_worker) {
+        http_post(x, pump_posted, NULL);
+    } else if (x->conn != NULL) {
+        x->transport->pump(x);
+    }
+}
+
+static void out_append(struct http_exchange *x, struct http_chunk *chunk)
+{
+    if (x->out_last == NULL) {
+        x->out_first = chunk;
+    } else {
+        x->out_last->next = chunk;
+    }
+    x->out_last = chunk;
+    x->out_bytes += chunk->bytes;
+}
+
+static void head_set(struct http_exchange *x, int status, const struct http_field *fields,
+                     isize count, i64 length)
+{
+    CHECK(!x->is_started);
+    x->is_started = true;
+    x->status = status;
+    x->answer_length = length;
+    x->answer_fields = ARENA_ARRAY(&x->arena, struct http_field, MAX(count, 1));
+    x->answer_field_count = count;
+    for (isize i = 0; i < count; i++) {
+        x->answer_fields[i] = (struct http_field){arena_copy(&x->arena, fields[i].name),
+                                                  arena_copy(&x->arena, fields[i].value)};
+    }
+}
+
+/* HEAD, 204 and 304 have no body; their length is what a GET would have, or what a field says. */
+static bool has_no_body(const struct http_exchange *x, int status)
+{
+    return str_eq(x->method, STR("HEAD")) || status == 204 || status == 304;
+}
+
+static i64 length_in_fields(const struct http_field *fields, isize count, i64 otherwise)
+{
+    for (isize i = 0; i < count; i++) {
+        i64 length;
+        bool is_length = str_eq_nocase(fields[i].name, STR("content-length")) &&
+                         str_to_i64(fields[i].value, &length) == OK;
+        if (is_length) {
+            return length;
+        }
+    }
+    return otherwise;
+}
+
+static void finish(struct http_exchange *x, int status, const struct http_field *fields,
+                   isize count, struct http_chunk *chunk)
+{
+    os_mutex_lock(&x->lock);
+    bool is_bare = has_no_body(x, status);
+    i64 length = chunk == NULL ? 0 : chunk->bytes;
+    head_set(x, status, fields, count, is_bare ? length_in_fields(fields, count, length) : length);
+    if (chunk != NULL && !is_bare && chunk->bytes > 0 && !x->is_gone) {
+        out_append(x, chunk);
+        chunk = NULL;
+    }
+    x->is_ended = true;
+    bool is_worker = x->is_worker;
+    bool must_pump = pump_needed(x);
+    os_mutex_unlock(&x->lock);
+    if (chunk != NULL) {
+        http__chunk_free(chunk);
+    }
+    if (must_pump) {
+        pump(x, is_worker);
+    }
+    http__exchange_unref(x); /* The handler's. */
+}
+
+void http_respond(struct http_exchange *x, int status, const struct http_field *fields,
+                  isize field_count, str body)
+{
+    finish(x, status, fields, field_count, http__chunk_new(body.data, body.len));
+}
+
+void http_respond_buf(struct http_exchange *x, int status, const struct http_field *fields,
+                      isize field_count, struct buf *body)
+{
+    finish(x, status, fields, field_count, chunk_of_buf(body));
+}
+
+void http_respond_start(struct http_exchange *x, int status, const struct http_field *fields,
+                        isize field_count, i64 content_length)
+{
+    os_mutex_lock(&x->lock);
+    head_set(x, status, fields, field_count, content_length);
+    bool is_worker = x->is_worker;
+    bool must_pump = pump_needed(x);
+    os_mutex_unlock(&x->lock);
+    if (must_pump) {
+        pump(x, is_worker);
+    }
+}
+
+err http_respond_write(struct http_exchange *x, str data)
+{
+    os_mutex_lock(&x->lock);
+    CHECK(x->is_started && !x->is_ended);
+    while (x->is_worker && x->out_bytes > HTTP_UNSENT_MAX && !x->is_gone) {
+        os_cond_wait(&x->changed, &x->lock);
+    }
+    if (x->is_gone || x->is_aborted) {
+        os_mutex_unlock(&x->lock);
+        return ERR_CLOSED;
+    }
+    bool is_worker = x->is_worker, must_pump = false;
+    if (data.len > 0 && !has_no_body(x, x->status)) {
+        out_append(x, http__chunk_new(data.data, data.len));
+        must_pump = pump_needed(x);
+    }
+    os_mutex_unlock(&x->lock);
+    if (must_pump) {
+        pump(x, is_worker);
+    }
+    return OK;
+}
+
+static void end(struct http_exchange *x, bool is_aborted)
+{
+    os_mutex_lock(&x->lock);
+    CHECK(!x->is_ended && !x->is_aborted);
+    x->is_ended = !is_aborted;
+    x->is_aborted = is_aborted;
+    bool is_worker = x->is_worker;
+    bool must_pump = pump_needed(x);
+    os_mutex_unlock(&x->lock);
+    if (must_pump) {
+        pump(x, is_worker);
+    }
+    http__exchange_unref(x);
+}
+
+void http_respond_end(struct http_exchange *x)
+{
+    CHECK(x->is_started);
+    end(x, false);
+}
+
+void http_abort(struct http_exchange *x)
+{
+    end(x, true);
+}
+
+isize http_unsent(const struct http_exchange *x)
+{
+    struct http_exchange *writable = (struct http_exchange *)(uintptr_t)x;
+    os_mutex_lock(&writable->lock);
+    isize bytes = x->out_bytes;
+    os_mutex_unlock(&writable->lock);
+    return bytes;
+}
+
+struct http_chunk *http__exchange_take(struct http_exchange *x)
+{
+    os_mutex_lock(&x->lock);
+    struct http_chunk *chunk = x->out_first;
+    if (chunk != NULL) {
+        x->out_first = chunk->next;
+        x->out_last = chunk->next == NULL ? NULL : x->out_last;
+        chunk->next = NULL;
+    }
+    os_mutex_unlock(&x->lock);
+    return chunk;
+}
+
+bool http__exchange_is_done(struct http_exchange *x, bool *is_aborted_out)
+{
+    os_mutex_lock(&x->lock);
+    bool is_done = (x->is_ended && x->out_first == NULL) || x->is_aborted;
+    *is_aborted_out = x->is_aborted;
+    os_mutex_unlock(&x->lock);
+    return is_done;
+}
+
+void http__exchange_sent(struct http_exchange *x, isize bytes)
+{
+    os_mutex_lock(&x->lock);
+    bool was_full = x->out_bytes > HTTP_UNSENT_MAX;
+    x->out_bytes -= bytes;
+    if (was_full && x->out_bytes <= HTTP_UNSENT_MAX) {
+        os_cond_broadcast(&x->changed);
+    }
+    os_mutex_unlock(&x->lock);
+}

@@ -1,0 +1,225 @@
+/*
+ * net/http_int.h: shared by the files of the HTTP server.
+ *
+ * An exchange is between three parties: the transport (http1.c or http2.c, on the
+ * loop), whoever answers (loop or pool thread), and posts under way. Each holds a
+ * reference; the last one frees it. Output goes through `out`, a queue that the
+ * answering side fills and the transport drains on its loop.
+ */
+#ifndef NET_HTTP_INT_H
+#define NET_HTTP_INT_H
+
+#include "net/http.h"
+#include "os/thread.h"
+
+#include <llhttp.h>
+#include <uv.h>
+
+enum {
+    HTTP_READ_BYTES = 256 << 10,   /* Per loop; input is copied out of it at once. */
+    HTTP_UNSENT_MAX = 1 << 20,     /* A writer waits above it. */
+    HTTP_BODY_QUEUE_MAX = 1 << 20, /* Body bytes queued for a pool thread. */
+    HTTP_LEFTOVER_MAX = 64 << 10,  /* Read ahead of an exchange that is not answered yet. */
+    HTTP_FIELDS_MAX = 128,
+    HTTP_TICK_MS = 250,
+    HTTP_DRAIN_MS = 2000, /* Reads on after an early answer, so that it is not lost. */
+};
+
+struct http_loop;
+struct http_conn;
+
+/* A piece of output, owned. */
+struct http_chunk {
+    struct http_chunk *next;
+    isize bytes, sent;
+    u8 *data;
+};
+
+struct http_transport {
+    /* LOOP. There is new output, or the end of it. */
+    void (*pump)(struct http_exchange *x);
+    /* LOOP. The body is wanted (100-continue), or wanted again after a pause. */
+    void (*want_body)(struct http_exchange *x);
+    /* LOOP. Ends the exchange the hard way. */
+    void (*reset)(struct http_exchange *x);
+};
+
+enum http_body_mode { HTTP_BODY_NONE, HTTP_BODY_COLLECT, HTTP_BODY_QUEUE, HTTP_BODY_DISCARD };
+
+struct http_exchange {
+    u32 refs; /* Atomic. */
+    struct http_loop *loop;
+    struct http_conn *conn; /* LOOP; NULL once detached. */
+    const struct http_transport *transport;
+    struct arena arena;
+    /* The request. */
+    str method, path, query;
+    struct http_field fields[HTTP_FIELDS_MAX];
+    isize field_count;
+    i64 content_length;
+    u64 received_ns;
+    bool is_http2, expects_continue, wants_close;
+    i32 stream_id; /* HTTP/2. */
+    /* The body; LOOP but for the queue. */
+    enum http_body_mode body_mode;
+    struct buf body;
+    isize body_bytes_max;
+    err body_error;
+    bool is_body_complete;
+    http_fn body_fn;
+    void *body_ctx;
+    /* Everything below under `lock`. */
+    struct os_mutex lock;
+    struct os_cond changed;
+    struct http_chunk *body_first, *body_last; /* HTTP_BODY_QUEUE */
+    isize body_queued;
+    bool is_body_paused;
+    struct http_chunk *out_first, *out_last;
+    isize out_bytes; /* In `out` and in the connection, not yet taken by the kernel. */
+    bool is_started, is_ended, is_aborted, is_gone, is_pump_posted;
+    int status;
+    bool is_head_sent; /* LOOP: the transport has taken the header. */
+    struct buf head;   /* Serialized fields for HTTP/1; or fields for HTTP/2. */
+    struct http_field *answer_fields;
+    isize answer_field_count;
+    i64 answer_length; /* -1 chunked */
+    bool is_worker;    /* Held by a pool thread. */
+    http_fn worker_fn;
+    void *worker_ctx;
+    /* LOOP */
+    http_fn gone_fn;
+    void *gone_ctx;
+    u64 timer_at_ms; /* 0 = none */
+    http_fn timer_fn;
+    void *timer_ctx;
+    struct http_exchange *timer_next;
+};
+
+struct http_post {
+    struct http_post *next;
+    struct http_exchange *x;
+    http_fn fn;
+    void *ctx;
+};
+
+struct http_loop {
+    struct http_server *server;
+    struct os_thread thread;
+    uv_loop_t uv;
+    uv_async_t wake;
+    uv_timer_t tick;
+    u8 *read_buffer;         /* Made at the first read. */
+    struct http_conn *conns; /* Doubly linked. */
+    isize conn_count;
+    struct http_exchange *timers;
+    struct os_mutex lock; /* Guards the two lists. */
+    struct http_post *posts_first, *posts_last;
+    struct http_handover *handovers;
+    bool is_stopping; /* Atomic. */
+    u32 grace_ms;
+    u64 stop_at_ms;
+};
+
+/* A socket that the accepting loop gives to another. */
+struct http_handover {
+    struct http_handover *next;
+    int fd;
+};
+
+struct http_server {
+    struct os *os;
+    struct http_server_options options;
+    struct http_limits limits; /* With defaults filled in. */
+    uv_tcp_t listener;         /* On loop 0. */
+    struct http_loop *loops;
+    i32 loop_count;
+    i32 next_loop;
+    u16 port;
+    struct os_pool *pool;
+    bool is_refusing;               /* Accepting is paused: no descriptors. */
+    struct http_server_stats stats; /* Relaxed atomics. */
+};
+
+enum http_conn_state {
+    HTTP_CONN_IDLE,   /* Between requests. */
+    HTTP_CONN_HEADER, /* Within a header. */
+    HTTP_CONN_BODY,   /* Within a body that somebody wants. */
+    HTTP_CONN_ANSWER, /* An exchange is under way. */
+    HTTP_CONN_DRAIN,  /* Answered early; the rest is read and dropped. */
+};
+
+struct http_conn {
+    struct http_loop *loop;
+    struct http_conn *next, *previous;
+    uv_tcp_t tcp;
+    char peer[64];
+    bool is_closing, is_reading, is_eof;
+    bool is_closed_after; /* After what is unsent. */
+    enum http_conn_state state;
+    u64 state_since_ms, progress_ms;
+    u64 body_bytes_seen;
+    isize unsent;
+    struct http_chunk *out_first, *out_last; /* To the kernel. */
+    bool is_writing;
+    struct http_exchange *writing_for;
+    /* HTTP/1 */
+    bool is_sniffed;
+    llhttp_t parser;
+    struct http_exchange *x; /* The one under way. */
+    struct buf line, head;   /* Being parsed. */
+    struct {
+        isize name_at, name_len, value_at, value_len;
+    } spans[HTTP_FIELDS_MAX];
+    isize span_count;
+    bool is_in_value, is_in_trailer;
+    int refuse_status; /* Of what was parsed. */
+    struct buf leftover;
+    bool is_paused;
+    void *http2; /* struct http2, http2.c */
+};
+
+/* exchange.c */
+struct http_exchange *http__exchange_new(struct http_conn *conn,
+                                         const struct http_transport *transport);
+void http__exchange_ref(struct http_exchange *x);
+void http__exchange_unref(struct http_exchange *x);
+/* LOOP. The transport lets go: nobody will read what is written. */
+void http__exchange_detach(struct http_exchange *x, bool is_gone);
+/* LOOP. Body bytes from the wire; false: pause the source until want_body. */
+bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes);
+void http__exchange_body_end(struct http_exchange *x);
+/* Takes the next chunk of output, NULL when there is none. */
+struct http_chunk *http__exchange_take(struct http_exchange *x);
+bool http__exchange_is_done(struct http_exchange *x, bool *is_aborted_out);
+void http__exchange_sent(struct http_exchange *x, isize bytes);
+void http__chunk_free(struct http_chunk *chunk);
+struct http_chunk *http__chunk_new(const void *data, isize bytes);
+void http__run_posts(struct http_loop *loop);
+void http__run_timers(struct http_loop *loop, u64 now_ms);
+
+/* conn.c */
+void http__conn_open(struct http_loop *loop, int fd);
+void http__conn_close(struct http_conn *conn);
+void http__conn_write(struct http_conn *conn, struct http_chunk *chunk, struct http_exchange *x);
+void http__conn_state(struct http_conn *conn, enum http_conn_state state);
+void http__conn_read_pause(struct http_conn *conn, bool is_paused);
+void http__conn_tick(struct http_conn *conn, u64 now_ms);
+u64 http__now_ms(struct http_loop *loop);
+
+/* http1.c */
+void http__h1_init(struct http_conn *conn);
+void http__h1_read(struct http_conn *conn, const u8 *data, isize bytes);
+void http__h1_eof(struct http_conn *conn);
+void http__h1_free(struct http_conn *conn);
+/* A bare answer before any exchange: 400, 408, 414, 431; the connection closes. */
+void http__h1_refuse(struct http_conn *conn, int status);
+const char *http__reason(int status);
+
+/* http2.c */
+bool http__h2_start(struct http_conn *conn);
+void http__h2_read(struct http_conn *conn, const u8 *data, isize bytes);
+void http__h2_free(struct http_conn *conn);
+void http__h2_goaway(struct http_conn *conn);
+bool http__h2_is_idle(const struct http_conn *conn);
+
+#endif
