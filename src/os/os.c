@@ -204,6 +204,37 @@ u64 os_resident_bytes(void)
     return pages * (u64)sysconf(_SC_PAGESIZE);
 }
 
+bool os_is_terminal(int fd)
+{
+    return isatty(fd) == 1;
+}
+
+static void held_signals(sigset_t *set)
+{
+    CHECK(sigemptyset(set) == 0);
+    CHECK(sigaddset(set, SIGINT) == 0);
+    CHECK(sigaddset(set, SIGTERM) == 0);
+    CHECK(sigaddset(set, SIGHUP) == 0);
+}
+
+void os_signals_hold(void)
+{
+    sigset_t set;
+    held_signals(&set);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+}
+
+int os_signals_wait(void)
+{
+    sigset_t set;
+    int number = 0;
+    held_signals(&set);
+    CHECK(sigwait(&set, &number) == 0);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0); /* The second one ends us. */
+    return number;
+}
+
 const char *os_getenv(const char *name)
 {
     return getenv(name);

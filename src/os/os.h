@@ -75,8 +75,8 @@ struct os_fs {
 };
 
 struct os_env {
-    i64 (*wall_us)(struct os *os);   /* Microseconds since 1970 UTC; may jump. */
-    u64 (*mono_ns)(struct os *os);   /* Never goes back; since an unspecified start. */
+    i64 (*wall_us)(struct os *os); /* Microseconds since 1970 UTC; may jump. */
+    u64 (*mono_ns)(struct os *os); /* Never goes back; since an unspecified start. */
     void (*random)(struct os *os, void *data, isize bytes); /* Cryptographically strong. */
     void (*sleep_ms)(struct os *os, u32 ms);
 };
@@ -94,31 +94,32 @@ struct os *os_real(void);
 int os_errno(void);
 const char *os_errno_text(void);
 
-#define os_open(os, path, flags, out)        ((os)->fs->open((os), (path), (flags), (out)))
-#define os_stat_path(os, path, out)          ((os)->fs->stat((os), (path), (out)))
-#define os_rename(os, from, to)              ((os)->fs->rename((os), (from), (to)))
-#define os_unlink(os, path)                  ((os)->fs->unlink((os), (path)))
-#define os_mkdir(os, path)                   ((os)->fs->mkdir((os), (path)))
-#define os_rmdir(os, path)                   ((os)->fs->rmdir((os), (path)))
-#define os_sync_dir(os, path)                ((os)->fs->sync_dir((os), (path)))
-#define os_list(os, path, each, ctx)         ((os)->fs->list((os), (path), (each), (ctx)))
-#define os_space_at(os, path, out)           ((os)->fs->space((os), (path), (out)))
-#define os_wall_us(os)                       ((os)->env->wall_us(os))
-#define os_mono_ns(os)                       ((os)->env->mono_ns(os))
-#define os_random(os, data, bytes)           ((os)->env->random((os), (data), (bytes)))
-#define os_sleep_ms(os, ms)                  ((os)->env->sleep_ms((os), (ms)))
+#define os_open(os, path, flags, out) ((os)->fs->open((os), (path), (flags), (out)))
+#define os_stat_path(os, path, out)   ((os)->fs->stat((os), (path), (out)))
+#define os_rename(os, from, to)       ((os)->fs->rename((os), (from), (to)))
+#define os_unlink(os, path)           ((os)->fs->unlink((os), (path)))
+#define os_mkdir(os, path)            ((os)->fs->mkdir((os), (path)))
+#define os_rmdir(os, path)            ((os)->fs->rmdir((os), (path)))
+#define os_sync_dir(os, path)         ((os)->fs->sync_dir((os), (path)))
+#define os_list(os, path, each, ctx)  ((os)->fs->list((os), (path), (each), (ctx)))
+#define os_space_at(os, path, out)    ((os)->fs->space((os), (path), (out)))
+#define os_wall_us(os)                ((os)->env->wall_us(os))
+#define os_mono_ns(os)                ((os)->env->mono_ns(os))
+#define os_random(os, data, bytes)    ((os)->env->random((os), (data), (bytes)))
+#define os_sleep_ms(os, ms)           ((os)->env->sleep_ms((os), (ms)))
 
 /* Every implementation's struct os_file begins with this. */
 struct os_file {
     struct os *os;
 };
-#define os_close(file)                       ((file)->os->fs->close(file))
-#define os_read(file, offset, data, n, got)  ((file)->os->fs->read((file), (offset), (data), (n), (got)))
-#define os_write(file, offset, iov, count)   ((file)->os->fs->write((file), (offset), (iov), (count)))
-#define os_sync(file)                        ((file)->os->fs->sync(file))
-#define os_truncate(file, bytes)             ((file)->os->fs->truncate((file), (bytes)))
-#define os_stat_file(file, out)              ((file)->os->fs->stat_file((file), (out)))
-#define os_lock(file)                        ((file)->os->fs->lock(file))
+#define os_close(file) ((file)->os->fs->close(file))
+#define os_read(file, offset, data, n, got) \
+    ((file)->os->fs->read((file), (offset), (data), (n), (got)))
+#define os_write(file, offset, iov, count) ((file)->os->fs->write((file), (offset), (iov), (count)))
+#define os_sync(file)                      ((file)->os->fs->sync(file))
+#define os_truncate(file, bytes)           ((file)->os->fs->truncate((file), (bytes)))
+#define os_stat_file(file, out)            ((file)->os->fs->stat_file((file), (out)))
+#define os_lock(file)                      ((file)->os->fs->lock(file))
 
 /* Helpers over the table. */
 MUST_USE err os_write_at(struct os_file *file, u64 offset, const void *data, isize bytes);
@@ -140,6 +141,13 @@ void os_set_fatal(void (*fatal)(const char *what, const char *path, err e));
 int os_cpu_count(void);
 /* Resident memory of this process in bytes (VmRSS). */
 u64 os_resident_bytes(void);
+/* Is the descriptor a terminal? */
+bool os_is_terminal(int fd);
+/* Blocks SIGINT, SIGTERM and SIGHUP (and ignores SIGPIPE) for all threads started later; called
+ * first thing by the main thread. os_signals_wait then returns the next of them that arrives; the
+ * one after that ends the process at once, with 128 + its number. */
+void os_signals_hold(void);
+int os_signals_wait(void);
 /* Value of an environment variable, NULL when unset. Only cli and engine start-up use it. */
 const char *os_getenv(const char *name);
 
@@ -151,11 +159,11 @@ bool os_port_holder(u16 port, char *out, isize capacity);
 extern bool os_failpoint_is_armed;
 void os_failpoint_hit(const char *name);
 void os_failpoint_arm(const char *spec);
-#define OS_FAILPOINT(name)                                                                         \
-    do {                                                                                           \
-        if (UNLIKELY(os_failpoint_is_armed)) {                                                     \
-            os_failpoint_hit(name);                                                                \
-        }                                                                                          \
+#define OS_FAILPOINT(name)                     \
+    do {                                       \
+        if (UNLIKELY(os_failpoint_is_armed)) { \
+            os_failpoint_hit(name);            \
+        }                                      \
     } while (0)
 
 #endif

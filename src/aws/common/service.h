@@ -38,9 +38,9 @@ struct aws_request {
     struct http_exchange *x;
     struct aws_caller caller;
     enum aws_protocol protocol;
-    str operation; /* "PutRecord"; empty for REST. */
+    str operation;  /* "PutRecord"; empty for REST. */
     str request_id; /* UUID; dispatch sends it as x-amzn-RequestId / x-amz-request-id. */
-    void *service; /* What open() returned. */
+    void *service;  /* What open() returned. */
 };
 
 /* What services are opened with. */

@@ -1,0 +1,303 @@
+/* aws/common/dispatch.c: from a request to its service. */
+#include "aws/common/dispatch.h"
+
+#include "aws/common/caller.h"
+#include "base/metric.h"
+
+#include <stdio.h>
+
+enum { SERVICES_MAX = 16, ROUTES_MAX = 96 };
+
+struct opened {
+    const struct aws_service *service;
+    void *state;
+    u64 requests; /* Atomic. */
+};
+
+struct aws_dispatch {
+    struct os *os;
+    struct opened services[SERVICES_MAX];
+    isize service_count;
+    struct aws_route routes[ROUTES_MAX];
+    isize route_count;
+};
+
+/* --- open and close
+ * --------------------------------------------------------------------------------- */
+
+static void collect(struct metric_snapshot *snapshot, void *ctx)
+{
+    static const struct metric_family family = {METRIC_COUNTER, "leat_service_requests_total",
+                                                "Requests that each AWS service took."};
+    struct aws_dispatch *dispatch = ctx;
+    for (isize i = 0; i < dispatch->service_count; i++) {
+        struct metric_label label = {"service", str_of(dispatch->services[i].service->name)};
+        metric_sample(snapshot, &family, &label, 1,
+                      (double)metric_load(&dispatch->services[i].requests));
+    }
+}
+
+err aws_dispatch_open(const struct aws_env *env, const struct aws_service *const *services,
+                      isize service_count, struct aws_dispatch **out, struct diag *diag)
+{
+    CHECK(service_count <= SERVICES_MAX);
+    struct aws_dispatch *dispatch = NEW(struct aws_dispatch);
+    dispatch->os = env->os;
+    metric_register(collect, dispatch);
+    for (isize i = 0; i < service_count; i++) {
+        struct opened *opened = &dispatch->services[i];
+        err e = services[i]->open(env, &opened->state, diag);
+        if (e != OK) {
+            aws_dispatch_close(dispatch);
+            return e;
+        }
+        opened->service = services[i];
+        dispatch->service_count++;
+    }
+    *out = dispatch;
+    return OK;
+}
+
+void aws_dispatch_close(struct aws_dispatch *dispatch)
+{
+    if (dispatch == NULL) {
+        return;
+    }
+    metric_unregister(collect, dispatch);
+    for (isize i = dispatch->service_count - 1; i >= 0; i--) {
+        dispatch->services[i].service->close(dispatch->services[i].state);
+    }
+    mem_free(dispatch);
+}
+
+void aws_dispatch_add_routes(struct aws_dispatch *dispatch, const struct aws_route *routes,
+                             isize count)
+{
+    CHECK(dispatch->route_count + count <= ROUTES_MAX);
+    for (isize i = 0; i < count; i++) {
+        dispatch->routes[dispatch->route_count++] = routes[i];
+    }
+}
+
+err aws_dispatch_reset(struct aws_dispatch *dispatch)
+{
+    for (isize i = 0; i < dispatch->service_count; i++) {
+        TRY(dispatch->services[i].service->reset(dispatch->services[i].state));
+    }
+    return OK;
+}
+
+void *aws_dispatch_service(struct aws_dispatch *dispatch, str name)
+{
+    for (isize i = 0; i < dispatch->service_count; i++) {
+        if (str_eq(name, str_of(dispatch->services[i].service->name))) {
+            return dispatch->services[i].state;
+        }
+    }
+    return NULL;
+}
+
+/* --- who may call what
+ * ---------------------------------------------------------------------------------- */
+
+/* Host without its port. */
+static str host_name(str host)
+{
+    isize colon = str_rfind_byte(host, ':');
+    bool is_bracketed = host.len > 0 && host.data[host.len - 1] == ']';
+    return colon < 0 || is_bracketed ? host : str_slice(host, 0, colon);
+}
+
+static bool is_local_name(str host)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    static const char *const suffixes[] = {".localhost", ".localhost.localstack.cloud",
+                                           ".amazonaws.com"};
+    str name = host_name(host);
+    for (isize i = 0; i < COUNT_OF(names); i++) {
+        if (str_eq_nocase(name, str_of(names[i]))) {
+            return true;
+        }
+    }
+    for (isize i = 0; i < COUNT_OF(suffixes); i++) {
+        if (str_ends(name, str_of(suffixes[i]))) {
+            return true;
+        }
+    }
+    return str_eq_nocase(name, STR("localhost.localstack.cloud"));
+}
+
+/* A browser on another site may neither read nor change anything. */
+static bool is_foreign(struct http_exchange *x)
+{
+    str origin = http_header(x, "origin");
+    str site = http_header(x, "sec-fetch-site");
+    bool is_other_site =
+        site.len > 0 && !str_eq(site, STR("same-origin")) && !str_eq(site, STR("none"));
+    if (origin.len == 0) {
+        str mode = http_header(x, "sec-fetch-mode");
+        bool is_navigation = str_eq(mode, STR("navigate")) && str_eq(http_method(x), STR("GET"));
+        return is_other_site && !is_navigation;
+    }
+    str scheme = STR("http://");
+    bool is_ours = str_starts(origin, scheme) &&
+                   str_eq_nocase(str_slice(origin, scheme.len, origin.len), http_host(x));
+    return !is_ours;
+}
+
+static void refuse(struct http_exchange *x, int status, const char *code, const char *message)
+{
+    str text = arena_printf(http_arena(x), "{\"__type\":\"%s\",\"message\":\"%s\"}", code, message);
+    struct http_field field = {STR("Content-Type"), STR("application/json")};
+    http_respond(x, status, &field, 1, text);
+}
+
+/* --- routes
+ * ---------------------------------------------------------------------------------------------- */
+
+static const struct aws_route *route_find(const struct aws_dispatch *dispatch,
+                                          struct http_exchange *x, bool *is_known_out)
+{
+    str path = http_path(x);
+    *is_known_out = false;
+    for (isize i = 0; i < dispatch->route_count; i++) {
+        const struct aws_route *route = &dispatch->routes[i];
+        str wanted = str_of(route->path);
+        bool is_prefix = wanted.data[wanted.len - 1] == '/' && wanted.len > 1;
+        bool fits = is_prefix ? str_starts(path, wanted) : str_eq(path, wanted);
+        if (!fits) {
+            continue;
+        }
+        *is_known_out = true;
+        bool is_head = str_eq(http_method(x), STR("HEAD"));
+        str method = is_head ? STR("GET") : http_method(x);
+        if (route->method == NULL || str_eq(method, str_of(route->method))) {
+            return route;
+        }
+    }
+    return NULL;
+}
+
+/* --- services
+ * -------------------------------------------------------------------------------------------- */
+
+static bool listed(const char *const *list, str name)
+{
+    for (isize i = 0; list != NULL && list[i] != NULL; i++) {
+        if (str_eq(str_of(list[i]), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct opened *by_target(struct aws_dispatch *dispatch, str target)
+{
+    isize dot = str_find_byte(target, '.', 0);
+    for (isize i = 0; dot >= 0 && i < dispatch->service_count; i++) {
+        if (listed(dispatch->services[i].service->target_prefixes, str_slice(target, 0, dot))) {
+            return &dispatch->services[i];
+        }
+    }
+    return NULL;
+}
+
+static struct opened *by_scope(struct aws_dispatch *dispatch, str scope)
+{
+    for (isize i = 0; scope.len > 0 && i < dispatch->service_count; i++) {
+        if (listed(dispatch->services[i].service->scopes, scope)) {
+            return &dispatch->services[i];
+        }
+    }
+    return NULL;
+}
+
+/* RFC 4122 version 4. */
+static str uuid_make(struct aws_dispatch *dispatch, struct arena *arena)
+{
+    u8 r[16];
+    os_random(dispatch->os, r, 16);
+    return arena_printf(arena,
+                        "%02x%02x%02x%02x-%02x%02x-4%x%02x-%x%x%02x-%02x%02x%02x%02x%02x%02x", r[0],
+                        r[1], r[2], r[3], r[4], r[5], r[6] & 15, r[7], 8 + (r[8] & 3), r[8] >> 4,
+                        r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+}
+
+static enum aws_protocol protocol_of(struct http_exchange *x, bool has_target)
+{
+    str type = http_header(x, "content-type");
+    if (has_target) {
+        return str_starts_nocase(type, STR("application/x-amz-json-1.0")) ? AWS_JSON_1_0
+                                                                          : AWS_JSON_1_1;
+    }
+    return str_starts_nocase(type, STR("application/x-www-form-urlencoded")) ? AWS_QUERY
+                                                                             : AWS_REST_XML;
+}
+
+static void call(struct opened *opened, struct aws_dispatch *dispatch, struct http_exchange *x,
+                 const struct aws_caller *caller)
+{
+    struct aws_request *request = ARENA_NEW(http_arena(x), struct aws_request);
+    str target = http_header(x, "x-amz-target");
+    isize dot = str_find_byte(target, '.', 0);
+    *request = (struct aws_request){
+        .x = x,
+        .caller = *caller,
+        .protocol = protocol_of(x, target.len > 0),
+        .operation = dot < 0 ? STR_EMPTY : str_slice(target, dot + 1, target.len),
+        .request_id = uuid_make(dispatch, http_arena(x)),
+        .service = opened->state,
+    };
+    metric_add(&opened->requests, 1);
+    opened->service->handle(request);
+}
+
+/* Unsigned: only what a service lets the public see, which is S3's business. */
+static bool is_public_s3(const struct opened *opened, struct http_exchange *x)
+{
+    bool is_read = str_eq(http_method(x), STR("GET")) || str_eq(http_method(x), STR("HEAD"));
+    return opened != NULL && is_read && http_header(x, "x-amz-target").len == 0;
+}
+
+void aws_dispatch_handle(struct http_exchange *x, void *ctx)
+{
+    struct aws_dispatch *dispatch = ctx;
+    struct aws_caller caller;
+    aws_caller_read(x, &caller);
+    if (!is_local_name(http_host(x))) {
+        refuse(x, 421, "MisdirectedRequest", "this host name is not served here");
+        return;
+    }
+    if (!caller.is_signed && is_foreign(x)) {
+        refuse(x, 403, "AccessDenied", "requests from other sites are refused");
+        return;
+    }
+    bool is_known;
+    const struct aws_route *route = caller.is_signed ? NULL : route_find(dispatch, x, &is_known);
+    if (route != NULL) {
+        route->handle(x, route->ctx);
+        return;
+    }
+    if (!caller.is_signed && is_known) {
+        refuse(x, 405, "MethodNotAllowed", "this path does not take this method");
+        return;
+    }
+    struct opened *opened = by_target(dispatch, http_header(x, "x-amz-target"));
+    opened = opened != NULL ? opened : by_scope(dispatch, caller.service);
+    if (caller.is_signed && opened == NULL) {
+        str text = arena_printf(http_arena(x), "the service \\\"" STR_FMT "\\\" is not supported",
+                                STR_ARG(caller.service));
+        refuse(x, 501, "UnsupportedOperation", arena_cstr(http_arena(x), text));
+        return;
+    }
+    if (caller.is_signed || opened != NULL) {
+        call(opened, dispatch, x, &caller); /* Kinesis itself words what a missing signature is. */
+        return;
+    }
+    opened = by_scope(dispatch, STR("s3"));
+    if (is_public_s3(opened, x)) {
+        call(opened, dispatch, x, &caller);
+        return;
+    }
+    refuse(x, 403, "AccessDenied", "the request is not signed");
+}

@@ -1,0 +1,134 @@
+/* cli/cmd_start.c: the server in the foreground. */
+#include "base/buf.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/server.h"
+#include "cli/term.h"
+
+#include <stdio.h>
+
+enum { PATH_BYTES = 1024, PORT_DEFAULT = 4566 };
+
+static const struct command command = {
+    "start", "", "Run the server in the foreground until Ctrl-C.", cmd_start, false};
+
+/* ${XDG_STATE_HOME:-~/.local/state}/leat */
+static bool data_dir_default(char *out)
+{
+    const char *state = os_getenv("XDG_STATE_HOME"), *home = os_getenv("HOME");
+    if (state != NULL && state[0] == '/') {
+        (void)snprintf(out, PATH_BYTES, "%s/leat", state);
+        return true;
+    }
+    if (home == NULL || home[0] != '/') {
+        print_error("give one with --data DIR",
+                    "there is no home to keep data in: HOME is not set");
+        return false;
+    }
+    (void)snprintf(out, PATH_BYTES, "%s/.local/state/leat", home);
+    return true;
+}
+
+static bool durability_parse(const char *text, enum log_durability *out)
+{
+    static const char *const names[] = {"commit", "os", "memory"};
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = (enum log_durability)i;
+            return true;
+        }
+    }
+    print_error(NULL, "--durability is commit, os or memory, not \"%s\"", text);
+    return false;
+}
+
+static int exit_code(err e)
+{
+    switch (e) {
+    case ERR_IN_USE:
+        return EXIT_TRY_AGAIN;
+    case ERR_CORRUPT:
+    case ERR_VERSION:
+    case ERR_UNSUPPORTED:
+    case ERR_INVALID:
+    case ERR_DENIED:
+        return EXIT_CONFIGURATION;
+    default:
+        return EXIT_INTERNAL;
+    }
+}
+
+static int failed(err e, const struct diag *diag)
+{
+    struct buf text = {0};
+    diag_render(diag, STR_EMPTY, term_has_colour(2), &text);
+    (void)fwrite(text.data, 1, (size_t)text.len, stderr);
+    buf_deinit(&text);
+    return exit_code(e);
+}
+
+static void announce(const struct server *server, const struct server_options *options)
+{
+    static const char *const notes[] = {
+        "", " (durability=os: acknowledged records survive kill -9, not power loss)",
+        " (durability=memory: nothing is kept)"};
+    (void)printf("data      %s%s\nendpoint  %s\nReady.\n", options->data_dir,
+                 notes[options->durability], server_endpoint(server));
+    (void)fflush(stdout);
+}
+
+int cmd_start(int argc, char **argv)
+{
+    enum { DATA, PORT, BIND, DURABILITY };
+    struct option options[] = {
+        [DATA] = {"data", OPTION_TEXT, "DIR",
+                  "Where data live (${XDG_STATE_HOME:-~/.local/state}/leat).", NULL, 0, false},
+        [PORT] = {"port", OPTION_NUMBER, "N", "TCP port (4566; 0 = any free one).", NULL,
+                  PORT_DEFAULT, false},
+        [BIND] = {"bind", OPTION_TEXT, "ADDR", "Loopback address to listen on (127.0.0.1).",
+                  "127.0.0.1", 0, false},
+        [DURABILITY] = {"durability", OPTION_TEXT, "MODE",
+                        "commit: acknowledge after fdatasync; os; memory (commit).", "commit", 0,
+                        false},
+        {.name = NULL},
+    };
+    const char *words[WORDS_MAX];
+    struct arguments arguments;
+    if (argc > WORDS_MAX || !options_parse(&command, options, argc, argv, words, &arguments)) {
+        return EXIT_USAGE;
+    }
+    if (arguments.count > 0) {
+        print_error("leat start --help lists the options", "leat start takes no \"%s\"",
+                    arguments.words[0]);
+        return EXIT_USAGE;
+    }
+    char data_dir[PATH_BYTES];
+    struct server_options server_options = {.data_dir = options[DATA].text,
+                                            .bind = options[BIND].text,
+                                            .port = (u16)options[PORT].number};
+    if (options[PORT].number < 0 || options[PORT].number > 65535) {
+        print_error(NULL, "--port is 0 to 65535, not %lld", (long long)options[PORT].number);
+        return EXIT_USAGE;
+    }
+    if (!durability_parse(options[DURABILITY].text, &server_options.durability)) {
+        return EXIT_USAGE;
+    }
+    if (server_options.data_dir == NULL) {
+        if (!data_dir_default(data_dir)) {
+            return EXIT_CONFIGURATION;
+        }
+        server_options.data_dir = data_dir;
+    }
+    os_signals_hold();
+    struct server *server;
+    struct diag diag;
+    diag_init(&diag);
+    err e = server_open(&server_options, &server, &diag);
+    if (e != OK) {
+        return failed(e, &diag);
+    }
+    announce(server, &server_options);
+    (void)os_signals_wait();
+    server_close(server);
+    return EXIT_OK;
+}

@@ -1,0 +1,10 @@
+/* cli/commands.h: the commands, one file each (cmd_NAME.c). Each gets its own argc and argv:
+ * argv[0] is the command's name. Returns the exit code. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+int cmd_start(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+
+#endif

@@ -1,0 +1,140 @@
+/* cli/server.c: opens everything bottom to top, closes it in reverse. */
+#include "cli/server.h"
+
+#include "aws/common/dispatch.h"
+#include "aws/kinesis/kinesis.h"
+#include "console/console.h"
+#include "stream/stream.h"
+
+#include <stdio.h>
+
+enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
+
+static const struct aws_service *const services[] = {&kinesis_service};
+
+struct server {
+    struct os *os;
+    struct log *log;
+    struct streams *streams;
+    struct aws_dispatch *dispatch;
+    struct console *console;
+    struct http_server *http;
+    char data_dir[PATH_BYTES];
+    char endpoint[128];
+    struct server_options options;
+};
+
+static bool is_loopback(const char *bind)
+{
+    return strncmp(bind, "127.", 4) == 0 || strcmp(bind, "::1") == 0;
+}
+
+static err storage_open(struct server *server, struct diag *diag)
+{
+    char path[PATH_BYTES + 8];
+    err e = os_mkdir_all(server->os, server->data_dir);
+    if (e != OK) {
+        return diag_set(diag, e, "SRV002", "cannot use the data directory \"%s\": %s",
+                        server->data_dir, os_errno_text());
+    }
+    (void)snprintf(path, sizeof path, "%s/log", server->data_dir);
+    struct log_options options = {.dir = path, .durability = server->options.durability};
+    TRY(log_open(server->os, &options, &server->log, diag));
+    return streams_open(server->os, server->log, &server->streams, diag);
+}
+
+static err services_open(struct server *server, struct diag *diag)
+{
+    struct aws_env env = {
+        .os = server->os,
+        .streams = server->streams,
+        .data_dir = server->data_dir,
+        .endpoint = server->endpoint,
+    };
+    TRY(aws_dispatch_open(&env, services, COUNT_OF(services), &server->dispatch, diag));
+    struct console_env console = {
+        .os = server->os,
+        .log = server->log,
+        .streams = server->streams,
+        .data_dir = server->data_dir,
+        .durability = server->options.durability,
+    };
+    server->console = console_open(&console);
+    isize count;
+    const struct console_route *routes = console_routes(server->console, &count);
+    for (isize i = 0; i < count; i++) {
+        struct aws_route route = {routes[i].method, routes[i].path, routes[i].handle,
+                                  server->console};
+        aws_dispatch_add_routes(server->dispatch, &route, 1);
+    }
+    return OK;
+}
+
+static err endpoint_open(struct server *server, struct diag *diag)
+{
+    struct http_server_options options = {
+        .bind = server->options.bind,
+        .port = server->options.port,
+        .handler = aws_dispatch_handle,
+        .handler_ctx = server->dispatch,
+    };
+    TRY(http_server_start(server->os, &options, &server->http, diag));
+    console_set_http(server->console, server->http);
+    (void)snprintf(server->endpoint, sizeof server->endpoint, "http://%s:%u", server->options.bind,
+                   http_server_port(server->http));
+    return OK;
+}
+
+err server_open(const struct server_options *options, struct server **out, struct diag *diag)
+{
+    if (!is_loopback(options->bind)) {
+        (void)diag_set(diag, ERR_UNSUPPORTED, "SRV001",
+                       "cannot bind to %s: only loopback addresses are served", options->bind);
+        diag_hint(diag,
+                  "signatures are not checked yet, so nobody else may reach leat; use ssh -L");
+        return ERR_UNSUPPORTED;
+    }
+    struct server *server = NEW(struct server);
+    server->os = os_real();
+    server->options = *options;
+    str_copy_cstr(str_of(options->data_dir), server->data_dir, PATH_BYTES);
+    (void)snprintf(server->endpoint, sizeof server->endpoint, "http://%s:%u", options->bind,
+                   options->port);
+    err e = storage_open(server, diag);
+    if (e == OK) {
+        e = services_open(server, diag);
+    }
+    if (e == OK) {
+        e = endpoint_open(server, diag);
+    }
+    if (e != OK) {
+        server_close(server);
+        return e;
+    }
+    *out = server;
+    return OK;
+}
+
+const char *server_endpoint(const struct server *server)
+{
+    return server->endpoint;
+}
+
+void server_close(struct server *server)
+{
+    if (server->http != NULL) {
+        console_set_http(server->console, NULL);
+        http_server_stop(server->http, GRACE_MS);
+    }
+    if (server->console != NULL) {
+        console_close(server->console);
+    }
+    aws_dispatch_close(server->dispatch);
+    if (server->streams != NULL) {
+        streams_close(server->streams);
+    }
+    if (server->log != NULL) {
+        log_close(server->log);
+    }
+    mem_free(server);
+}

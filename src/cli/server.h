@@ -1,0 +1,25 @@
+/*
+ * cli/server.h: the whole server in this process: log, streams, services, endpoint.
+ * `leat start` runs it until a signal; tests and `leat demo` may do otherwise.
+ */
+#ifndef CLI_SERVER_H
+#define CLI_SERVER_H
+
+#include "log/log.h"
+#include "net/http.h"
+
+struct server_options {
+    const char *data_dir;
+    const char *bind; /* Loopback only. */
+    u16 port;
+    enum log_durability durability;
+};
+
+struct server;
+/* ERR_IN_USE: the data directory or the port is taken. diag says what and by whom. */
+MUST_USE err server_open(const struct server_options *options, struct server **out,
+                         struct diag *diag);
+const char *server_endpoint(const struct server *server);
+void server_close(struct server *server);
+
+#endif

@@ -1,0 +1,107 @@
+/* console/collect.c: metrics of the log, the streams, the endpoint and the process. */
+#include "base/metric.h"
+#include "console/console_int.h"
+
+static void gauge(struct metric_snapshot *s, const char *name, const char *help, double value)
+{
+    struct metric_family family = {METRIC_GAUGE, name, help};
+    metric_sample(s, &family, NULL, 0, value);
+}
+
+static void counter(struct metric_snapshot *s, const char *name, const char *help, double value)
+{
+    struct metric_family family = {METRIC_COUNTER, name, help};
+    metric_sample(s, &family, NULL, 0, value);
+}
+
+static void collect_log(struct metric_snapshot *s, void *ctx)
+{
+    struct console *console = ctx;
+    struct log_stats stats;
+    log_get_stats(console->env.log, &stats);
+    counter(s, "leat_log_records_total", "Records committed since start.", (double)stats.records);
+    counter(s, "leat_log_frames_total", "Commit frames written since start.", (double)stats.frames);
+    counter(s, "leat_log_bytes_total", "Bytes of frames written since start.", (double)stats.bytes);
+    counter(s, "leat_log_syncs_total", "Calls of fdatasync since start.", (double)stats.syncs);
+    counter(s, "leat_log_sync_seconds_total", "Time spent in fdatasync since start.",
+            (double)stats.sync_ns_total * 1e-9);
+    gauge(s, "leat_log_disk_bytes", "Bytes of segment files.", (double)stats.disk_bytes);
+    gauge(s, "leat_log_live_bytes", "Bytes of segment files that are still needed.",
+          (double)stats.live_bytes);
+    gauge(s, "leat_log_segments", "Segment files.", (double)stats.segments);
+    gauge(s, "leat_log_full", "1 while writers are refused for lack of disk space.",
+          stats.is_full ? 1 : 0);
+    counter(s, "leat_log_corrupt_frames_total", "Damaged frames found since start.",
+            (double)stats.corrupt_frames);
+}
+
+static void stream_sample(struct metric_snapshot *s, const struct stream_info *info,
+                          const char *name, const char *help, u64 value)
+{
+    struct metric_label labels[] = {{"region", info->id.region}, {"stream", info->id.name}};
+    struct metric_family family = {METRIC_COUNTER, name, help};
+    metric_sample(s, &family, labels, COUNT_OF(labels), (double)value);
+}
+
+static bool collect_stream(void *ctx, struct stream *stream)
+{
+    struct metric_snapshot *s = ctx;
+    struct stream_info info;
+    struct stream_counters c;
+    stream_get_info(stream, &info);
+    stream_get_counters(stream, &c);
+    stream_sample(s, &info, "leat_stream_records_in_total", "Records put.", c.records_in);
+    stream_sample(s, &info, "leat_stream_bytes_in_total", "Bytes of data and keys put.",
+                  c.bytes_in);
+    stream_sample(s, &info, "leat_stream_records_out_total", "Records read.", c.records_out);
+    stream_sample(s, &info, "leat_stream_bytes_out_total", "Bytes of data and keys read.",
+                  c.bytes_out);
+    stream_sample(s, &info, "leat_stream_put_calls_total", "Put calls.", c.put_calls);
+    stream_sample(s, &info, "leat_stream_get_calls_total", "GetRecords calls.", c.get_calls);
+    return true;
+}
+
+static void collect_streams(struct metric_snapshot *s, void *ctx)
+{
+    struct console *console = ctx;
+    streams_each(console->env.streams, STR_EMPTY, STR_EMPTY, collect_stream, s);
+}
+
+static void collect_process(struct metric_snapshot *s, void *ctx)
+{
+    struct console *console = ctx;
+    gauge(s, "process_resident_memory_bytes", "Resident memory.", (double)os_resident_bytes());
+    gauge(s, "leat_start_time_seconds", "When the server started, since 1970.",
+          (double)console->started_ms / 1000);
+    struct http_server *http = __atomic_load_n(&console->http, __ATOMIC_ACQUIRE);
+    if (http == NULL) {
+        return;
+    }
+    struct http_server_stats stats;
+    http_server_get_stats(http, &stats);
+    gauge(s, "leat_http_connections", "Open connections.", (double)stats.connections_open);
+    counter(s, "leat_http_connections_total", "Connections accepted.",
+            (double)stats.connections_total);
+    counter(s, "leat_http_requests_total", "Requests with a complete header.",
+            (double)stats.requests);
+    counter(s, "leat_http_received_bytes_total", "Bytes received.", (double)stats.bytes_in);
+    counter(s, "leat_http_sent_bytes_total", "Bytes sent.", (double)stats.bytes_out);
+    counter(s, "leat_http_bad_requests_total", "Requests that were no valid HTTP.",
+            (double)stats.bad_requests);
+    counter(s, "leat_http_timeouts_total", "Connections ended for slowness.",
+            (double)stats.timeouts);
+}
+
+void console__collect_start(struct console *console)
+{
+    metric_register(collect_log, console);
+    metric_register(collect_streams, console);
+    metric_register(collect_process, console);
+}
+
+void console__collect_stop(struct console *console)
+{
+    metric_unregister(collect_log, console);
+    metric_unregister(collect_streams, console);
+    metric_unregister(collect_process, console);
+}

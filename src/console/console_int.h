@@ -1,0 +1,20 @@
+/* console/console_int.h: shared by the files of this module only. */
+#ifndef CONSOLE_CONSOLE_INT_H
+#define CONSOLE_CONSOLE_INT_H
+
+#include "console/console.h"
+
+struct console {
+    struct console_env env;
+    struct http_server *http; /* Atomic. */
+    i64 started_ms;
+};
+
+/* collect.c */
+void console__collect_start(struct console *console);
+void console__collect_stop(struct console *console);
+
+/* Answers with JSON; takes the buffer. */
+void console__respond_json(struct http_exchange *x, int status, struct buf *body);
+
+#endif
