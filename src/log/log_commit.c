@@ -266,7 +266,8 @@ static void build_frame(struct log *log, struct log__job *job)
     lay_out(log, count, frame);
     isize used = LOG__HEADER_BYTES + (isize)frame->head.run_count * LOG__RUN_BYTES +
                  (isize)frame->head.data_bytes;
-    isize padded = (used + LOG__BLOCK_BYTES - 1) / LOG__BLOCK_BYTES * LOG__BLOCK_BYTES;
+    isize unit = PLANTED(BUG_FRAME_UNPADDED) ? LOG__PACKED_BYTES : LOG__BLOCK_BYTES;
+    isize padded = (used + unit - 1) / unit * unit;
     CHECK(padded <= LOG_FRAME_BYTES_MAX);
     CHECK(padded <= frame->capacity);
     i64 now_ms = os_wall_us(log->os) / 1000;
@@ -402,6 +403,17 @@ static void write_frame(struct log *log, struct log_frame *frame)
     }
 }
 
+static void notify(struct log *log, const struct log_frame *frame)
+{
+    os_mutex_lock(&log->watch_lock);
+    for (int i = 0; i < LOG__WATCH_MAX; i++) {
+        if (log->watchers[i].fn != NULL) {
+            log->watchers[i].fn(log->watchers[i].ctx, frame);
+        }
+    }
+    os_mutex_unlock(&log->watch_lock);
+}
+
 static void note_tips(struct log *log, const struct log_frame *frame)
 {
     for (u32 i = 0; i < frame->head.run_count; i++) {
@@ -435,13 +447,7 @@ static void publish(struct log *log, struct log_frame *frame)
     metric_add(&log->stats.frames, 1);
     metric_add(&log->stats.records, head->record_count);
     metric_add(&log->stats.bytes, head->bytes);
-    os_mutex_lock(&log->watch_lock);
-    for (int i = 0; i < LOG__WATCH_MAX; i++) {
-        if (log->watchers[i].fn != NULL) {
-            log->watchers[i].fn(log->watchers[i].ctx, frame);
-        }
-    }
-    os_mutex_unlock(&log->watch_lock);
+    notify(log, frame);
     OS_FAILPOINT("log.after_publish");
 }
 
@@ -460,6 +466,9 @@ static void run_disk(struct log *log, struct log__job *job)
         if (PLANTED(BUG_EARLY_ACK)) {
             complete(job->batches, OK);
             job->batches = NULL;
+        }
+        if (PLANTED(BUG_EARLY_PUBLISH)) {
+            notify(log, job->frame);
         }
         write_frame(log, job->frame);
         publish(log, job->frame);

@@ -40,7 +40,7 @@ _Static_assert(LOG_FRAME_BYTES_MAX / LOG__RECORD_HEADER_BYTES < LOG__NUMBER_JUMP
 /* Deliberate bugs that the crash test must find; none in the product. */
 #ifdef LEAT_PLANT
 extern int log__plant;
-#include "log_plant.h"
+#include "log/log_plant.h"
 #define PLANTED(bug) (log__plant == (bug))
 #else
 #define PLANTED(bug) false
@@ -159,6 +159,7 @@ struct log__trailer {
     i64 first_arrival_ms, last_arrival_ms;
     u64 index_offset, index_bytes;
     u32 frame_count, channel_count, run_count, index_crc, damaged_count, last_crc;
+    u64 next_no;
     u8 bloom[LOG__BLOOM_BYTES];
 };
 
@@ -181,6 +182,7 @@ struct log__segment {
     u64 live_bytes; /* As retention saw it last; what a rewrite would keep. */
     u64 index_offset, index_bytes;
     u32 frame_count, channel_count, run_count, index_crc, damaged_count;
+    u64 next_no; /* Numbers below may have been given; of a sealed segment. */
     u8 bloom[LOG__BLOOM_BYTES];
     struct os_file *file;       /* Of the active segment; closed with the last reference. */
     struct log__loaded *loaded; /* Guarded by lru_lock. */
@@ -222,7 +224,7 @@ MUST_USE err log__seal_file(struct os_file *file, struct log__segment *segment,
 MUST_USE err log__segment_file_new(struct log *log, struct log__segment *segment,
                                    const struct log__header *header, struct os_file **out);
 /* N.new -> N.seg, and syncs the directory. */
-MUST_USE err log__segment_file_commit(struct log *log, u64 segment);
+MUST_USE err log__segment_file_commit(struct log *log, const struct log__segment *segment);
 
 /* --- the log ------------------------------------------------------------------------------- */
 

@@ -31,7 +31,7 @@ struct recovery {
     u32 stray_count;
     u64 *unfinished; /* Numbers of .new files. */
     u32 unfinished_count;
-    bool has_store, has_store_tmp, is_unclean;
+    bool has_store, has_store_tmp;
     u64 *members;
     u32 member_count;
     struct found *newest; /* Normal segment that says what the log consists of. */
@@ -427,11 +427,14 @@ static err seal_newest(struct recovery *r)
     if (r->is_newest_sealed) {
         return OK;
     }
-    r->is_unclean = true;
     struct os_file *file;
     TRY(open_segment(r->log, r->newest->no, OS_WRITE, &file));
     u64 end = r->newest_end;
-    if (PLANTED(BUG_TRUNCATE_TOO_MUCH) && r->newest_index.frame_count > 0) {
+    /* The jump is part of the seal: the next start sees a sealed segment and would not jump. */
+    bool is_jump = !PLANTED(BUG_NO_NUMBER_JUMP);
+    r->newest_segment->next_no = MAX(r->newest->header.next_no, r->newest_segment->last_no + 1) +
+                                 (is_jump ? LOG__NUMBER_JUMP : 0);
+    if (PLANTED(BUG_TAIL_CUT_TOO_FAR) && r->newest_index.frame_count > 0) {
         end -= r->newest_index.frames[r->newest_index.frame_count - 1].bytes;
     }
     err e = log__seal_file(file, r->newest_segment, &r->newest_index, end);
@@ -506,8 +509,7 @@ static void set_counters(struct recovery *r)
     log->tip_lsn = MAX(header->next_lsn - 1, newest->last_lsn);
     log->next_lsn = log->tip_lsn + 1;
     log->published_no = MAX(header->next_no, newest->last_no + 1);
-    bool is_jump = r->is_unclean && !PLANTED(BUG_NO_NUMBER_JUMP);
-    log->next_no = log->published_no + (is_jump ? LOG__NUMBER_JUMP : 0);
+    log->next_no = MAX(log->published_no, newest->next_no);
     log->open_no = log->next_no;
     log->published_ms = MAX(header->arrival_ms, newest->last_arrival_ms);
     log->arrival_ms = log->published_ms;
@@ -564,6 +566,10 @@ static err create_store(struct recovery *r)
     log->next_lsn = 1;
     log->next_no = 1;
     log->open_no = 1;
+    if (PLANTED(BUG_STORE_FIRST)) {
+        TRY(store_write(log));
+        return log__active_create(log);
+    }
     TRY(log__active_create(log));
     return store_write(log);
 }

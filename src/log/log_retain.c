@@ -273,7 +273,7 @@ static err rewrite_files(struct rewrite *w, struct log__segment **olds, u32 coun
     TRY(flush(w));
     span_of(w->segment, &w->index);
     TRY(log__seal_file(w->file, w->segment, &w->index, w->offset));
-    return log__segment_file_commit(w->log, w->segment->id.segment);
+    return log__segment_file_commit(w->log, w->segment);
 }
 
 static void unlink_old(struct log *log, u64 segment, const char *suffix)
@@ -296,6 +296,10 @@ static err commit_swap(struct log *log, struct log__segment **olds, u32 count,
         numbers[i] = olds[i]->id.segment;
     }
     log__swap_encode(&record, numbers, count, replacement == NULL ? 0 : replacement->id.segment);
+    if (PLANTED(BUG_SWAP_UNRECORDED)) {
+        put_u32(record.data + 4, 0);
+        record.len = SWAP_FIXED;
+    }
     mem_free(numbers);
     os_rwlock_write(&log->state_lock);
     log->incoming = replacement;

@@ -157,17 +157,18 @@ err log__segment_file_new(struct log *log, struct log__segment *segment,
     return e;
 }
 
-err log__segment_file_commit(struct log *log, u64 segment)
+err log__segment_file_commit(struct log *log, const struct log__segment *segment)
 {
     char from[LOG__PATH_MAX];
     char to[LOG__PATH_MAX];
-    log__path(log, segment, "new", from);
-    log__path(log, segment, "seg", to);
+    log__path(log, segment->id.segment, "new", from);
+    log__path(log, segment->id.segment, "seg", to);
     TRY(os_rename(log->os, from, to));
-    if (!PLANTED(BUG_NO_DIR_SYNC_NEW)) {
-        TRY(os_sync_dir(log->os, log->dir));
+    bool is_normal = segment->kind == LOG__NORMAL;
+    if (is_normal ? PLANTED(BUG_NO_DIR_SYNC_NEW) : PLANTED(BUG_NO_DIR_SYNC_REWRITE)) {
+        return OK;
     }
-    return OK;
+    return os_sync_dir(log->os, log->dir);
 }
 
 static struct log__segment *segment_new(struct log *log)
@@ -177,11 +178,7 @@ static struct log__segment *segment_new(struct log *log)
     segment->kind = LOG__NORMAL;
     memcpy(segment->id.uuid, log->uuid, LOG__UUID_BYTES);
     segment->id.segment = __atomic_fetch_add(&log->next_segment, 1, __ATOMIC_RELAXED);
-    if (PLANTED(BUG_EPOCH_REUSED)) {
-        segment->id.epoch = 1;
-    } else {
-        os_random(log->os, &segment->id.epoch, sizeof segment->id.epoch);
-    }
+    os_random(log->os, &segment->id.epoch, sizeof segment->id.epoch);
     return segment;
 }
 
@@ -192,7 +189,7 @@ static err create_synced(struct log *log, struct log__segment *segment,
     if (!PLANTED(BUG_NO_SYNC_NEW)) {
         TRY(os_sync(segment->file));
     }
-    return log__segment_file_commit(log, segment->id.segment);
+    return log__segment_file_commit(log, segment);
 }
 
 err log__active_create(struct log *log)
@@ -254,12 +251,15 @@ err log__seal_file(struct os_file *file, struct log__segment *segment,
     struct log__trailer trailer;
     log__seal_encode(segment, index, end, &bytes, &trailer);
     u64 file_end = end + (u64)bytes.len;
-    err e = os_truncate(file, PLANTED(BUG_TRUNCATE_SHORT) ? file_end - LOG__BLOCK_BYTES : file_end);
+    bool is_normal = segment->kind == LOG__NORMAL;
+    err e = os_truncate(file, PLANTED(BUG_SEAL_OVER_FRAME) && is_normal ? end - 512 : file_end);
     if (e == OK) {
-        isize written = PLANTED(BUG_TRUNCATE_SHORT) ? bytes.len - LOG__BLOCK_BYTES : bytes.len;
-        e = os_write_at(file, end, bytes.data, written);
+        e = os_write_at(file, end, bytes.data, bytes.len);
     }
-    if (e == OK && !PLANTED(BUG_NO_SYNC_SEAL)) {
+    if (e == OK && PLANTED(BUG_SEAL_CUT_SHORT)) {
+        e = os_truncate(file, file_end - LOG__BLOCK_BYTES);
+    }
+    if (e == OK && !(is_normal ? PLANTED(BUG_NO_SYNC_SEAL) : PLANTED(BUG_NO_SYNC_REWRITE))) {
         e = os_sync(file);
     }
     if (e == OK) {

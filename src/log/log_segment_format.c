@@ -7,7 +7,7 @@
 enum {
     HEADER_FIXED = 88,
     HEADER_COPY_MAX = 64 << 20,
-    TRAILER_BLOOM_AT = 140,
+    TRAILER_BLOOM_AT = 144,
     FRAME_ROW = 48,
     CHANNEL_ROW = 16,
     RUN_ROW = 24,
@@ -187,6 +187,7 @@ static void trailer_encode(const struct log__trailer *trailer, u8 *p)
     put_u32(p + 124, trailer->index_crc);
     put_u32(p + 128, trailer->damaged_count);
     put_u32(p + 132, trailer->last_crc);
+    put_u64(p + 136, trailer->next_no);
     memcpy(p + TRAILER_BLOOM_AT, trailer->bloom, LOG__BLOOM_BYTES);
     put_u32(p + LOG__BLOCK_BYTES - 4, crc32c(0, p, LOG__BLOCK_BYTES - 4));
 }
@@ -215,6 +216,7 @@ static bool trailer_decode(const u8 *p, struct log__trailer *out)
         .index_crc = get_u32(p + 124),
         .damaged_count = get_u32(p + 128),
         .last_crc = get_u32(p + 132),
+        .next_no = get_u64(p + 136),
     };
     memcpy(out->id.uuid, p + 16, LOG__UUID_BYTES);
     memcpy(out->bloom, p + TRAILER_BLOOM_AT, LOG__BLOOM_BYTES);
@@ -263,6 +265,7 @@ void log__trailer_decode_into(struct log__segment *segment, const struct log__tr
     segment->run_count = trailer->run_count;
     segment->index_crc = trailer->index_crc;
     segment->damaged_count = trailer->damaged_count;
+    segment->next_no = trailer->next_no;
     memcpy(segment->bloom, trailer->bloom, LOG__BLOOM_BYTES);
 }
 
@@ -354,6 +357,7 @@ void log__seal_encode(const struct log__segment *segment, const struct log__inde
         .run_count = index->run_count,
         .damaged_count = index->damaged_count,
         .last_crc = index->last_crc,
+        .next_no = MAX(segment->next_no, segment->last_no + 1),
     };
     isize used = (isize)table_bytes(&trailer);
     isize unit = segment->kind == LOG__NORMAL ? LOG__BLOCK_BYTES : LOG__PACKED_BYTES;
