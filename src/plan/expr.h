@@ -40,6 +40,7 @@ struct expr {
     const struct expr **args;
     isize arg_count;
     isize span_start, span_len; /* Into the statement's text. */
+    isize weight; /* Nodes of the tree, shared ones counted each time; sql bounds it. */
 };
 
 /* Marks in `used[column]` every input column that the expression reads. */
