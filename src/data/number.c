@@ -49,10 +49,10 @@ static bool put_special(double value, struct buf *out)
     return true;
 }
 
-/* "d.ddde+x" with the fewest digits that read back as the same number. */
+/* "d.ddde+x" with the fewest digits, two at least, that read back as the same number. */
 static void shortest(double magnitude, bool is_float, char *text, size_t capacity)
 {
-    for (int precision = 0; precision < DIGITS_MAX; precision++) {
+    for (int precision = 1; precision < DIGITS_MAX; precision++) {
         (void)snprintf(text, capacity, "%.*e", precision, magnitude);
         bool is_same =
             is_float ? strtof(text, NULL) == (float)magnitude : strtod(text, NULL) == magnitude;
@@ -135,6 +135,84 @@ void number_format_decimal(i128 unscaled, i32 scale, struct buf *out)
         buf_append_fill(out, '0', MAX(-whole, 0));
         buf_append_bytes(out, digits + MAX(whole, 0), count - MAX(whole, 0));
     }
+}
+
+/* Splits off the exponent: "1.5e3" leaves "1.5". */
+static bool exponent_take(str *text, i64 *out)
+{
+    *out = 0;
+    for (isize i = 0; i < text->len; i++) {
+        if ((text->data[i] | 0x20) != 'e') {
+            continue;
+        }
+        str exponent = str_slice(*text, i + 1, text->len);
+        *text = str_slice(*text, 0, i);
+        return str_to_i64(exponent, out) == OK && *out > -100000 && *out < 100000;
+    }
+    return true;
+}
+
+/* Digits without sign and point into `digits`; *point_out: how many stand before the point. */
+static int digits_collect(str text, char *digits, int capacity, i64 *point_out)
+{
+    int count = 0;
+    bool has_point = false, has_digit = false;
+    *point_out = 0;
+    for (isize i = 0; i < text.len; i++) {
+        u8 c = text.data[i];
+        if (c == '.' && !has_point) {
+            has_point = true;
+            continue;
+        }
+        if ((u8)(c - '0') > 9) {
+            return -1;
+        }
+        has_digit = true;
+        *point_out += !has_point;
+        if (count == 0 && c == '0') {
+            *point_out -= 1; /* Leading zeros carry nothing. */
+            continue;
+        }
+        if (count == capacity) {
+            return -1;
+        }
+        digits[count++] = (char)c;
+    }
+    return has_digit ? count : -1;
+}
+
+enum number_result number_parse_decimal(str text, i32 precision, i32 scale, i128 *out)
+{
+    char digits[512];
+    i64 exponent, point;
+    bool is_negative = text.len > 0 && text.data[0] == '-';
+    if (is_negative || (text.len > 0 && text.data[0] == '+')) {
+        text = str_slice(text, 1, text.len);
+    }
+    if (!exponent_take(&text, &exponent)) {
+        return NUMBER_WRONG;
+    }
+    int count = digits_collect(text, digits, (int)sizeof digits, &point);
+    if (count < 0) {
+        return NUMBER_WRONG;
+    }
+    i64 kept = count == 0 ? 0 : point + exponent + scale; /* Digits before the cut. */
+    if (kept > precision) {
+        return NUMBER_OVERFLOW;
+    }
+    i128 value = 0, limit = 1;
+    for (i64 i = 0; i < kept; i++) {
+        value = value * 10 + (i < count ? digits[i] - '0' : 0);
+    }
+    value += kept >= 0 && kept < count && digits[kept] >= '5';
+    for (i32 i = 0; i < precision; i++) {
+        limit *= 10;
+    }
+    if (value >= limit) {
+        return NUMBER_OVERFLOW;
+    }
+    *out = is_negative ? -value : value;
+    return NUMBER_FINE;
 }
 
 /* --- times

@@ -16,6 +16,11 @@ void number_format_float(float value, struct buf *out);
 void number_format_decimal(i128 unscaled, i32 scale, struct buf *out);
 void number_format_i128(i128 value, struct buf *out);
 
+enum number_result { NUMBER_FINE, NUMBER_WRONG, NUMBER_OVERFLOW };
+/* As Java's BigDecimal reads ("-1.5", "1e3", ".5"), rounded half up to `scale`; OVERFLOW when it
+ * has more than `precision` digits then. */
+enum number_result number_parse_decimal(str text, i32 precision, i32 scale, i128 *out);
+
 /* "2026-11-24" from days since 1970-01-01. */
 void number_format_date(i64 days, struct buf *out);
 /* "01:02:03" and `digits` (0 to 9) of the fraction, as SQL prints TIME(p). */

@@ -1,0 +1,313 @@
+/* codec/json_rows.c: messages to rows of members, and columns of vectors. */
+#include "codec/json_rows_int.h"
+
+#include "base/buf.h"
+
+struct json_rows *json_rows_new(const struct type_field *fields, isize count,
+                                const struct json_rows_options *options)
+{
+    struct json_rows *rows = NEW(struct json_rows);
+    rows->fields = fields;
+    rows->count = count;
+    rows->options = *options;
+    return rows;
+}
+
+void json_rows_free(struct json_rows *rows)
+{
+    mem_free(rows);
+}
+
+static struct json_issue *issue_add(struct json_scan *scan, struct arena *arena)
+{
+    scan->issues =
+        arena_grow(arena, scan->issues, scan->issue_count, (isize)sizeof(struct json_issue));
+    return &scan->issues[scan->issue_count++];
+}
+
+/* --- scan
+ * -------------------------------------------------------------------------------------------- */
+
+/* The column of this name. Rows of one producer have their members in one order: the column after
+ * the last one found is tried first. */
+static isize column_find(const struct json_rows *rows, str name, isize *expected)
+{
+    isize at = *expected;
+    for (isize i = 0; i < rows->count; i++) {
+        if (at >= rows->count) {
+            at = 0;
+        }
+        if (str_eq(rows->fields[at].name, name)) {
+            *expected = at + 1;
+            return at;
+        }
+        at++;
+    }
+    return -1;
+}
+
+/* c->at behind '{'. Members go to `out`, which is all ABSENT. */
+static bool row_scan(const struct json_rows *rows, struct json_cursor *c, struct arena *arena,
+                     struct json_member *out)
+{
+    struct json_member name, value;
+    isize expected = 0;
+    bool is_first = true;
+    while (json__next_member(c, 1, is_first, &name, &value)) {
+        is_first = false;
+        isize column = column_find(rows, json__member_text(&name, arena), &expected);
+        if (column >= 0) {
+            out[column] = value; /* The last of several wins. */
+        }
+    }
+    return c->error == NULL;
+}
+
+struct scanning {
+    const struct json_rows *rows;
+    struct arena *arena;
+    struct json_scan *scan;
+};
+
+static struct json_member *row_add(struct scanning *s, isize message)
+{
+    struct json_scan *scan = s->scan;
+    CHECK(scan->row_count < BATCH_ROWS_MAX);
+    struct json_member *members = scan->members + scan->row_count * s->rows->count;
+    memset(members, 0, (size_t)s->rows->count * sizeof *members);
+    scan->message_of[scan->row_count++] = (u32)message;
+    return members;
+}
+
+static void message_issue(struct scanning *s, isize message, const struct json_cursor *c,
+                          enum json_issue_kind kind, const char *text)
+{
+    *issue_add(s->scan, s->arena) = (struct json_issue){
+        .kind = kind,
+        .message = message,
+        .row = -1,
+        .column = -1,
+        .offset = c->at - c->start,
+        .text = str_of(text),
+    };
+}
+
+/* One object. c->at at '{'. False: an error; the row is taken back. */
+static bool object_scan(struct scanning *s, isize message, struct json_cursor *c)
+{
+    isize before = s->scan->row_count;
+    struct json_member *members = row_add(s, message);
+    c->at++;
+    if (!row_scan(s->rows, c, s->arena, members)) {
+        s->scan->row_count = before;
+        return false;
+    }
+    return true;
+}
+
+/* A top-level array gives a row for each object. c->at at '['. */
+static bool array_scan(struct scanning *s, isize message, struct json_cursor *c)
+{
+    c->at++;
+    bool is_first = true;
+    for (;;) {
+        json__skip_blanks(c);
+        if (c->at < c->end && *c->at == ']') {
+            c->at++;
+            return true;
+        }
+        if (!is_first) {
+            if (c->at == c->end || *c->at != ',') {
+                c->error = "Unexpected character: was expecting comma to separate Array entries";
+                return false;
+            }
+            c->at++;
+            json__skip_blanks(c);
+        }
+        is_first = false;
+        if (c->at == c->end || *c->at != '{') {
+            c->error = "only an object can be a row";
+            return false;
+        }
+        if (s->scan->row_count == BATCH_ROWS_MAX) {
+            c->error = "a message may hold at most 2048 rows";
+            return false;
+        }
+        if (!object_scan(s, message, c)) {
+            return false;
+        }
+    }
+}
+
+/* True when only blanks (or null) are left. */
+static bool is_nothing(struct json_cursor *c)
+{
+    struct json_cursor rest = *c;
+    json__skip_blanks(&rest);
+    if (rest.end - rest.at >= 4 && memcmp(rest.at, "null", 4) == 0) {
+        rest.at += 4;
+        json__skip_blanks(&rest);
+    }
+    return rest.at == rest.end;
+}
+
+static void message_scan(struct scanning *s, isize message)
+{
+    str text = s->scan->messages[message];
+    struct json_cursor c = {text.data, text.data + text.len, text.data, NULL};
+    static const u8 mark[] = {0xEF, 0xBB, 0xBF};
+    if (text.len >= 3 && memcmp(text.data, mark, 3) == 0) {
+        c.at += 3;
+    }
+    if (is_nothing(&c)) {
+        s->scan->empty_count++;
+        return;
+    }
+    json__skip_blanks(&c);
+    isize before = s->scan->row_count;
+    bool is_array = *c.at == '[';
+    bool is_good = false;
+    if (is_array) {
+        is_good = array_scan(s, message, &c);
+    } else if (*c.at == '{') {
+        is_good = object_scan(s, message, &c);
+    } else {
+        c.error = "only an object can be a row";
+    }
+    if (is_good && !str_is_utf8(str_from(text.data, c.at - text.data))) {
+        is_good = false;
+        c.error = "Invalid UTF-8";
+    }
+    if (!is_good) {
+        s->scan->row_count = before;
+        message_issue(s, message, &c, JSON_ISSUE_MESSAGE, c.error);
+        return;
+    }
+    json__skip_blanks(&c);
+    if (c.at < c.end) {
+        message_issue(s, message, &c, JSON_ISSUE_TRAILING, "bytes follow the first object");
+    }
+}
+
+void json_rows_scan(const struct json_rows *rows, const str *messages, isize count,
+                    struct arena *arena, struct json_scan *out)
+{
+    *out = (struct json_scan){.messages = messages, .field_count = rows->count};
+    out->message_of = ARENA_ARRAY(arena, u32, BATCH_ROWS_MAX);
+    out->members =
+        arena_array(arena, BATCH_ROWS_MAX * MAX(rows->count, 1), (isize)sizeof(struct json_member));
+    struct scanning scanning = {rows, arena, out};
+    while (out->message_count < count && out->row_count < BATCH_ROWS_MAX) {
+        isize before = out->row_count, issues = out->issue_count;
+        message_scan(&scanning, out->message_count);
+        bool is_too_many = out->row_count == before && out->issue_count > issues && before > 0 &&
+                           str_eq(out->issues[out->issue_count - 1].text,
+                                  STR("a message may hold at most 2048 rows"));
+        if (is_too_many) {
+            out->issue_count = issues; /* It fits into a batch of its own. */
+            return;
+        }
+        out->message_count++;
+    }
+}
+
+/* --- fill
+ * ---------------------------------------------------------------------------------------------- */
+
+struct filling {
+    const struct json_rows *rows;
+    struct json_scan *scan;
+    isize column;
+    struct arena *arena;
+    struct vec *out;
+};
+
+static void field_issue(struct filling *f, isize row, const struct json_member *member,
+                        const char *text)
+{
+    isize message = f->scan->message_of[row];
+    const u8 *start = f->scan->messages[message].data;
+    vec_set_null(f->out, f->arena, row);
+    *issue_add(f->scan, f->arena) = (struct json_issue){
+        .kind = JSON_ISSUE_FIELD,
+        .message = message,
+        .row = row,
+        .column = f->column,
+        .offset = member->data == NULL ? 0 : member->data - start,
+        .text = arena_printf(f->arena, "Fail to deserialize at field: " STR_FMT ". %s",
+                             STR_ARG(f->rows->fields[f->column].name), text),
+    };
+}
+
+/* Any type, by way of a value. */
+static void fill_value(struct filling *f, isize row, const struct json_member *member)
+{
+    struct value value;
+    const char *problem =
+        json__decode(f->rows, f->rows->fields[f->column].type, member, f->arena, &value);
+    if (problem != NULL) {
+        field_issue(f, row, member, problem);
+    } else {
+        vec_set(f->out, f->arena, row, &value);
+    }
+}
+
+static void fill_text(struct filling *f, isize row, const struct json_member *member)
+{
+    if (member->kind == JSON_MEMBER_STRING || member->kind == JSON_MEMBER_ESCAPED) {
+        VEC(struct strview, f->out)[row] = strview_of(json__member_text(member, f->arena));
+    } else {
+        fill_value(f, row, member);
+    }
+}
+
+static void fill_bigint(struct filling *f, isize row, const struct json_member *member)
+{
+    i64 number;
+    bool is_short = member->len > 0 && member->len < 19 &&
+                    (member->kind == JSON_MEMBER_STRING || member->kind == JSON_MEMBER_NUMBER);
+    number = 0;
+    for (u32 i = 0; is_short && i < member->len; i++) {
+        u8 digit = (u8)(member->data[i] - '0');
+        is_short = digit <= 9;
+        number = number * 10 + digit;
+    }
+    if (is_short) {
+        VEC(i64, f->out)[row] = number;
+    } else {
+        fill_value(f, row, member);
+    }
+}
+
+void json_rows_fill(const struct json_rows *rows, struct json_scan *scan, isize column,
+                    const struct sel *sel, struct arena *arena, struct vec *out)
+{
+    const struct type *type = rows->fields[column].type;
+    vec_init(out, arena, type, scan->row_count, false);
+    struct filling f = {rows, scan, column, arena, out};
+    for (isize i = 0; i < sel->count; i++) {
+        isize row = sel_row(sel, i);
+        const struct json_member *member = &scan->members[row * scan->field_count + column];
+        if (member->kind <= JSON_MEMBER_NULL) {
+            bool is_missing =
+                member->kind == JSON_MEMBER_ABSENT && rows->options.fails_on_missing_field;
+            if (is_missing) {
+                field_issue(&f, row, member, "Could not find field with this name.");
+            } else {
+                vec_set_null(out, arena, row);
+            }
+            continue;
+        }
+        switch (type->kind) {
+        case TYPE_VARCHAR:
+        case TYPE_CHAR:
+            fill_text(&f, row, member);
+            break;
+        case TYPE_BIGINT:
+            fill_bigint(&f, row, member);
+            break;
+        default:
+            fill_value(&f, row, member);
+        }
+    }
+}
