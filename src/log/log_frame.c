@@ -35,6 +35,7 @@ static bool lengths_are_sane(const struct log__frame_head *head)
     u64 used = LOG__HEADER_BYTES + (u64)head->run_count * LOG__RUN_BYTES + head->data_bytes;
     return head->bytes <= LOG_FRAME_BYTES_MAX && head->bytes % LOG__PACKED_BYTES == 0 &&
            used <= head->bytes && head->run_count > 0 && head->lsn > 0 && head->first_no > 0 &&
+           head->lsn < LOG__COUNT_MAX && head->last_no < LOG__COUNT_MAX &&
            head->last_no >= head->first_no && head->last_no - head->first_no < LOG__NUMBER_JUMP;
 }
 

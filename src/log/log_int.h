@@ -46,6 +46,9 @@ extern int log__plant;
 #define PLANTED(bug) false
 #endif
 
+/* LSNs and numbers beyond are damage: counting on from them could overflow. */
+#define LOG__COUNT_MAX ((u64)1 << 62)
+
 enum log__kind { LOG__NORMAL = 1, LOG__REWRITTEN = 2 };
 /* Frame header flags. */
 enum {

@@ -287,6 +287,12 @@ static err place_seek(struct log *log, struct log_channel channel, u64 *no, stru
     return ERR_END;
 }
 
+static bool has_number(const struct log_frame *frame, struct log_channel channel, u64 no)
+{
+    struct log_run run;
+    return log_frame_find(frame, channel, &run) && run.first_no + run.count > no;
+}
+
 /* ERR_END: not in this segment. */
 static err read_seek(struct log *log, struct log__segment *segment, struct log_channel channel,
                      u64 no, struct log_frame **out)
@@ -304,6 +310,11 @@ static err read_seek(struct log *log, struct log__segment *segment, struct log_c
         *out = log__cache_find(log, info->lsn);
         os_rwlock_unlock(&log->state_lock);
         e = *out != NULL ? OK : log__frame_read(log, loaded->file, &segment->id, info, out);
+        if (e == OK && !has_number(*out, channel, no)) {
+            log_frame_unref(*out);
+            *out = NULL;
+            e = ERR_CORRUPT; /* Index and frame, each intact, do not belong together. */
+        }
     }
     log__loaded_unref(loaded);
     return e;
@@ -377,7 +388,7 @@ u64 log_skip_after(struct log *log, u64 lsn)
         log__loaded_unref(loaded);
     }
     log__segment_unref(segment);
-    return end;
+    return MAX(end, lsn + 1);
 }
 
 /* Number behind the fence or frame that stops a reader of `channel` at `no`. */
@@ -413,7 +424,7 @@ u64 log_skip_seek(struct log *log, struct log_channel channel, u64 record_no)
         log__loaded_unref(loaded);
     }
     log__segment_unref(place.segment);
-    return end;
+    return MAX(end, record_no + 1);
 }
 
 /* --- by time -------------------------------------------------------------------------------- */
@@ -459,8 +470,11 @@ static err number_at_time(struct log *log, i64 arrival_ms, u64 *no_out)
         e = log__segment_load(log, segment, &loaded);
         if (e == OK) {
             u32 row = frame_at_time(&loaded->index, arrival_ms);
-            CHECK(row < loaded->index.frame_count);
-            *no_out = loaded->index.frames[row].first_no;
+            if (row < loaded->index.frame_count) {
+                *no_out = loaded->index.frames[row].first_no;
+            } else {
+                *no_out = segment->last_no + 1; /* The frames at the end are damaged. */
+            }
             log__loaded_unref(loaded);
         }
     }

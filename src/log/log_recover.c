@@ -60,7 +60,7 @@ static bool parse_number(const char *name, const char *suffix, u64 *out)
         value = value << 4 | (u64)(is_digit ? c - '0' : c - 'a' + 10);
     }
     *out = value;
-    return true;
+    return value < LOG__COUNT_MAX;
 }
 
 static void add_u64(u64 **list, u32 *count, u64 value)
@@ -299,6 +299,9 @@ static err replay_swap(struct recovery *r, str record)
     u64 replacement;
     str olds;
     TRY(log__swap_decode(record, &replacement, &olds));
+    if (replacement >= LOG__COUNT_MAX) {
+        return ERR_CORRUPT;
+    }
     for (isize i = 0; i < olds.len; i += 8) {
         remove_member(r, get_u64(olds.data + i));
         r->max_segment = MAX(r->max_segment, get_u64(olds.data + i));
@@ -417,6 +420,15 @@ static err load_members(struct recovery *r)
     }
     r->newest->is_member = true;
     log__table_insert(r->log, log__segment_ref(r->newest_segment));
+    const struct log *log = r->log;
+    for (u32 i = 1; i < log->segment_count; i++) {
+        const struct log__segment *before = log->segments[i - 1];
+        const struct log__segment *segment = log->segments[i];
+        if (segment->first_lsn <= before->last_lsn || segment->first_no <= before->last_no ||
+            segment->last_lsn < before->last_lsn || segment->last_no < before->last_no) {
+            return damaged(r, segment->id.segment, "two segments overlap");
+        }
+    }
     return OK;
 }
 

@@ -81,7 +81,9 @@ static err header_decode(const u8 *p, u32 bytes, struct log__header *out)
     memcpy(header.id.uuid, p + 16, LOG__UUID_BYTES);
     bool is_sane = (header.kind == LOG__NORMAL || header.kind == LOG__REWRITTEN) &&
                    HEADER_FIXED + (u64)header.member_count * 8 + 4 <= bytes && header.next_no > 0 &&
-                   header.next_lsn > 0;
+                   header.next_lsn > 0 && header.next_no < LOG__COUNT_MAX &&
+                   header.next_lsn < LOG__COUNT_MAX && header.next_segment < LOG__COUNT_MAX &&
+                   header.id.segment < LOG__COUNT_MAX;
     if (!is_sane) {
         return ERR_CORRUPT;
     }
@@ -229,6 +231,15 @@ static u64 table_bytes(const struct log__trailer *trailer)
            (u64)trailer->run_count * RUN_ROW;
 }
 
+static bool spans_are_sane(const struct log__trailer *trailer)
+{
+    return trailer->first_lsn > 0 && trailer->first_no > 0 && trailer->last_lsn < LOG__COUNT_MAX &&
+           trailer->last_no < LOG__COUNT_MAX && trailer->next_no < LOG__COUNT_MAX &&
+           trailer->first_lsn <= trailer->last_lsn + 1 &&
+           trailer->first_no <= trailer->last_no + 1 &&
+           trailer->first_arrival_ms <= trailer->last_arrival_ms;
+}
+
 err log__trailer_read(struct os_file *file, u64 file_bytes, struct log__trailer *out)
 {
     u8 block[LOG__BLOCK_BYTES];
@@ -240,7 +251,8 @@ err log__trailer_read(struct os_file *file, u64 file_bytes, struct log__trailer 
     if (!trailer_decode(block, &trailer)) {
         return ERR_CORRUPT;
     }
-    bool is_sane = trailer.index_bytes <= INDEX_BYTES_MAX && trailer.index_offset <= file_bytes &&
+    bool is_sane = spans_are_sane(&trailer) && trailer.index_bytes <= INDEX_BYTES_MAX &&
+                   trailer.index_offset <= file_bytes &&
                    trailer.index_offset + trailer.index_bytes + LOG__BLOCK_BYTES == file_bytes &&
                    table_bytes(&trailer) <= trailer.index_bytes;
     if (!is_sane) {
@@ -274,6 +286,10 @@ void log__segment_trailer(const struct log__segment *segment, struct log__traile
     *out = (struct log__trailer){
         .kind = segment->kind,
         .id = segment->id,
+        .first_lsn = segment->first_lsn,
+        .last_lsn = segment->last_lsn,
+        .first_no = segment->first_no,
+        .last_no = segment->last_no,
         .index_offset = segment->index_offset,
         .index_bytes = segment->index_bytes,
         .frame_count = segment->frame_count,
@@ -418,6 +434,54 @@ static bool channels_decode(struct log__index *index, const u8 *p)
     return first == index->run_count;
 }
 
+/* Rows ascend and lie within what the trailer says. */
+static bool frames_are_sane(const struct log__trailer *trailer, const struct log__index *index)
+{
+    u64 end = 0;
+    for (u32 i = 0; i < index->frame_count; i++) {
+        const struct log__frame_info *frame = &index->frames[i];
+        const struct log__frame_info *before = i == 0 ? NULL : frame - 1;
+        bool is_after =
+            before == NULL || (frame->lsn > before->lsn && frame->first_no > before->last_no &&
+                               frame->arrival_ms >= before->arrival_ms);
+        bool is_inside = frame->lsn >= trailer->first_lsn && frame->lsn <= trailer->last_lsn &&
+                         frame->first_no >= trailer->first_no &&
+                         frame->first_no <= frame->last_no && frame->last_no <= trailer->last_no &&
+                         frame->offset >= end && frame->offset <= trailer->index_offset &&
+                         frame->bytes <= trailer->index_offset - frame->offset;
+        if (!is_after || !is_inside) {
+            return false;
+        }
+        end = frame->offset + frame->bytes;
+    }
+    return true;
+}
+
+static bool runs_are_sane(const struct log__index *index)
+{
+    for (u32 c = 0; c < index->channel_count; c++) {
+        const struct log__channel_runs *channel = &index->channels[c];
+        if (c > 0 && by_channel(&(const struct log__channel_runs *){channel - 1},
+                                &(const struct log__channel_runs *){channel}) >= 0) {
+            return false;
+        }
+        for (u32 i = 0; i < channel->count; i++) {
+            const struct log__run_info *run = &channel->runs[i];
+            const struct log__frame_info *frame = &index->frames[run->frame];
+            bool is_after = i == 0 || (run->first_no >= run[-1].first_no + run[-1].count &&
+                                       run->frame > run[-1].frame);
+            bool is_inside = run->count > 0 && run->first_no >= frame->first_no &&
+                             run->first_no <= frame->last_no &&
+                             run->count - 1 <= frame->last_no - run->first_no &&
+                             (frame->flags & LOG__FRAME_DAMAGED) == 0;
+            if (!is_after || !is_inside) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 err log__index_decode(const struct log__trailer *trailer, const u8 *data, struct log__index *out)
 {
     if (crc32c(0, data, (isize)trailer->index_bytes) != trailer->index_crc &&
@@ -434,7 +498,8 @@ err log__index_decode(const struct log__trailer *trailer, const u8 *data, struct
     const u8 *channels = data + (isize)index.frame_count * FRAME_ROW;
     frames_decode(&index, data);
     bool is_sane = runs_decode(&index, channels + (isize)index.channel_count * CHANNEL_ROW) &&
-                   channels_decode(&index, channels);
+                   channels_decode(&index, channels) && frames_are_sane(trailer, &index) &&
+                   runs_are_sane(&index);
     if (!is_sane) {
         log__index_deinit(&index);
         return ERR_CORRUPT;
