@@ -68,29 +68,35 @@ void log__table_remove(struct log *log, u64 segment)
 
 /* --- threads -------------------------------------------------------------------------------- */
 
+/* False when the log is being closed. */
+static bool tidier_wait(struct log *log)
+{
+    os_mutex_lock(&log->tidy_lock);
+    bool is_signalled =
+        log->is_tidy_stopping || os_cond_wait_ms(&log->tidy_cond, &log->tidy_lock, TIDY_WAIT_MS);
+    bool goes_on = !(is_signalled && log->is_tidy_stopping);
+    os_mutex_unlock(&log->tidy_lock);
+    return goes_on;
+}
+
+static void retain_and_say(struct log *log)
+{
+    err e = log_retain_now(log);
+    if (e != OK && e != ERR_CLOSED) {
+        trace(TRACE_WARN, "log", "retention will try again", T_STR("error", str_of(err_text(e))));
+    }
+}
+
 static void tidier_run(void *ctx)
 {
     struct log *log = ctx;
     u64 period_ns = (u64)LOG__RETAIN_PERIOD_MS * 1000000;
     u64 next_ns = os_mono_ns(log->os) + period_ns;
-    for (;;) {
-        os_mutex_lock(&log->tidy_lock);
-        if (!log->is_tidy_stopping) {
-            IGNORE(os_cond_wait_ms(&log->tidy_cond, &log->tidy_lock, TIDY_WAIT_MS));
-        }
-        bool is_stopping = log->is_tidy_stopping;
-        os_mutex_unlock(&log->tidy_lock);
-        if (is_stopping) {
-            return;
-        }
+    while (tidier_wait(log)) {
         log__zero_once(log);
         if (os_mono_ns(log->os) >= next_ns) {
             next_ns = os_mono_ns(log->os) + period_ns;
-            err e = log_retain_now(log);
-            if (e != OK && e != ERR_CLOSED) {
-                trace(TRACE_WARN, "log", "retention will try again",
-                      T_STR("error", str_of(err_text(e))));
-            }
+            retain_and_say(log);
             log__pool_trim(log);
         }
     }

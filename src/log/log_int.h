@@ -292,11 +292,11 @@ struct log {
     struct os *os;
     char *dir;
     enum log_durability durability;
+    bool is_driven; /* No threads: tests call log__commit_once. */
     u64 segment_bytes, reserve_bytes, cache_bytes;
     u8 uuid[LOG__UUID_BYTES];
     struct os_file *lock_file;
     struct os *memory_os; /* Owned; of LOG_MEMORY. */
-    bool is_driven;       /* No threads: tests call log__commit_once. */
 
     struct os_mutex queue_lock;
     struct os_cond queue_cond;

@@ -482,6 +482,24 @@ static err move_stray(struct recovery *r, const char *name)
     return os_sync_dir(log->os, log->dir);
 }
 
+/* Replaced segments, and those that never came into use. */
+static err remove_others(struct recovery *r, bool *has_changed)
+{
+    struct log *log = r->log;
+    char path[LOG__PATH_MAX];
+    for (u32 i = 0; i < r->file_count; i++) {
+        const struct found *found = &r->files[i];
+        log__path(log, found->no, "seg", path);
+        if (found->is_member) {
+            continue;
+        }
+        bool is_foreign = found->is_foreign;
+        TRY(is_foreign ? move_stray(r, path + strlen(log->dir) + 1) : os_unlink(log->os, path));
+        *has_changed = *has_changed || !is_foreign;
+    }
+    return OK;
+}
+
 static err tidy_files(struct recovery *r)
 {
     struct log *log = r->log;
@@ -492,16 +510,7 @@ static err tidy_files(struct recovery *r)
         TRY(os_unlink(log->os, path));
         has_changed = true;
     }
-    for (u32 i = 0; i < r->file_count; i++) {
-        struct found *found = &r->files[i];
-        log__path(log, found->no, "seg", path);
-        if (found->is_foreign) {
-            TRY(move_stray(r, path + strlen(log->dir) + 1));
-        } else if (!found->is_member) {
-            TRY(os_unlink(log->os, path)); /* Replaced, or never came into use. */
-            has_changed = true;
-        }
-    }
+    TRY(remove_others(r, &has_changed));
     if (r->has_store_tmp) {
         store_path(log, "STORE.tmp", path);
         TRY(os_unlink(log->os, path));

@@ -147,11 +147,7 @@ err log__segment_file_new(struct log *log, struct log__segment *segment,
     err e = os_open(log->os, path, OS_WRITE | OS_CREATE | OS_TRUNCATE, &file);
     if (e == OK) {
         e = os_write_at(file, 0, bytes.data, bytes.len);
-        if (e == OK) {
-            *out = file;
-        } else {
-            IGNORE(os_close(file)); /* The write has failed already. */
-        }
+        *out = file; /* Closed by the owner, whatever has come of it. */
     }
     buf_deinit(&bytes);
     return e;
@@ -165,7 +161,8 @@ err log__segment_file_commit(struct log *log, const struct log__segment *segment
     log__path(log, segment->id.segment, "seg", to);
     TRY(os_rename(log->os, from, to));
     bool is_normal = segment->kind == LOG__NORMAL;
-    if (is_normal ? PLANTED(BUG_NO_DIR_SYNC_NEW) : PLANTED(BUG_NO_DIR_SYNC_REWRITE)) {
+    if ((PLANTED(BUG_NO_DIR_SYNC_NEW) && is_normal) ||
+        (PLANTED(BUG_NO_DIR_SYNC_REWRITE) && !is_normal)) {
         return OK;
     }
     return os_sync_dir(log->os, log->dir);
@@ -259,7 +256,9 @@ err log__seal_file(struct os_file *file, struct log__segment *segment,
     if (e == OK && PLANTED(BUG_SEAL_CUT_SHORT)) {
         e = os_truncate(file, file_end - LOG__BLOCK_BYTES);
     }
-    if (e == OK && !(is_normal ? PLANTED(BUG_NO_SYNC_SEAL) : PLANTED(BUG_NO_SYNC_REWRITE))) {
+    bool is_unsynced =
+        (PLANTED(BUG_NO_SYNC_SEAL) && is_normal) || (PLANTED(BUG_NO_SYNC_REWRITE) && !is_normal);
+    if (e == OK && !is_unsynced) {
         e = os_sync(file);
     }
     if (e == OK) {

@@ -123,7 +123,7 @@ static err header_search(struct os_file *file, u64 file_bytes, struct log__heade
 err log__header_read(struct os_file *file, u64 file_bytes, struct log__header *out)
 {
     u8 fixed[HEADER_FIXED];
-    if (file_bytes < 2 * LOG__BLOCK_BYTES) {
+    if (file_bytes / 2 < LOG__BLOCK_BYTES) {
         return ERR_CORRUPT;
     }
     TRY(os_read_exact(file, 0, fixed, sizeof fixed));
@@ -327,12 +327,12 @@ static void frames_encode(const struct log__index *index, u8 *p)
 
 static void channels_encode(const struct log__index *index, u8 *p, u8 *bloom)
 {
-    isize pointer_bytes = (isize)sizeof(struct log__channel_runs *);
-    struct log__channel_runs **order = mem_alloc(((isize)index->channel_count + 1) * pointer_bytes);
+    isize order_bytes = ((isize)index->channel_count + 1) * (isize)sizeof(void *);
+    struct log__channel_runs **order = mem_alloc(order_bytes);
     for (u32 i = 0; i < index->channel_count; i++) {
         order[i] = &index->channels[i];
     }
-    qsort(order, index->channel_count, sizeof *order, by_channel);
+    qsort(order, index->channel_count, sizeof(void *), by_channel);
     u8 *runs = p + (isize)index->channel_count * CHANNEL_ROW;
     u32 first = 0;
     for (u32 i = 0; i < index->channel_count; i++, p += CHANNEL_ROW) {

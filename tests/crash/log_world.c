@@ -4,18 +4,27 @@
 #include "base/hash.h"
 #include "base/rng.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define DIR "/data/log"
 
-static bool fail(struct world *world, const char *format, u64 a, u64 b)
+PRINTF(2, 0) static bool fail_with(struct world *world, const char *format, va_list arguments)
 {
     if (world->why[0] == '\0') {
-        (void)snprintf(world->why, sizeof world->why, format, (unsigned long long)a,
-                       (unsigned long long)b);
+        (void)vsnprintf(world->why, sizeof world->why, format, arguments);
     }
     return false;
+}
+
+PRINTF(2, 3) static bool fail(struct world *world, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    bool result = fail_with(world, format, arguments);
+    va_end(arguments);
+    return result;
 }
 
 /* --- the run
@@ -297,7 +306,7 @@ static bool take_record(struct world *world, const struct world_frame *frame,
 {
     i64 row = find_record(world, frame, record->no);
     if (row < 0) {
-        return fail(world, "frame %llu has record %llu that nobody wrote", frame->lsn, record->no);
+        return fail(world, "frame %lu has record %lu that nobody wrote", frame->lsn, record->no);
     }
     const struct world_record *known = &world->records[row];
     u8 expected[16 << 10];
@@ -305,10 +314,10 @@ static bool take_record(struct world *world, const struct world_frame *frame,
     fill_record(expected, known->bytes, known->id);
     if (!log_channel_eq(known->channel, channel) ||
         !str_eq(record->body, str_from(expected, known->bytes))) {
-        return fail(world, "record %llu of frame %llu has other bytes", record->no, frame->lsn);
+        return fail(world, "record %lu of frame %lu has other bytes", record->no, frame->lsn);
     }
     if (dump->present[row] != 0) {
-        return fail(world, "record %llu stands twice, again in frame %llu", record->no, frame->lsn);
+        return fail(world, "record %lu stands twice, again in frame %lu", record->no, frame->lsn);
     }
     dump->present[row] = 1;
     dump->hash = hash64(record->body.data, record->body.len, dump->hash + record->no);
@@ -319,14 +328,14 @@ static bool take_frame(struct world *world, const struct log_frame *frame, struc
 {
     u64 lsn = log_frame_lsn(frame);
     if (lsn <= dump->last_lsn) {
-        return fail(world, "frame %llu comes after frame %llu", lsn, dump->last_lsn);
+        return fail(world, "frame %lu comes after frame %lu", lsn, dump->last_lsn);
     }
     dump->last_lsn = lsn;
     dump->hash = hash64(&lsn, sizeof lsn, dump->hash);
     struct world_frame *known = find_frame(world, lsn);
     if (known != NULL && known->arrival_ms != 0 &&
         known->arrival_ms != log_frame_arrival_ms(frame)) {
-        return fail(world, "frame %llu has another arrival, by %llu ms", lsn,
+        return fail(world, "frame %lu has another arrival, by %lu ms", lsn,
                     (u64)(log_frame_arrival_ms(frame) - known->arrival_ms));
     }
     for (isize i = 0; i < log_frame_run_count(frame); i++) {
@@ -334,7 +343,7 @@ static bool take_frame(struct world *world, const struct log_frame *frame, struc
         struct log_record record;
         bool is_meta = run.channel.stream == 0 && run.channel.shard == LOG_CONTROL_META;
         if (known == NULL && !is_meta) {
-            return fail(world, "frame %llu was never written, tip %llu", lsn, 0);
+            return fail(world, "frame %lu was never written", lsn);
         }
         while (log_run_next(&run, &record)) {
             dump->last_no = MAX(dump->last_no, record.no);
@@ -358,14 +367,14 @@ static bool read_all(struct world *world, struct log *log, struct dump *dump)
         if (e == ERR_CORRUPT && world->is_damage_allowed) {
             u64 next = log_skip_after(log, lsn);
             if (next <= lsn) {
-                return fail(world, "skipping damage at %llu does not go on: %llu", lsn, next);
+                return fail(world, "skipping damage at %lu does not go on: %lu", lsn, next);
             }
             lsn = next;
             dump->lost++;
             continue;
         }
         if (e != OK) {
-            return fail(world, "reading behind frame %llu: error %llu", lsn, (u64)e);
+            return fail(world, "reading behind frame %lu: error %lu", lsn, (u64)e);
         }
         lsn = log_frame_lsn(frame);
         bool is_good = take_frame(world, frame, dump);
@@ -392,8 +401,7 @@ static bool seek_all(struct world *world, struct log *log, const struct dump *du
         bool is_found = e == OK && log_frame_lsn(frame) == record->lsn;
         log_frame_unref(frame);
         if (!is_found) {
-            return fail(world, "record %llu is not found by number, error %llu", record->no,
-                        (u64)e);
+            return fail(world, "record %lu is not found by number, error %lu", record->no, (u64)e);
         }
     }
     return true;
@@ -414,30 +422,28 @@ static bool judge_dump(struct world *world, const struct dump *dump, isize point
         }
         bool is_promised = frame->promised >= 0 && frame->promised <= point;
         if (present != live && present != 0) {
-            return fail(world, "frame %llu is there only in part, %llu records", frame->lsn,
-                        present);
+            return fail(world, "frame %lu is there only in part, %lu records", frame->lsn, present);
         }
         if (live > 0 && present == 0) {
             if (is_promised && !world->is_damage_allowed) {
-                return fail(world, "acknowledged frame %llu is lost at point %llu", frame->lsn,
+                return fail(world, "acknowledged frame %lu is lost at point %lu", frame->lsn,
                             (u64)point);
             }
             if (is_promised && missing_frame != 0) {
-                return fail(world, "damage took frames %llu and %llu", missing_frame, frame->lsn);
+                return fail(world, "damage took frames %lu and %lu", missing_frame, frame->lsn);
             }
             missing_frame = frame->lsn;
         } else if (present > 0 && missing_frame != 0 && !world->is_damage_allowed) {
-            return fail(world, "frame %llu is missing before frame %llu", missing_frame,
-                        frame->lsn);
+            return fail(world, "frame %lu is missing before frame %lu", missing_frame, frame->lsn);
         }
         if (present > 0 && frame->begun > point) {
-            return fail(world, "frame %llu is there before it was written", frame->lsn, 0);
+            return fail(world, "frame %lu is there before it was written", frame->lsn);
         }
     }
     u64 last = world->frame_count > 0 ? world->frames[world->frame_count - 1].lsn : 0;
     if (world->is_damage_allowed && missing_frame != 0 && dump->lost == 0 &&
         missing_frame != last) {
-        return fail(world, "frame %llu was lost without an error", missing_frame, 0);
+        return fail(world, "frame %lu was lost without an error", missing_frame);
     }
     return true;
 }
@@ -464,12 +470,11 @@ static bool is_tidy(struct world *world, struct os *os, struct log *log)
     log_get_stats(log, &stats);
     CHECK(os_list(os, DIR, count_name, &listing) == OK);
     if (listing.segments != stats.segments || listing.others != 0) {
-        return fail(world, "%llu segment files and %llu others lie about", listing.segments,
+        return fail(world, "%lu segment files and %lu others lie about", listing.segments,
                     listing.others);
     }
     if (stats.corrupt_frames != 0 && !world->is_damage_allowed) {
-        return fail(world, "%llu times damage where there was only a crash", stats.corrupt_frames,
-                    0);
+        return fail(world, "%lu times damage where there was only a crash", stats.corrupt_frames);
     }
     return true;
 }
@@ -489,22 +494,21 @@ static bool append_one(struct world *world, struct log *log, isize point)
     u64 no = e == OK ? log_batch_record_no(batch, 0) : 0;
     log_batch_free(batch);
     if (e != OK) {
-        return fail(world, "appending after the crash: error %llu", (u64)e, 0);
+        return fail(world, "appending after the crash: error %lu", (u64)e);
     }
     for (u64 i = 0; i < world->frame_count; i++) {
         const struct world_frame *frame = &world->frames[i];
         bool is_used = frame->written >= 0 && frame->written < MAX(point, 1);
         if (is_used && frame->count > 0 &&
             world->records[frame->first + frame->count - 1].no >= no) {
-            return fail(world, "record number %llu is given twice (frame %llu)", no, frame->lsn);
+            return fail(world, "record number %lu is given twice (frame %lu)", no, frame->lsn);
         }
     }
     struct log_frame *frame = NULL;
     e = log_frame_seek(log, channel, no, &frame);
     bool is_found = e == OK && log_frame_first_no(frame) == no;
     log_frame_unref(frame);
-    return is_found ||
-           fail(world, "the record appended after the crash is not found: %llu", (u64)e, 0);
+    return is_found || fail(world, "the record appended after the crash is not found: %lu", (u64)e);
 }
 
 static bool open_and_read(struct world *world, struct sim *image, isize point, u64 *hash_out,
@@ -515,7 +519,7 @@ static bool open_and_read(struct world *world, struct sim *image, isize point, u
     diag_init(&diag);
     err e = log__open_driven(sim_os(image), &world->options, &log, &diag);
     if (e != OK) {
-        (void)fail(world, "the log does not open at point %llu: error %llu", (u64)point, (u64)e);
+        (void)fail(world, "the log does not open at point %lu: error %lu", (u64)point, (u64)e);
         return world->is_damage_allowed && e == ERR_CORRUPT;
     }
     struct dump dump = {.present = mem_zalloc((isize)world->record_count + 1), .hash = 1};
@@ -547,7 +551,7 @@ static bool check_plain(struct world *world, struct sim *image, isize point)
         return false;
     }
     return first == again ||
-           fail(world, "a second start reads something else at point %llu", (u64)point, 0);
+           fail(world, "a second start reads something else at point %lu", (u64)point);
 }
 
 static bool check_deep(void *ctx, struct sim *image, isize point)
