@@ -19,6 +19,11 @@ static void put_literal(const struct expr *expr, struct buf *out)
         buf_append(out, STR("NULL"));
         return;
     }
+    if (expr->type->kind == TYPE_INTERVAL_DS || expr->type->kind == TYPE_INTERVAL_YM) {
+        buf_printf(out, "%lld:INTERVAL %s", (long long)value->u.integer,
+                   expr->type->kind == TYPE_INTERVAL_DS ? "SECOND" : "MONTH");
+        return;
+    }
     struct buf text;
     buf_init(&text, 1 << 16);
     value_format(value, &text);

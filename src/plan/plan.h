@@ -78,13 +78,15 @@ enum rel_kind {
     REL_WINDOW_AGG, /* Group by keys + window of the REL_WINDOW_TVF below; aggregates. */
     REL_VALUES,     /* Literal rows: row_exprs. */
     REL_LIMIT,      /* Interactive SELECT ... LIMIT n. */
-    REL_SINK,       /* INSERT INTO table. */
+    REL_SINK,       /* INSERT INTO table: fields are its writable columns, the input has as many;
+                       strings and bytes keep the query's length, other types are equal. */
     REL_COLLECT,    /* Interactive SELECT: rows go to the client. */
 };
 
 struct rel_window {
     i64 size_ms, offset_ms;
-    isize time_column;   /* Of the input. */
+    isize time_column;   /* Of the input. WINDOW_AGG: window_start (local time), which as any
+                            time of the window tells by floor division which window it is. */
     bool is_proctime;
 };
 
@@ -101,7 +103,7 @@ struct rel {
     u64 id;                    /* Stable operator id: hash of the path in the plan. */
 
     const struct table_def *table; /* SCAN, SINK. */
-    isize *scan_columns;       /* SCAN: position in table->columns of each output column. */
+    isize *scan_columns;       /* SCAN, SINK: position in table->columns of each output column. */
     const struct expr **exprs; /* PROJECT; WATERMARK (1); VALUES (rows * field_count). */
     isize expr_count;
     const struct expr *condition; /* FILTER */
@@ -116,7 +118,6 @@ struct rel {
     u8 *window_outputs;        /* Each 0 = window_start, 1 = window_end, 2 = window_time. */
     isize window_output_count;
     i64 limit;                 /* LIMIT */
-    const struct value *static_partition; /* SINK: per partition key, NULL type = dynamic. */
 };
 
 /* What INSERT INTO or SELECT became: one tree; several that share a job are a statement set. */

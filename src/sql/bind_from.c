@@ -125,6 +125,16 @@ static err bind_view_query(struct sql_binder *inner, const struct table_def *vie
                : rename_columns(inner, names, view->column_count, out);
 }
 
+err sql__inner_error(struct sql_binder *b, err e, const struct diag *detail, const char *kind,
+                     str name, struct sql_span span)
+{
+    if (e == ERR_LIMIT) { /* Not the view's fault. */
+        return sql__located(b, diag_set(b->diag, e, detail->code, "%s", detail->message), span);
+    }
+    return sql__fail(b->diag, SQLE_VIEW_BROKEN, span, "%s `" STR_FMT "`: %s", kind, STR_ARG(name),
+                     detail->message);
+}
+
 static err bind_view(struct sql_binder *b, const struct table_def *view, struct sql_span span,
                      struct sql_relation *out)
 {
@@ -139,9 +149,9 @@ static err bind_view(struct sql_binder *b, const struct table_def *view, struct 
     inner.fixed_span = span;
     err e = bind_view_query(&inner, view, out);
     b->rel_count = inner.rel_count;
+    b->fold_bytes = inner.fold_bytes;
     if (e != OK) {
-        return sql__fail(b->diag, SQLE_VIEW_BROKEN, span, "view `" STR_FMT "`: %s",
-                         STR_ARG(view->name), detail.message);
+        return sql__inner_error(b, e, &detail, "view", view->name, span);
     }
     out->name = arena_copy(b->arena, view->name);
     out->database = arena_copy(b->arena, view->database);

@@ -5,9 +5,10 @@
 #include "sql/sql_int.h"
 
 enum {
-    BIND_WEIGHT_MAX = 1 << 20,    /* Nodes of one expression, shared ones counted each time. */
-    BIND_RELS_MAX = 10000,        /* Nodes of one plan, with views and WITH queries expanded. */
-    BIND_FOLD_BYTES_MAX = 1 << 16 /* Longest string that a folded constant may be. */
+    BIND_WEIGHT_MAX = 1 << 20,     /* Nodes of one expression, shared ones counted each time. */
+    BIND_RELS_MAX = 10000,         /* Nodes of one plan, with views and WITH queries expanded. */
+    BIND_FOLD_BYTES_MAX = 1 << 16, /* Longest string that a folded constant may be. */
+    BIND_FOLD_WORK_MAX = 64 << 20  /* Bytes that folding may touch; then constants stay calls. */
 };
 
 /* What FROM gives: a node, its names, and which columns are a window's. */
@@ -53,6 +54,7 @@ struct sql_binder {
     const struct sql_query *top; /* The one query that may have LIMIT. */
     int depth;
     isize rel_count;
+    isize fold_bytes;    /* Spent on folding. */
     bool has_fixed_span; /* Inside views and computed columns all points at the reference. */
     struct sql_span fixed_span;
 };
@@ -138,6 +140,9 @@ MUST_USE err sql__new_project(struct sql_binder *b, const struct rel *input,
 /* bind_from.c */
 MUST_USE err sql__bind_from(struct sql_binder *b, const struct sql_from *from,
                             struct sql_relation *out);
+/* What failed inside a view or a table's own expressions, told at the reference. */
+err sql__inner_error(struct sql_binder *b, err e, const struct diag *detail, const char *kind,
+                     str name, struct sql_span span);
 /* Finds a table or view; did-you-mean when there is none. */
 MUST_USE err sql__find_table(struct sql_binder *b, const struct sql_ident *ident,
                              const struct table_def **out);

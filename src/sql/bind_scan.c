@@ -117,9 +117,9 @@ err sql__bind_scan(struct sql_binder *b, const struct table_def *table, struct s
     inner.fixed_span = span;
     err e = bind_parts(&inner, table, span, &out->rel);
     b->rel_count = inner.rel_count;
+    b->fold_bytes = inner.fold_bytes;
     if (e != OK) {
-        return sql__fail(b->diag, SQLE_VIEW_BROKEN, span, "table `" STR_FMT "`: %s",
-                         STR_ARG(table->name), detail.message);
+        return sql__inner_error(b, e, &detail, "table", table->name, span);
     }
     out->name = table->name;
     out->database = table->database;

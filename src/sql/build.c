@@ -232,12 +232,13 @@ static bool fold_in(struct sql_binder *b, struct arena *scratch, const struct ex
 
 const struct expr *sql__fold(struct sql_binder *b, const struct expr *expr)
 {
-    if (!can_fold(expr)) {
+    if (!can_fold(expr) || b->fold_bytes > BIND_FOLD_WORK_MAX) {
         return expr;
     }
     struct arena scratch = {0};
     struct value value;
     bool is_folded = fold_in(b, &scratch, expr, &value);
+    b->fold_bytes += scratch.bytes;
     arena_deinit(&scratch);
     return is_folded ? sql__new_literal(b, &value, sql__expr_span(expr)) : expr;
 }

@@ -260,7 +260,8 @@ static err remap(struct sql_binder *b, const struct expr *expr, const struct pru
 }
 
 /* Exactly the needed columns, in order; adds a projection when the input has others. */
-static err fit(struct sql_binder *b, struct pruned *input, const bool *needed, isize old_count)
+static err fit(struct sql_binder *b, struct pruned *input, const bool *needed, isize old_count,
+               u64 id)
 {
     isize count = 0;
     bool is_fit = true;
@@ -287,7 +288,12 @@ static err fit(struct sql_binder *b, struct pruned *input, const bool *needed, i
         }
     }
     input->map = map;
-    return sql__new_project(b, input->rel, exprs, names, count, &input->rel);
+    const struct rel *project = NULL;
+    TRY(sql__new_project(b, input->rel, exprs, names, count, &project));
+    struct rel *named = copy_rel(b, project);
+    named->id = id;
+    input->rel = named;
+    return OK;
 }
 
 static err prune_scan(struct sql_binder *b, const struct rel *rel, const bool *needed,
@@ -480,7 +486,7 @@ static err prune_union(struct sql_binder *b, const struct rel *rel, const bool *
     for (isize i = 0; i < rel->input_count; i++) {
         struct pruned child;
         TRY(prune(b, rel->inputs[i], needed, child_id(id, rel->kind, i), &child));
-        TRY(fit(b, &child, needed, rel->field_count));
+        TRY(fit(b, &child, needed, rel->field_count, child_id(id, REL_PROJECT, i)));
         copy->inputs[i] = child.rel;
     }
     return OK;
@@ -493,7 +499,7 @@ static err prune_root(struct sql_binder *b, const struct rel *rel, u64 id, struc
     bool *all = copy_needed(b, NULL, count);
     struct pruned child;
     TRY(prune(b, rel->inputs[0], all, child_id(id, rel->kind, 0), &child));
-    TRY(fit(b, &child, all, count));
+    TRY(fit(b, &child, all, count, child_id(id, REL_PROJECT, 0)));
     copy->inputs[0] = child.rel;
     return OK;
 }

@@ -23,7 +23,7 @@ enum sql_kind {
     SQL_CREATE_VIEW,
     SQL_DROP_TABLE,
     SQL_DROP_VIEW,
-    SQL_SHOW,     /* tables, views, functions, jobs, columns, create table, create view, ... */
+    SQL_SHOW, /* tables, views, functions, jobs, columns, create table, create view, ... */
     SQL_DESCRIBE,
     SQL_EXPLAIN,
     SQL_SET,
@@ -36,8 +36,17 @@ enum sql_kind {
 };
 
 enum sql_show {
-    SHOW_TABLES, SHOW_VIEWS, SHOW_FUNCTIONS, SHOW_JOBS, SHOW_COLUMNS, SHOW_CREATE_TABLE,
-    SHOW_CREATE_VIEW, SHOW_CATALOGS, SHOW_DATABASES, SHOW_CURRENT_CATALOG, SHOW_CURRENT_DATABASE,
+    SHOW_TABLES,
+    SHOW_VIEWS,
+    SHOW_FUNCTIONS,
+    SHOW_JOBS,
+    SHOW_COLUMNS,
+    SHOW_CREATE_TABLE,
+    SHOW_CREATE_VIEW,
+    SHOW_CATALOGS,
+    SHOW_DATABASES,
+    SHOW_CURRENT_CATALOG,
+    SHOW_CURRENT_DATABASE,
 };
 
 struct sql_name {
@@ -50,16 +59,17 @@ struct sql_ast; /* Parsed, unbound query or statement; private to sql. */
 struct sql_statement {
     enum sql_kind kind;
     str text;
-    struct sql_name name;
+    struct sql_name name; /* USE CATALOG: catalog; USE: database (and catalog). SHOW TABLES
+                             FROM: database. */
     bool if_exists, if_not_exists, is_temporary, or_replace;
     enum sql_show show;
-    str like;                  /* SHOW ... LIKE 'pattern' */
+    str like; /* SHOW ... LIKE 'pattern' */
     bool not_like;
-    str key, value;            /* SET 'key' = 'value'; empty key: list all. */
+    str key, value; /* SET 'key' = 'value'; empty key: list all. */
     isize key_span_start, key_span_len;
-    str job;                   /* STOP JOB 'id' */
+    str job; /* STOP JOB 'id' */
     bool with_savepoint, with_drain;
-    str explain_details;       /* "CHANGELOG_MODE, JSON_EXECUTION_PLAN" as written */
+    str explain_details;         /* "CHANGELOG_MODE, JSON_EXECUTION_PLAN" as written */
     struct sql_statement *inner; /* EXPLAIN's statement; statement set: array of inner_count. */
     isize inner_count;
     const struct sql_ast *ast;
