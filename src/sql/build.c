@@ -260,7 +260,9 @@ err sql__replace_columns(struct sql_binder *b, const struct expr *expr,
     for (isize i = 0; i < expr->arg_count; i++) {
         TRY(sql__replace_columns(b, expr->args[i], map, &copy.args[i]));
     }
-    return sql__new_expr(b, copy, sql__expr_span(expr), out);
+    TRY(sql__new_expr(b, copy, sql__expr_span(expr), out));
+    *out = sql__fold(b, *out);
+    return OK;
 }
 
 /* --- relational nodes ------------------------------------------------------------------------- */

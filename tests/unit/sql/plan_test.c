@@ -27,7 +27,7 @@ static const struct {
      "Collect(fields=[k])\n"
      "  +- Calc(select=[k])\n"
      "    +- WatermarkAssigner(rowtime=[ts], watermark=[(`ts` - 1000:INTERVAL SECOND)])\n"
-     "      +- Calc(select=[ts, (`n` * CAST(2 AS BIGINT)) AS k])\n"
+     "      +- Calc(select=[ts, (`n` * 2) AS k])\n"
      "        +- TableSourceScan(table=[" T "t], fields=[n, ts])\n"},
     /* Through a view: both conditions meet, in order. */
     {"SELECT a FROM v WHERE b > 5",
