@@ -286,11 +286,22 @@ err log__active_seal(struct log *log)
     OS_FAILPOINT("log.before_seal");
     struct log__segment *active = log->active;
     zero_detach(log);
-    /* Readers may hold the old struct and its file: the sealed segment is a new one. */
+    /* Readers may hold the old struct and its file, and count references to it at this moment: the
+     * sealed segment is a new one. */
     struct log__segment *sealed = NEW(struct log__segment);
-    *sealed = *active;
-    sealed->refs = 1;
-    sealed->file = NULL;
+    *sealed = (struct log__segment){
+        .refs = 1,
+        .kind = active->kind,
+        .id = active->id,
+        .frames_offset = active->frames_offset,
+        .header_crc = active->header_crc,
+        .first_lsn = active->first_lsn,
+        .last_lsn = active->last_lsn,
+        .first_no = active->first_no,
+        .last_no = active->last_no,
+        .first_arrival_ms = active->first_arrival_ms,
+        .last_arrival_ms = active->last_arrival_ms,
+    };
     err e = log__seal_file(active->file, sealed, &log->active_index, active->bytes);
     if (e != OK) {
         mem_free(sealed);
