@@ -249,7 +249,15 @@ static void each_code_is_tested_and_explained(void **state)
     (void)state;
     const struct sql_error_info *all = NULL;
     isize count = sql_error_list(&all);
+    static char page[1 << 16];
+    FILE *file = fopen("docs/sql/errors.md", "rb");
+    assert_non_null(file);
+    str docs = str_from(page, (isize)fread(page, 1, sizeof page, file));
+    assert_int_equal(fclose(file), 0);
     for (isize i = 0; i < count; i++) {
+        if (str_find(docs, all[i].code, 0) < 0 || str_find(docs, all[i].title, 0) < 0) {
+            fail_msg("docs/sql/errors.md does not explain %.*s", STR_ARG(all[i].code));
+        }
         if (!is_covered(all[i].code)) {
             fail_msg("no test for %.*s", STR_ARG(all[i].code));
         }
