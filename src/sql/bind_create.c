@@ -267,6 +267,7 @@ static err set_keys(struct create *c, struct table_def *table)
     TRY(find_keys(c, c->primary_key, c->primary_key_count, SQLE_PRIMARY_KEY, &table->primary_key));
     table->primary_key_count = c->primary_key_count;
     table->primary_key_name = c->primary_key_name;
+    CHECK(table->primary_key != NULL);
     for (isize i = 0; i < table->primary_key_count; i++) {
         struct table_column *column = &c->drafts[table->primary_key[i]].column;
         column->type = type_with_null(arena, column->type, false);

@@ -25,14 +25,6 @@ static bool any_nullable(const struct expr *const *exprs, isize count)
     return false;
 }
 
-static err new_node(struct sql_binder *b, enum expr_kind kind, const struct type *type,
-                    const struct expr **args, isize count, struct sql_span span,
-                    const struct expr **out)
-{
-    return sql__new_expr(
-        b, (struct expr){.kind = kind, .type = type, .args = args, .arg_count = count}, span, out);
-}
-
 static err check_boolean(struct sql_binder *b, const struct expr **expr)
 {
     if ((*expr)->type->kind == TYPE_BOOLEAN) {
@@ -91,7 +83,12 @@ static err new_logic(struct sql_binder *b, enum expr_kind kind, const struct exp
         *out = n == 1 ? args[0] : boolean_literal(b, !decisive, span);
         return OK;
     }
-    return new_node(b, kind, sql__boolean(b, any_nullable(args, n)), args, n, span, out);
+    return sql__new_expr(b,
+                         (struct expr){.kind = kind,
+                                       .type = sql__boolean(b, any_nullable(args, n)),
+                                       .args = args,
+                                       .arg_count = n},
+                         span, out);
 }
 
 static err bind_logic(struct sql_binder *b, const struct sql_scope *scope,
@@ -115,7 +112,12 @@ static err new_not(struct sql_binder *b, const struct expr *arg, struct sql_span
     }
     const struct expr **args = ARENA_ARRAY(b->arena, const struct expr *, 1);
     args[0] = arg;
-    return new_node(b, EXPR_NOT, sql__boolean(b, arg->type->is_nullable), args, 1, span, out);
+    return sql__new_expr(b,
+                         (struct expr){.kind = EXPR_NOT,
+                                       .type = sql__boolean(b, arg->type->is_nullable),
+                                       .args = args,
+                                       .arg_count = 1},
+                         span, out);
 }
 
 static err bind_not(struct sql_binder *b, const struct sql_scope *scope, const struct sql_expr *ast,
@@ -142,7 +144,10 @@ static err bind_is(struct sql_binder *b, const struct sql_scope *scope, const st
     } else if (ast->kind == AST_IS_FALSE) {
         kind = ast->is_not ? EXPR_IS_NOT_FALSE : EXPR_IS_FALSE;
     }
-    return new_node(b, kind, sql__boolean(b, false), args, 1, span, out);
+    return sql__new_expr(
+        b,
+        (struct expr){.kind = kind, .type = sql__boolean(b, false), .args = args, .arg_count = 1},
+        span, out);
 }
 
 /* --- BETWEEN, IN ------------------------------------------------------------------------------ */
@@ -202,8 +207,12 @@ static err bind_in(struct sql_binder *b, const struct sql_scope *scope, const st
     if (type == NULL) {
         return no_common_type(b, args, ast->arg_count, 1, span);
     }
-    return new_node(b, EXPR_IN, sql__boolean(b, any_nullable(args, ast->arg_count)), args,
-                    ast->arg_count, span, out);
+    return sql__new_expr(b,
+                         (struct expr){.kind = EXPR_IN,
+                                       .type = sql__boolean(b, any_nullable(args, ast->arg_count)),
+                                       .args = args,
+                                       .arg_count = ast->arg_count},
+                         span, out);
 }
 
 /* --- CASE ------------------------------------------------------------------------------------- */
@@ -256,7 +265,9 @@ static err bind_case(struct sql_binder *b, const struct sql_scope *scope,
     }
     args[count - 1] = values[pairs];
     type = type_with_null(b->arena, type, any_nullable(values, pairs + 1));
-    return new_node(b, EXPR_CASE, type, args, count, span, out);
+    return sql__new_expr(
+        b, (struct expr){.kind = EXPR_CASE, .type = type, .args = args, .arg_count = count}, span,
+        out);
 }
 
 /* --- casts, constructors, elements ------------------------------------------------------------ */
@@ -289,8 +300,12 @@ static err bind_row(struct sql_binder *b, const struct sql_scope *scope, const s
         fields[i].type = sql__plain(b, args[i]->type);
     }
     const struct type *type = type_row(b->arena, fields, ast->arg_count);
-    return new_node(b, EXPR_ROW, type_with_null(b->arena, type, false), args, ast->arg_count,
-                    sql__bind_span(b, ast->span), out);
+    return sql__new_expr(b,
+                         (struct expr){.kind = EXPR_ROW,
+                                       .type = type_with_null(b->arena, type, false),
+                                       .args = args,
+                                       .arg_count = ast->arg_count},
+                         sql__bind_span(b, ast->span), out);
 }
 
 static err bind_array(struct sql_binder *b, const struct sql_scope *scope,
@@ -309,7 +324,10 @@ static err bind_array(struct sql_binder *b, const struct sql_scope *scope,
     }
     item = type_with_null(b->arena, item, any_nullable(args, ast->arg_count));
     const struct type *type = type_with_null(b->arena, type_array(b->arena, item), false);
-    return new_node(b, EXPR_ARRAY, type, args, ast->arg_count, span, out);
+    return sql__new_expr(
+        b,
+        (struct expr){.kind = EXPR_ARRAY, .type = type, .args = args, .arg_count = ast->arg_count},
+        span, out);
 }
 
 /* Unifies the keys or the values of MAP[k, v, ...]. */
@@ -341,7 +359,9 @@ static err bind_map(struct sql_binder *b, const struct sql_scope *scope, const s
         return no_common_type(b, args + (key != NULL), ast->arg_count - (key != NULL), 2, span);
     }
     const struct type *type = type_with_null(b->arena, type_map(b->arena, key, value), false);
-    return new_node(b, EXPR_MAP, type, args, ast->arg_count, span, out);
+    return sql__new_expr(
+        b, (struct expr){.kind = EXPR_MAP, .type = type, .args = args, .arg_count = ast->arg_count},
+        span, out);
 }
 
 static err bind_item(struct sql_binder *b, const struct sql_scope *scope,
@@ -373,7 +393,12 @@ static err bind_item(struct sql_binder *b, const struct sql_scope *scope,
     if (!keeps_text) {
         TRY(sql__cast(b, args[1], key, false, &args[1]));
     }
-    return new_node(b, EXPR_ITEM, type_with_null(b->arena, type->item, true), args, 2, span, out);
+    return sql__new_expr(b,
+                         (struct expr){.kind = EXPR_ITEM,
+                                       .type = type_with_null(b->arena, type->item, true),
+                                       .args = args,
+                                       .arg_count = 2},
+                         span, out);
 }
 
 static err bind_field(struct sql_binder *b, const struct sql_scope *scope,

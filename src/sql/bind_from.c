@@ -190,6 +190,7 @@ static err bind_table(struct sql_binder *b, const struct sql_from *from, struct 
     }
     const struct table_def *table = NULL;
     TRY(sql__find_table(b, &from->table, &table));
+    CHECK(table != NULL);
     if (table->is_view) {
         return from->hint_count == 0 ? bind_view(b, table, span, out)
                                      : sql__fail(b->diag, SQLE_UNSUPPORTED, span,

@@ -44,6 +44,7 @@ static err unknown_target(const struct insert *in, const struct sql_ast_part *pa
 static void list_writable(struct insert *in)
 {
     const struct table_def *table = in->table;
+    CHECK(table != NULL);
     in->columns = ARENA_ARRAY(in->b->arena, isize, table->column_count + 1);
     for (isize i = 0; i < table->column_count; i++) {
         const struct table_column *column = &table->columns[i];

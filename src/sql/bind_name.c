@@ -101,6 +101,7 @@ err sql__bind_column(struct sql_binder *b, const struct sql_scope *scope, isize 
 err sql__bind_field(struct sql_binder *b, const struct expr *row, str name, struct sql_span span,
                     const struct expr **out)
 {
+    CHECK(row != NULL);
     const struct type *type = row->type;
     if (type->kind != TYPE_ROW) {
         struct buf shown;

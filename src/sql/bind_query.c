@@ -322,8 +322,10 @@ static err union_input(struct sql_binder *b, const struct rel *input,
 static err bind_union(struct sql_binder *b, const struct sql_query *query,
                       const struct sql_relation *parts, struct sql_relation *out)
 {
+    CHECK(parts[0].rel != NULL);
     isize count = parts[0].rel->field_count;
     for (isize p = 1; p < query->part_count; p++) {
+        CHECK(parts[p].rel != NULL);
         if (parts[p].rel->field_count != count) {
             return sql__fail(b->diag, SQLE_UNION_SCHEMA, sql__bind_span(b, query->parts[p]->span),
                              "this input of UNION ALL has %td columns, the first has %td",

@@ -160,8 +160,10 @@ err sql__bind_window(struct sql_binder *b, const struct sql_from *from, struct s
     const struct expr *time = NULL;
     struct rel_window shape = {.size_ms = 0};
     TRY(sort_arguments(b, call, args));
+    CHECK(args[ARG_DATA] != NULL && args[ARG_TIMECOL] != NULL && args[ARG_SIZE] != NULL);
     TRY(bind_data(b, args[ARG_DATA], &data));
     TRY(bind_time_column(b, args[ARG_TIMECOL], &data, &time));
+    CHECK(time != NULL);
     TRY(bind_shape(b, args, &shape));
     shape.time_column = time->column;
     shape.is_proctime = time->type->time_attribute == TYPE_TIME_PROC;

@@ -282,6 +282,7 @@ err sql__new_rel(struct sql_binder *b, enum rel_kind kind, struct rel **out)
 
 void sql__add_input(struct sql_binder *b, struct rel *rel, const struct rel *input)
 {
+    CHECK(rel != NULL && input != NULL);
     rel->inputs =
         arena_grow(b->arena, rel->inputs, rel->input_count, (isize)sizeof(const struct rel *));
     rel->inputs[rel->input_count++] = input;

@@ -28,6 +28,7 @@ err sql_plan(struct arena *arena, const struct sql_statement *statement,
     return OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): seven parameters are the contract. */
 err sql_bind_expr(struct arena *arena, str text, const struct type_field *columns,
                   isize column_count, const struct catalog_ops *ops, const struct expr **out,
                   struct diag *diag)
