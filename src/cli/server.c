@@ -4,6 +4,7 @@
 #include "aws/common/dispatch.h"
 #include "aws/kinesis/kinesis.h"
 #include "console/console.h"
+#include "engine/engine.h"
 #include "stream/stream.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct server {
     struct os *os;
     struct log *log;
     struct streams *streams;
+    struct engine *engine;
     struct aws_dispatch *dispatch;
     struct console *console;
     struct http_server *http;
@@ -40,7 +42,8 @@ static err storage_open(struct server *server, struct diag *diag)
     (void)snprintf(path, sizeof path, "%s/log", server->data_dir);
     struct log_options options = {.dir = path, .durability = server->options.durability};
     TRY(log_open(server->os, &options, &server->log, diag));
-    return streams_open(server->os, server->log, &server->streams, diag);
+    TRY(streams_open(server->os, server->log, &server->streams, diag));
+    return engine_open(server->os, server->streams, &server->engine, diag);
 }
 
 static err services_open(struct server *server, struct diag *diag)
@@ -48,6 +51,7 @@ static err services_open(struct server *server, struct diag *diag)
     struct aws_env env = {
         .os = server->os,
         .streams = server->streams,
+        .engine = server->engine,
         .data_dir = server->data_dir,
         .endpoint = server->endpoint,
     };
@@ -56,6 +60,7 @@ static err services_open(struct server *server, struct diag *diag)
         .os = server->os,
         .log = server->log,
         .streams = server->streams,
+        .engine = server->engine,
         .data_dir = server->data_dir,
         .durability = server->options.durability,
     };
@@ -130,6 +135,7 @@ void server_close(struct server *server)
         console_close(server->console);
     }
     aws_dispatch_close(server->dispatch);
+    engine_close(server->engine);
     if (server->streams != NULL) {
         streams_close(server->streams);
     }

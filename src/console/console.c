@@ -66,12 +66,22 @@ static const struct console_route routes[] = {
 /* --- open and close
  * ----------------------------------------------------------------------------------- */
 
+static void routes_add(struct console *console, const struct console_route *from, isize count)
+{
+    CHECK(console->route_count + count <= COUNT_OF(console->routes));
+    for (isize i = 0; i < count; i++) {
+        console->routes[console->route_count++] = from[i];
+    }
+}
+
 struct console *console_open(const struct console_env *env)
 {
     struct console *console = NEW(struct console);
     console->env = *env;
     console->started_ms = os_wall_us(env->os) / 1000;
     console__collect_start(console);
+    routes_add(console, routes, COUNT_OF(routes));
+    routes_add(console, console__api_routes, console__api_route_count);
     return console;
 }
 
@@ -82,9 +92,8 @@ void console_set_http(struct console *console, struct http_server *http)
 
 const struct console_route *console_routes(struct console *console, isize *count_out)
 {
-    (void)console;
-    *count_out = COUNT_OF(routes);
-    return routes;
+    *count_out = console->route_count;
+    return console->routes;
 }
 
 void console_close(struct console *console)

@@ -5,6 +5,7 @@
 #ifndef CONSOLE_CONSOLE_H
 #define CONSOLE_CONSOLE_H
 
+#include "engine/engine.h"
 #include "log/log.h"
 #include "net/http.h"
 #include "stream/stream.h"
@@ -13,6 +14,7 @@ struct console_env {
     struct os *os;
     struct log *log;
     struct streams *streams;
+    struct engine *engine;
     const char *data_dir;
     enum log_durability durability;
 };

@@ -1,5 +1,5 @@
 /*
- * net/client.h: outgoing HTTP(S) and SMTP, on libcurl, initialised at first use.
+ * net/client.h: outgoing HTTP(S), on libcurl, initialised at first use.
  * Blocking: called on pool or connector threads, never on a loop. Redirects are
  * not followed. Certificates are verified. Hosts other than loopback are refused
  * (ERR_DENIED) unless net_client_allow_egress was called: the address is checked
@@ -39,10 +39,5 @@ MUST_USE err http_client_send(struct http_client *client, const struct http_clie
                               struct arena *arena, struct http_client_response *out,
                               struct diag *diag);
 void net_client_allow_egress(bool is_allowed);
-
-/* `url`: smtp://[user:password@]host[:port] or smtps://…; `message` is a complete RFC 5322 message
- * with CRLF lines, dot-stuffed by libcurl. Credentials are only sent over TLS. */
-MUST_USE err smtp_send(struct os *os, const char *url, const char *from, const char *to,
-                       str message, struct diag *diag);
 
 #endif

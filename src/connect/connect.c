@@ -1,0 +1,113 @@
+/* connect/connect.c: the list of connectors, and the check of options. */
+#include "connect/connect.h"
+
+#include "base/buf.h"
+#include "connect/kinesis/kinesis.h"
+
+enum { NAMES_MAX = 128 };
+
+static const struct connector *const connectors[] = {&connect_kinesis};
+
+const struct connector *connect_find(str name)
+{
+    for (isize i = 0; i < COUNT_OF(connectors); i++) {
+        if (str_eq(name, str_of(connectors[i]->name))) {
+            return connectors[i];
+        }
+    }
+    return NULL;
+}
+
+str connect_get(const struct connect_table *table, const char *key, str otherwise)
+{
+    for (isize i = 0; i < table->option_count; i++) {
+        if (str_eq(table->options[i].key, str_of(key))) {
+            return table->options[i].value;
+        }
+    }
+    return otherwise;
+}
+
+static err connector_unknown(str name, struct diag *diag)
+{
+    str names[COUNT_OF(connectors)];
+    struct buf list = {0};
+    for (isize i = 0; i < COUNT_OF(connectors); i++) {
+        names[i] = str_of(connectors[i]->name);
+        buf_printf(&list, "%s%s", i > 0 ? ", " : "", connectors[i]->name);
+    }
+    (void)diag_set(diag, ERR_NOT_FOUND, "CON001",
+                   "Could not find any factory for identifier '" STR_FMT
+                   "' that implements 'org.apache.flink.table.factories.DynamicTableFactory'. "
+                   "Available factory identifiers are: " STR_FMT,
+                   STR_ARG(name), STR_ARG(buf_str(&list)));
+    str near = diag_nearest(name, names, COUNT_OF(names));
+    if (near.len > 0) {
+        diag_hint(diag, "did you mean '" STR_FMT "'?", STR_ARG(near));
+    }
+    buf_deinit(&list);
+    return ERR_NOT_FOUND;
+}
+
+static const struct connect_option *option_find(const struct connector *connector, str key)
+{
+    for (const struct connect_option *o = connector->options; o->key != NULL; o++) {
+        if (str_eq(key, str_of(o->key))) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static err option_unknown(const struct connector *connector, str key, struct diag *diag)
+{
+    str names[NAMES_MAX];
+    isize count = 0;
+    for (const struct connect_option *o = connector->options; o->key != NULL && count < NAMES_MAX;
+         o++) {
+        names[count++] = str_of(o->key);
+    }
+    (void)diag_set(diag, ERR_INVALID, "CON002",
+                   "Unsupported options found for '%s'. Unsupported options: " STR_FMT,
+                   connector->name, STR_ARG(key));
+    str near = diag_nearest(key, names, count);
+    if (near.len > 0) {
+        diag_hint(diag, "did you mean '" STR_FMT "'?", STR_ARG(near));
+    } else {
+        diag_hint(diag, "docs/connectors/%s.md lists the options", connector->name);
+    }
+    return ERR_INVALID;
+}
+
+err connect_check(const struct connect_table *table, const struct connector **out,
+                  struct diag *diag)
+{
+    str name = connect_get(table, "connector", STR_EMPTY);
+    if (name.len == 0) {
+        (void)diag_set(diag, ERR_INVALID, "CON003", "table " STR_FMT " has no 'connector' option",
+                       STR_ARG(table->name));
+        diag_hint(diag, "WITH ('connector' = 'kinesis', ...)");
+        return ERR_INVALID;
+    }
+    const struct connector *connector = connect_find(name);
+    if (connector == NULL) {
+        return connector_unknown(name, diag);
+    }
+    for (isize i = 0; i < table->option_count; i++) {
+        str key = table->options[i].key;
+        if (!str_eq(key, STR("connector")) && option_find(connector, key) == NULL) {
+            return option_unknown(connector, key, diag);
+        }
+    }
+    for (const struct connect_option *o = connector->options; o->key != NULL; o++) {
+        if (o->is_required && connect_get(table, o->key, STR_EMPTY).len == 0) {
+            return diag_set(diag, ERR_INVALID, "CON004",
+                            "One or more required options are missing.\n\nMissing required options "
+                            "are:\n\n%s",
+                            o->key);
+        }
+    }
+    TRY(connector->check(table, diag));
+    *out = connector;
+    return OK;
+}

@@ -1,0 +1,199 @@
+/* engine/catalog.c: tables by name, and what the binder asks about them. */
+#include "engine/engine_int.h"
+
+static void table_free(struct engine_table *table)
+{
+    arena_deinit(&table->arena);
+    mem_free(table);
+}
+
+void engine__tables_free(struct engine_tables *tables)
+{
+    while (tables->first != NULL) {
+        struct engine_table *next = tables->first->next;
+        table_free(tables->first);
+        tables->first = next;
+    }
+    tables->count = 0;
+}
+
+struct engine_table *engine__table_find(const struct engine_tables *tables, str name)
+{
+    struct engine_table *table = tables == NULL ? NULL : tables->first;
+    while (table != NULL && !str_eq(table->def.name, name)) {
+        table = table->next;
+    }
+    return table;
+}
+
+void engine__table_put(struct engine_tables *tables, struct engine_table *table)
+{
+    (void)engine__table_remove(tables, table->def.name);
+    struct engine_table **at = &tables->first;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = table;
+    tables->count++;
+}
+
+bool engine__table_remove(struct engine_tables *tables, str name)
+{
+    struct engine_table **at = &tables->first;
+    while (*at != NULL && !str_eq((*at)->def.name, name)) {
+        at = &(*at)->next;
+    }
+    struct engine_table *table = *at;
+    if (table == NULL) {
+        return false;
+    }
+    *at = table->next;
+    tables->count--;
+    table_free(table);
+    return true;
+}
+
+err engine__table_make(struct engine_lookup *lookup, str create_text, struct engine_table **out,
+                       struct diag *diag)
+{
+    struct catalog_ops ops;
+    engine__catalog_ops(lookup, &ops);
+    struct engine_table *table = NEW(struct engine_table);
+    struct sql_statement statement;
+    str text = arena_copy(&table->arena, create_text);
+    err e = sql_parse(&table->arena, text, &statement, diag);
+    if (e == OK) {
+        e = sql_bind_create(&table->arena, &statement, &ops, &table->def, diag);
+    }
+    if (e != OK) {
+        table_free(table);
+        return e;
+    }
+    *out = table;
+    return OK;
+}
+
+void engine__lookup_names(struct engine_lookup *lookup, struct arena *arena)
+{
+    for (int i = 0; i < 2; i++) {
+        struct engine_table *t = lookup->lists[i] == NULL ? NULL : lookup->lists[i]->first;
+        for (; t != NULL; t = t->next) {
+            lookup->names =
+                arena_grow(arena, lookup->names, lookup->name_count, (isize)sizeof(str));
+            lookup->names[lookup->name_count++] = t->def.name;
+        }
+    }
+}
+
+/* --- what the binder asks
+ * ------------------------------------------------------------------------------ */
+
+static bool is_ours(str catalog, str database)
+{
+    return (catalog.len == 0 || str_eq(catalog, STR(ENGINE_CATALOG))) &&
+           (database.len == 0 || str_eq(database, STR(ENGINE_DATABASE)));
+}
+
+static err find_table(void *ctx, str catalog, str database, str name, const struct table_def **out)
+{
+    struct engine_lookup *lookup = ctx;
+    if (!is_ours(catalog, database)) {
+        return ERR_NOT_FOUND;
+    }
+    for (int i = 0; i < 2; i++) {
+        struct engine_table *table = engine__table_find(lookup->lists[i], name);
+        if (table != NULL) {
+            *out = &table->def;
+            return OK;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
+static isize names(void *ctx, str catalog, str database, const str **out)
+{
+    struct engine_lookup *lookup = ctx;
+    *out = lookup->names;
+    return is_ours(catalog, database) ? lookup->name_count : 0;
+}
+
+struct connect_table engine__connect_table(const struct table_def *table, struct arena *arena)
+{
+    struct connect_pair *pairs =
+        ARENA_ARRAY(arena, struct connect_pair, MAX(table->option_count, 1));
+    for (isize i = 0; i < table->option_count; i++) {
+        pairs[i] = (struct connect_pair){table->options[i].key, table->options[i].value};
+    }
+    return (struct connect_table){
+        arena_printf(arena, "'" ENGINE_CATALOG "." ENGINE_DATABASE "." STR_FMT "'",
+                     STR_ARG(table->name)),
+        pairs, table->option_count};
+}
+
+/* The option that a message of the connector is about, for the caret. */
+static void span_find(const struct table_def *table, struct diag *diag)
+{
+    str message = str_of(diag->message);
+    for (isize i = 0; i < table->option_count; i++) {
+        const struct plan_option *option = &table->options[i];
+        if (option->span_len > 0 && str_find(message, option->key, 0) >= 0 &&
+            !str_eq(option->key, STR("connector"))) {
+            diag_span(diag, option->span_start, option->span_len);
+            return;
+        }
+    }
+}
+
+static err check_table(void *ctx, const struct table_def *table, struct diag *diag)
+{
+    (void)ctx;
+    if (table->is_view) {
+        return OK;
+    }
+    struct arena scratch = {0};
+    struct connect_table options = engine__connect_table(table, &scratch);
+    const struct connector *connector;
+    err e = connect_check(&options, &connector, diag);
+    if (e != OK) {
+        span_find(table, diag);
+    }
+    arena_deinit(&scratch);
+    return e;
+}
+
+static const struct type *metadata_type(void *ctx, const struct table_def *table, str key)
+{
+    (void)ctx;
+    for (isize i = 0; i < table->option_count; i++) {
+        if (str_eq(table->options[i].key, STR("connector"))) {
+            const struct connector *connector = connect_find(table->options[i].value);
+            return connector == NULL ? NULL : connector->metadata(key);
+        }
+    }
+    return NULL;
+}
+
+static str setting(void *ctx, str key)
+{
+    const struct engine_lookup *lookup = ctx;
+    for (isize i = 0; lookup->session != NULL && i < lookup->session->setting_count; i++) {
+        if (str_eq(lookup->session->settings[i].key, key)) {
+            return lookup->session->settings[i].value;
+        }
+    }
+    return STR_EMPTY;
+}
+
+void engine__catalog_ops(struct engine_lookup *lookup, struct catalog_ops *out)
+{
+    *out = (struct catalog_ops){
+        .find_table = find_table,
+        .names = names,
+        .check_table = check_table,
+        .metadata_type = metadata_type,
+        .setting = setting,
+        .current_catalog = STR(ENGINE_CATALOG),
+        .current_database = STR(ENGINE_DATABASE),
+        .ctx = lookup,
+    };
+}

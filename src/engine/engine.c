@@ -1,0 +1,268 @@
+/* engine/engine.c: opening and closing, sessions, and the list of jobs. */
+#include "engine/engine_int.h"
+
+#include "base/metric.h"
+#include "base/trace.h"
+
+#include <stdio.h>
+
+enum { ZONE_BYTES_MAX = 1 << 20 };
+
+/* IANA zones from the system's files; `name` was checked by func to hold no dots or slashes at its
+ * front. */
+static err zone_load(void *ctx, const char *name, struct arena *arena, str *out)
+{
+    struct os *os = ctx;
+    char path[256];
+    if (strstr(name, "..") != NULL || name[0] == '/' ||
+        snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", name) >= (int)sizeof path) {
+        return ERR_NOT_FOUND;
+    }
+    return os_read_file(os, path, ZONE_BYTES_MAX, arena, out);
+}
+
+static void on_publish(void *ctx, const struct log_frame *frame)
+{
+    (void)frame;
+    struct engine *engine = ctx;
+    os_mutex_lock(&engine->wake_lock);
+    os_cond_broadcast(&engine->wake);
+    os_mutex_unlock(&engine->wake_lock);
+}
+
+/* --- metrics
+ * ------------------------------------------------------------------------------------------- */
+
+static void job_sample(struct metric_snapshot *s, const struct engine_job *job,
+                       enum metric_kind kind, const char *name, const char *help, double value)
+{
+    struct metric_label labels[] = {{"job", str_of(job->id_text)}, {"name", job->name}};
+    struct metric_family family = {kind, name, help};
+    metric_sample(s, &family, labels, COUNT_OF(labels), value);
+}
+
+static double lag_seconds(struct engine_job *job)
+{
+    i64 since = __atomic_load_n(&job->behind_since_ms, __ATOMIC_RELAXED);
+    if (since == 0 || job->state != ENGINE_RUNNING) {
+        return 0;
+    }
+    return (double)MAX(os_wall_us(job->engine->os) / 1000 - since, 0) / 1000;
+}
+
+static void collect_job(struct metric_snapshot *s, struct engine_job *job)
+{
+    static const struct {
+        const char *name, *help;
+        isize offset;
+    } counters[] = {
+        {"leat_job_rows_in_total", "Rows read.", offsetof(struct engine_counters, rows_in)},
+        {"leat_job_rows_out_total", "Rows written.", offsetof(struct engine_counters, rows_out)},
+        {"leat_job_rows_filtered_total", "Rows that a filter dropped.",
+         offsetof(struct engine_counters, rows_filtered)},
+        {"leat_job_dead_letters_total", "Records that became dead letters.",
+         offsetof(struct engine_counters, dead_letters)},
+        {"leat_job_empty_messages_total", "Empty, blank and null messages.",
+         offsetof(struct engine_counters, empty_messages)},
+        {"leat_job_bytes_in_total", "Bytes of record data read.",
+         offsetof(struct engine_counters, bytes_in)},
+        {"leat_job_bytes_out_total", "Bytes of record data written.",
+         offsetof(struct engine_counters, bytes_out)},
+        {"leat_job_steps_total", "Steps that were committed.",
+         offsetof(struct engine_counters, steps)},
+    };
+    for (isize i = 0; i < COUNT_OF(counters); i++) {
+        const u8 *at = (const u8 *)&job->counters + counters[i].offset;
+        const u64 *counter = (const u64 *)(const void *)at;
+        job_sample(s, job, METRIC_COUNTER, counters[i].name, counters[i].help,
+                   (double)metric_load(counter));
+    }
+    job_sample(s, job, METRIC_GAUGE, "leat_job_running", "1 while the job runs.",
+               job->state == ENGINE_RUNNING ? 1 : 0);
+    job_sample(s, job, METRIC_GAUGE, "leat_job_lag_seconds",
+               "How long unread input has been waiting.", lag_seconds(job));
+    i64 watermark = __atomic_load_n(&job->watermark_ms, __ATOMIC_RELAXED);
+    if (watermark != INT64_MIN) {
+        job_sample(s, job, METRIC_GAUGE, "leat_job_watermark_seconds",
+                   "Watermark as seconds since 1970.", (double)watermark / 1000);
+    }
+}
+
+static void collect(struct metric_snapshot *s, void *ctx)
+{
+    struct engine *engine = ctx;
+    os_mutex_lock(&engine->lock);
+    for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
+        collect_job(s, job);
+    }
+    os_mutex_unlock(&engine->lock);
+}
+
+/* --- open and close
+ * --------------------------------------------------------------------------------------- */
+
+static void jobs_resume(struct engine *engine)
+{
+    for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
+        struct diag diag;
+        diag_init(&diag);
+        err e = engine__job_prepare(job, &diag);
+        if (job->state != ENGINE_RUNNING) {
+            continue;
+        }
+        if (e != OK) {
+            engine__job_fail(job, diag.message);
+            continue;
+        }
+        engine__job_start(job);
+    }
+}
+
+err engine_open(struct os *os, struct streams *streams, struct engine **out, struct diag *diag)
+{
+    struct engine *engine = NEW(struct engine);
+    engine->os = os;
+    engine->streams = streams;
+    engine->log = streams_log(streams);
+    engine->next_job = 1;
+    os_mutex_init(&engine->lock);
+    os_mutex_init(&engine->wake_lock);
+    os_cond_init(&engine->wake);
+    func_set_zone_loader(zone_load, os);
+    engine->watch = log_watch(engine->log, on_publish, engine);
+    err e = engine__replay(engine, diag);
+    metric_register(collect, engine);
+    if (e != OK) {
+        engine_close(engine);
+        return e;
+    }
+    jobs_resume(engine);
+    *out = engine;
+    return OK;
+}
+
+void engine_close(struct engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    metric_unregister(collect, engine);
+    for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
+        engine__job_join(job);
+    }
+    log_unwatch(engine->log, engine->watch);
+    while (engine->jobs != NULL) {
+        struct engine_job *next = engine->jobs->next;
+        engine__job_free(engine->jobs);
+        engine->jobs = next;
+    }
+    engine__tables_free(&engine->tables);
+    os_cond_deinit(&engine->wake);
+    os_mutex_deinit(&engine->wake_lock);
+    os_mutex_deinit(&engine->lock);
+    mem_free(engine);
+}
+
+/* --- sessions
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct engine_session *engine_session_new(struct engine *engine, str account, str region)
+{
+    struct engine_session *session = NEW(struct engine_session);
+    session->engine = engine;
+    session->account = arena_copy(&session->arena, account);
+    session->region = arena_copy(&session->arena, region);
+    return session;
+}
+
+void engine_session_free(struct engine_session *session)
+{
+    if (session != NULL) {
+        engine__tables_free(&session->temporary);
+        arena_deinit(&session->arena);
+        mem_free(session);
+    }
+}
+
+/* --- jobs
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static void job_info(struct engine_job *job, struct arena *arena, struct engine_job_info *out)
+{
+    os_mutex_lock(&job->lock);
+    *out = (struct engine_job_info){
+        .id = arena_copy(arena, str_of(job->id_text)),
+        .name = arena_copy(arena, job->name),
+        .account = arena_copy(arena, job->account),
+        .region = arena_copy(arena, job->region),
+        .sql = arena_copy(arena, job->sql),
+        .reason = arena_copy(arena, str_of(job->reason)),
+        .state = job->state,
+        .created_ms = job->created_ms,
+        .position_lsn = job->position,
+    };
+    os_mutex_unlock(&job->lock);
+    const struct engine_counters *c = &job->counters;
+    out->tip_lsn = log_tip(job->engine->log);
+    out->watermark_ms = __atomic_load_n(&job->watermark_ms, __ATOMIC_RELAXED);
+    out->lag_ms = (i64)(lag_seconds(job) * 1000);
+    out->rows_in = metric_load(&c->rows_in);
+    out->rows_out = metric_load(&c->rows_out);
+    out->rows_filtered = metric_load(&c->rows_filtered);
+    out->dead_letters = metric_load(&c->dead_letters);
+    out->empty_messages = metric_load(&c->empty_messages);
+    out->bytes_in = metric_load(&c->bytes_in);
+    out->bytes_out = metric_load(&c->bytes_out);
+    out->steps = metric_load(&c->steps);
+    out->sources = ARENA_ARRAY(arena, struct engine_job_source, MAX(job->source_count, 1));
+    out->source_count = job->source_count;
+    for (isize i = 0; i < job->source_count; i++) {
+        const struct engine_source *source = &job->sources[i];
+        str region = source->options.region.len > 0 ? source->options.region : job->region;
+        out->sources[i] = (struct engine_job_source){
+            arena_copy(arena, source->pipe->rels[0]->table->name),
+            arena_copy(arena, source->options.stream), arena_copy(arena, region)};
+    }
+    out->sinks = ARENA_ARRAY(arena, struct engine_job_source, MAX(job->sink_count, 1));
+    out->sink_count = job->sink_count;
+    for (isize i = 0; i < job->sink_count; i++) {
+        const struct engine_sink *sink = &job->sinks[i];
+        str region = sink->options.region.len > 0 ? sink->options.region : job->region;
+        out->sinks[i] = (struct engine_job_source){arena_copy(arena, sink->rel->table->name),
+                                                   arena_copy(arena, sink->options.stream),
+                                                   arena_copy(arena, region)};
+    }
+}
+
+void engine_jobs_list(struct engine *engine, struct arena *arena, struct engine_job_info **out,
+                      isize *count_out)
+{
+    os_mutex_lock(&engine->lock);
+    *out = ARENA_ARRAY(arena, struct engine_job_info, MAX(engine->job_count, 1));
+    *count_out = 0;
+    for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
+        job_info(job, arena, &(*out)[(*count_out)++]);
+    }
+    os_mutex_unlock(&engine->lock);
+}
+
+err engine_job_stop(struct engine *engine, str id, struct diag *diag)
+{
+    os_mutex_lock(&engine->lock);
+    struct engine_job *job = engine__job_find(engine, id);
+    err e = OK;
+    if (job == NULL) {
+        e = diag_set(diag, ERR_NOT_FOUND, "ENG051", "there is no job \"" STR_FMT "\"", STR_ARG(id));
+        diag_hint(diag, "leat job list shows the jobs");
+    } else if (job->state == ENGINE_RUNNING) {
+        engine__job_join(job);
+        os_mutex_lock(&job->lock);
+        job->state = ENGINE_STOPPED;
+        os_mutex_unlock(&job->lock);
+        e = engine__log_state(engine, job, ENGINE_STOPPED, "");
+    }
+    os_mutex_unlock(&engine->lock);
+    return e;
+}

@@ -1,0 +1,95 @@
+/*
+ * engine/engine.h: SQL statements, the catalog of tables, and jobs.
+ *
+ * A job is durable from the moment its INSERT is accepted: it goes on by itself when
+ * the process starts again. It advances in steps (docs/internals/steps.md): each takes
+ * the frames that were committed since the last one, in log order, and puts its
+ * outputs and its new position into one frame.
+ *
+ * Any thread, but engine_execute blocks: never on an event loop.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "stream/stream.h"
+
+struct engine;
+struct engine_session;
+
+/* Rebuilds catalog and jobs from the log, and starts the jobs. */
+MUST_USE err engine_open(struct os *os, struct streams *streams, struct engine **out,
+                         struct diag *diag);
+/* Stops every job's thread between two steps; the jobs stay as they are. */
+void engine_close(struct engine *engine);
+
+/* --- statements ----------------------------------------------------------------------------------
+ */
+
+/* One client: its settings and temporary tables. One statement at a time. */
+struct engine_session *engine_session_new(struct engine *engine, str account, str region);
+void engine_session_free(struct engine_session *session);
+
+enum engine_mode {
+    ENGINE_START,   /* The same statements run already: that job is the answer. */
+    ENGINE_RESTART, /* It is replaced, and the new one goes on where it stood. */
+    ENGINE_AGAIN,   /* One more. */
+};
+struct engine_options {
+    enum engine_mode mode;
+    str from; /* "latest", "trim-horizon" or an ISO time; empty: as the tables say. */
+    str name; /* Of the job; empty: made from the sink's. */
+};
+
+enum engine_result_kind { ENGINE_RESULT_OK, ENGINE_RESULT_TABLE, ENGINE_RESULT_JOB };
+
+struct engine_result { /* All in the arena given. */
+    enum engine_result_kind kind;
+    str *columns; /* TABLE: names; rows are column_count cells each. */
+    isize column_count;
+    str *cells;
+    isize row_count;
+    str job_id, job_name; /* JOB */
+    bool already_running, replaced;
+    u64 old_lsn, new_lsn; /* Positions; old is 0 unless replaced. */
+    str notice;           /* What a client should know; may be empty. */
+};
+
+/* Splits a script at `;` as Flink's SQL client does; see sql_split. */
+struct sql_piece {
+    str text;
+    isize offset; /* In the script. */
+};
+void engine_split(struct arena *arena, str script, struct sql_piece **out, isize *count_out);
+
+/* Runs one statement. Errors carry code, span into `text`, and hint. */
+MUST_USE err engine_execute(struct engine_session *session, str text,
+                            const struct engine_options *options, struct arena *arena,
+                            struct engine_result *out, struct diag *diag);
+
+/* --- jobs
+ * ------------------------------------------------------------------------------------------ */
+
+enum engine_state { ENGINE_RUNNING, ENGINE_FAILED, ENGINE_STOPPED };
+
+struct engine_job_source {
+    str table, stream, region;
+};
+struct engine_job_info { /* Strings in the arena given. */
+    str id, name, account, region, sql, reason;
+    enum engine_state state;
+    i64 created_ms;
+    struct engine_job_source *sources, *sinks;
+    isize source_count, sink_count;
+    u64 position_lsn, tip_lsn;
+    i64 watermark_ms; /* INT64_MIN = none yet. */
+    i64 lag_ms;       /* Age of the oldest record that is not processed yet; 0 when caught up. */
+    u64 rows_in, rows_out, rows_filtered, dead_letters, empty_messages, bytes_in, bytes_out, steps;
+};
+void engine_jobs_list(struct engine *engine, struct arena *arena, struct engine_job_info **out,
+                      isize *count_out);
+/* Waits for the step under way. ERR_NOT_FOUND. */
+MUST_USE err engine_job_stop(struct engine *engine, str id, struct diag *diag);
+
+#endif

@@ -1,0 +1,297 @@
+/* engine/job.c: a job's life: planned from its own texts, run by a thread, stopped, failed. */
+#include "engine/engine_int.h"
+
+#include "base/trace.h"
+
+#include <stdio.h>
+
+struct engine_job *engine__job_new(struct engine *engine)
+{
+    struct engine_job *job = NEW(struct engine_job);
+    job->engine = engine;
+    job->watermark_ms = INT64_MIN;
+    os_mutex_init(&job->lock);
+    return job;
+}
+
+void engine__job_free(struct engine_job *job)
+{
+    for (isize i = 0; i < job->source_count; i++) {
+        json_rows_free(job->sources[i].decoder);
+        if (job->sources[i].stream != NULL) {
+            stream_unref(job->sources[i].stream);
+        }
+    }
+    for (isize i = 0; i < job->sink_count; i++) {
+        json_row_writer_free(job->sinks[i].writer);
+        if (job->sinks[i].stream != NULL) {
+            stream_unref(job->sinks[i].stream);
+        }
+    }
+    engine__tables_free(&job->tables);
+    os_mutex_deinit(&job->lock);
+    arena_deinit(&job->arena);
+    mem_free(job);
+}
+
+struct engine_job *engine__job_find(struct engine *engine, str id)
+{
+    struct engine_job *job = engine->jobs;
+    while (job != NULL && !str_eq(id, str_of(job->id_text)) && !str_eq(id, job->name)) {
+        job = job->next;
+    }
+    return job;
+}
+
+/* --- preparing
+ * ------------------------------------------------------------------------------------------ */
+
+struct region_search {
+    str name, region;
+    char found[64];
+};
+
+static bool search_region(void *ctx, struct stream *stream)
+{
+    struct region_search *search = ctx;
+    struct stream_info info;
+    stream_get_info(stream, &info);
+    if (!str_eq(info.id.name, search->name)) {
+        return true;
+    }
+    str_copy_cstr(info.id.region, search->found, (isize)sizeof search->found);
+    return false;
+}
+
+static err stream_open(struct engine_job *job, const struct kinesis_table *options,
+                       struct stream **out, struct diag *diag)
+{
+    struct streams *streams = job->engine->streams;
+    str region = options->region.len > 0 ? options->region : job->region;
+    *out = streams_find(streams, (struct stream_id){job->account, region, options->stream});
+    if (*out != NULL) {
+        return OK;
+    }
+    struct region_search search = {options->stream, region, ""};
+    streams_each(streams, job->account, STR_EMPTY, search_region, &search);
+    (void)diag_set(diag, ERR_NOT_FOUND, "ENG031",
+                   "stream \"" STR_FMT "\" does not exist in region " STR_FMT,
+                   STR_ARG(options->stream), STR_ARG(region));
+    if (search.found[0] != '\0') {
+        diag_hint(diag,
+                  "there is one of that name in %s: set 'aws.region' = '%s', or make it: leat "
+                  "stream create " STR_FMT " --region " STR_FMT,
+                  search.found, search.found, STR_ARG(options->stream), STR_ARG(region));
+    } else {
+        diag_hint(diag, "make it: leat stream create " STR_FMT " --region " STR_FMT,
+                  STR_ARG(options->stream), STR_ARG(region));
+    }
+    return ERR_NOT_FOUND;
+}
+
+static void table_options(struct engine_job *job, const struct table_def *table,
+                          struct kinesis_table *out)
+{
+    struct connect_table options = engine__connect_table(table, &job->arena);
+    kinesis_table_read(&options, out);
+}
+
+/* Which of the scan's columns come from JSON, and which from the record itself. */
+static void columns_split(struct engine_job *job, struct engine_source *source)
+{
+    const struct rel *scan = source->pipe->rels[0];
+    source->fields = ARENA_ARRAY(&job->arena, struct type_field, MAX(scan->field_count, 1));
+    source->json_column = ARENA_ARRAY(&job->arena, isize, MAX(scan->field_count, 1));
+    for (isize i = 0; i < scan->field_count; i++) {
+        const struct table_column *column = &scan->table->columns[scan->scan_columns[i]];
+        if (column->kind != COLUMN_METADATA) {
+            source->json_column[i] = source->field_count;
+            source->fields[source->field_count++] = scan->fields[i];
+        } else if (str_eq(column->metadata_key, STR("timestamp"))) {
+            source->json_column[i] = -1;
+        } else {
+            source->json_column[i] = str_eq(column->metadata_key, STR("shard-id")) ? -2 : -3;
+        }
+    }
+}
+
+static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *diag)
+{
+    struct engine_source *source = &job->sources[job->source_count];
+    source->pipe = pipe;
+    source->watermark_ms = INT64_MIN;
+    table_options(job, pipe->rels[0]->table, &source->options);
+    TRY(stream_open(job, &source->options, &source->stream, diag));
+    struct stream_info info;
+    stream_get_info(source->stream, &info);
+    source->stream_number = info.number;
+    columns_split(job, source);
+    struct json_rows_options options = {source->options.is_iso_timestamps,
+                                        source->options.fails_on_missing_field};
+    source->decoder = json_rows_new(source->fields, source->field_count, &options);
+    job->source_count++;
+    return OK;
+}
+
+static err partition_types_check(const struct rel *rel, struct diag *diag)
+{
+    const struct table_def *table = rel->table;
+    for (isize i = 0; i < table->partition_key_count; i++) {
+        const struct table_column *column = &table->columns[table->partition_keys[i]];
+        enum type_kind kind = column->type->kind;
+        bool is_good = kind == TYPE_BOOLEAN || (kind >= TYPE_TINYINT && kind <= TYPE_DOUBLE) ||
+                       type_is_string(column->type);
+        if (!is_good) {
+            return diag_set(diag, ERR_TYPE, "ENG032",
+                            "The following partition keys have types that are not supported by "
+                            "Kinesis: " STR_FMT,
+                            STR_ARG(column->name));
+        }
+    }
+    return OK;
+}
+
+static err sink_open(struct engine_job *job, const struct rel *rel, struct diag *diag)
+{
+    struct engine_sink *sink = &job->sinks[job->sink_count];
+    sink->rel = rel;
+    TRY(partition_types_check(rel, diag));
+    table_options(job, rel->table, &sink->options);
+    TRY(stream_open(job, &sink->options, &sink->stream, diag));
+    struct json_row_options options = {sink->options.is_iso_timestamps,
+                                       sink->options.ignores_null_fields,
+                                       sink->options.is_decimal_plain};
+    sink->writer = json_row_writer_new(rel->fields, rel->field_count, &options);
+    job->sink_count++;
+    return OK;
+}
+
+static err plan_open(struct engine_job *job, const struct plan *plan, struct diag *diag)
+{
+    struct pipe *pipes;
+    isize count;
+    TRY(pipe_find(plan->root, &job->arena, &pipes, &count, diag));
+    isize room = job->source_count + count;
+    struct engine_source *sources = ARENA_ARRAY(&job->arena, struct engine_source, MAX(room, 1));
+    for (isize i = 0; i < job->source_count; i++) {
+        sources[i] = job->sources[i];
+    }
+    job->sources = sources;
+    for (isize i = 0; i < count; i++) {
+        TRY(source_open(job, &pipes[i], diag));
+    }
+    return sink_open(job, plan->root, diag);
+}
+
+static err tables_open(struct engine_job *job, struct diag *diag)
+{
+    for (isize i = 0; i < job->table_count; i++) {
+        struct engine_lookup lookup = {.lists = {NULL, &job->tables}};
+        struct engine_table *table;
+        TRY(engine__table_make(&lookup, job->table_texts[i], &table, diag));
+        engine__table_put(&job->tables, table);
+    }
+    return OK;
+}
+
+err engine__job_prepare(struct engine_job *job, struct diag *diag)
+{
+    (void)snprintf(job->id_text, sizeof job->id_text, "job-%llu", (unsigned long long)job->id);
+    TRY(tables_open(job, diag));
+    struct engine_lookup lookup = {.lists = {NULL, &job->tables}};
+    struct catalog_ops ops;
+    engine__catalog_ops(&lookup, &ops);
+    struct sql_statement statement;
+    TRY(sql_parse(&job->arena, job->sql, &statement, diag));
+    bool is_set = statement.kind == SQL_STATEMENT_SET;
+    isize count = is_set ? statement.inner_count : 1;
+    job->plans = ARENA_ARRAY(&job->arena, struct plan, MAX(count, 1));
+    job->sinks = ARENA_ARRAY(&job->arena, struct engine_sink, MAX(count, 1));
+    for (isize i = 0; i < count; i++) {
+        const struct sql_statement *one = is_set ? &statement.inner[i] : &statement;
+        TRY(sql_plan(&job->arena, one, &ops, &job->plans[i], diag));
+        TRY(plan_open(job, &job->plans[i], diag));
+        job->plan_count++;
+    }
+    for (isize i = 0; i < job->source_count && i < job->start_count; i++) {
+        job->sources[i].start_lsn = job->start_lsns[i];
+    }
+    return OK;
+}
+
+/* --- running
+ * ---------------------------------------------------------------------------------------------- */
+
+void engine__job_fail(struct engine_job *job, const char *reason)
+{
+    trace(TRACE_ERROR, "engine", "job failed", T_STR("job", str_of(job->id_text)),
+          T_STR("reason", str_of(reason)));
+    os_mutex_lock(&job->lock);
+    job->state = ENGINE_FAILED;
+    str_copy_cstr(str_of(reason), job->reason, (isize)sizeof job->reason);
+    os_mutex_unlock(&job->lock);
+    err e = engine__log_state(job->engine, job, ENGINE_FAILED, reason);
+    if (e != OK) {
+        trace(TRACE_WARN, "engine", "the failure of a job could not be written down",
+              T_STR("job", str_of(job->id_text)), T_STR("error", str_of(err_text(e))));
+    }
+}
+
+/* Until the log has moved past the position, or the job is stopping. */
+static void wait_for_input(struct engine_job *job)
+{
+    struct engine *engine = job->engine;
+    __atomic_store_n(&job->behind_since_ms, 0, __ATOMIC_RELAXED);
+    os_mutex_lock(&engine->wake_lock);
+    while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED) &&
+           log_tip(engine->log) <= job->position) {
+        os_cond_wait(&engine->wake, &engine->wake_lock);
+    }
+    os_mutex_unlock(&engine->wake_lock);
+    __atomic_store_n(&job->behind_since_ms, os_wall_us(engine->os) / 1000, __ATOMIC_RELAXED);
+}
+
+static void job_main(void *ctx)
+{
+    struct engine_job *job = ctx;
+    while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED)) {
+        struct diag diag;
+        diag_init(&diag);
+        bool has_moved;
+        err e = engine__step(job, &has_moved, &diag);
+        if (e == ERR_CLOSED || (e == ERR_FULL && job->is_stopping)) {
+            return;
+        }
+        if (e != OK) {
+            (void)diag_set(&diag, e, "ENG033", "a step failed: %s", err_text(e));
+            engine__job_fail(job, diag.message);
+            return;
+        }
+        if (!has_moved) {
+            wait_for_input(job);
+        }
+    }
+}
+
+void engine__job_start(struct engine_job *job)
+{
+    job->hold = streams_hold(job->engine->streams, job->position);
+    job->is_stopping = false;
+    job->has_thread = true;
+    os_thread_start(&job->thread, "leat-job", job_main, job);
+}
+
+void engine__job_join(struct engine_job *job)
+{
+    if (!job->has_thread) {
+        return;
+    }
+    struct engine *engine = job->engine;
+    os_mutex_lock(&engine->wake_lock);
+    __atomic_store_n(&job->is_stopping, true, __ATOMIC_RELAXED);
+    os_cond_broadcast(&engine->wake);
+    os_mutex_unlock(&engine->wake_lock);
+    os_thread_join(&job->thread);
+    job->has_thread = false;
+    streams_hold_release(engine->streams, job->hold);
+}

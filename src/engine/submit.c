@@ -1,0 +1,283 @@
+/* engine/submit.c: INSERT and statement sets become durable jobs. */
+#include "engine/engine_int.h"
+
+#include "base/cal.h"
+#include "base/hash.h"
+
+#include <stdio.h>
+
+/* --- what the job keeps
+ * ------------------------------------------------------------------------------- */
+
+/* Adds the table's CREATE text once. */
+static void table_keep(struct engine_job *job, const struct table_def *def)
+{
+    struct buf text = {0};
+    sql_format_create(def, &text);
+    for (isize i = 0; i < job->table_count; i++) {
+        if (str_eq(job->table_texts[i], buf_str(&text))) {
+            buf_deinit(&text);
+            return;
+        }
+    }
+    job->table_texts =
+        arena_grow(&job->arena, job->table_texts, job->table_count, (isize)sizeof(str));
+    job->table_texts[job->table_count++] = arena_copy(&job->arena, buf_str(&text));
+    buf_deinit(&text);
+}
+
+static void tables_keep(struct engine_job *job, const struct rel *rel)
+{
+    if (rel->table != NULL) {
+        table_keep(job, rel->table);
+    }
+    for (isize i = 0; i < rel->input_count; i++) {
+        tables_keep(job, rel->inputs[i]);
+    }
+}
+
+/* Views that the statement's text names are kept too: the text is planned again at each start. */
+static void views_keep(struct engine_job *job, const struct engine_tables *tables)
+{
+    for (struct engine_table *t = tables->first; t != NULL; t = t->next) {
+        if (t->def.is_view && str_find(job->sql, t->def.name, 0) >= 0) {
+            table_keep(job, &t->def);
+        }
+    }
+}
+
+/* --- positions
+ * ------------------------------------------------------------------------------------------ */
+
+static err time_parse(str text, i64 *ms_out, struct diag *diag)
+{
+    int v[6] = {0};
+    char copy[40];
+    str_copy_cstr(text, copy, (isize)sizeof copy);
+    int n = sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%2d", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]);
+    if (n < 5) {
+        (void)diag_set(diag, ERR_INVALID, "ENG041",
+                       "\"" STR_FMT "\" is neither latest, trim-horizon nor a time", STR_ARG(text));
+        diag_hint(diag, "a time is UTC: 2026-11-24T01:02:03");
+        return ERR_INVALID;
+    }
+    struct cal cal = {v[0], v[1], v[2], v[3], v[4], v[5], 0};
+    *ms_out = cal_to_us(&cal) / 1000;
+    return OK;
+}
+
+/* LSN of the last frame before the first record that arrived at or after `ms`. */
+static err time_lsn(struct engine *engine, const struct engine_source *source, i64 ms, u64 *out)
+{
+    struct stream_info info;
+    stream_get_info(source->stream, &info);
+    *out = log_tip(engine->log);
+    for (i32 i = 0; i < info.shard_count; i++) {
+        struct stream_shard shard;
+        if (!stream_get_shard(source->stream, i, &shard)) {
+            break;
+        }
+        struct log_channel channel = {info.number, shard.index};
+        u64 record_no;
+        TRY(log_seek_time(engine->log, channel, ms, &record_no));
+        struct log_frame *frame;
+        err e = log_frame_seek(engine->log, channel, record_no, &frame);
+        if (e == ERR_END) {
+            continue;
+        }
+        TRY(e);
+        *out = MIN(*out, log_frame_lsn(frame) - 1);
+        log_frame_unref(frame);
+    }
+    return OK;
+}
+
+static err source_start(struct engine *engine, const struct engine_source *source, str from,
+                        u64 *out, struct diag *diag)
+{
+    enum kinesis_start start = source->options.start;
+    i64 ms = source->options.start_ms;
+    if (str_eq(from, STR("latest"))) {
+        start = KINESIS_LATEST;
+    } else if (str_eq(from, STR("trim-horizon"))) {
+        start = KINESIS_TRIM_HORIZON;
+    } else if (from.len > 0) {
+        start = KINESIS_AT_TIMESTAMP;
+        TRY(time_parse(from, &ms, diag));
+    }
+    switch (start) {
+    case KINESIS_TRIM_HORIZON:
+        *out = 0;
+        return OK;
+    case KINESIS_AT_TIMESTAMP:
+        return time_lsn(engine, source, ms, out);
+    case KINESIS_LATEST:
+    default:
+        *out = log_tip(engine->log);
+        return OK;
+    }
+}
+
+static err starts_set(struct engine_job *job, str from, struct diag *diag)
+{
+    job->start_count = job->source_count;
+    job->start_lsns = ARENA_ARRAY(&job->arena, u64, MAX(job->source_count, 1));
+    job->position = UINT64_MAX;
+    for (isize i = 0; i < job->source_count; i++) {
+        TRY(source_start(job->engine, &job->sources[i], from, &job->start_lsns[i], diag));
+        job->sources[i].start_lsn = job->start_lsns[i];
+        job->position = MIN(job->position, job->start_lsns[i]);
+    }
+    if (job->source_count == 0) {
+        job->position = log_tip(job->engine->log);
+    }
+    return OK;
+}
+
+/* --- submitting
+ * ------------------------------------------------------------------------------------------- */
+
+/* The job that replaces `old` starts where that one stands. */
+static void take_over(struct engine_job *job, const struct engine_job *old)
+{
+    for (isize i = 0; i < job->start_count; i++) {
+        job->start_lsns[i] = old->position;
+        job->sources[i].start_lsn = old->position;
+    }
+    job->position = old->position;
+}
+
+static struct engine_job *same_job(struct engine *engine, u64 fingerprint)
+{
+    for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
+        if (job->fingerprint == fingerprint && job->state == ENGINE_RUNNING) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
+static void result_set(struct engine_result *out, struct arena *arena, const struct engine_job *job)
+{
+    out->kind = ENGINE_RESULT_JOB;
+    out->job_id = arena_copy(arena, str_of(job->id_text));
+    out->job_name = arena_copy(arena, job->name);
+    out->new_lsn = job->position;
+}
+
+static str name_make(struct engine_job *job, const struct engine_options *options)
+{
+    if (options->name.len > 0) {
+        return arena_copy(&job->arena, options->name);
+    }
+    str sink = job->sink_count > 0 ? job->sinks[0].rel->table->name : STR("job");
+    return arena_printf(&job->arena, "insert-into_" STR_FMT, STR_ARG(sink));
+}
+
+static void job_append(struct engine *engine, struct engine_job *job)
+{
+    struct engine_job **at = &engine->jobs;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = job;
+    engine->job_count++;
+}
+
+/* Plans with the session's catalog to learn which tables the job needs. */
+static err tables_collect(struct engine_session *session, struct engine_job *job,
+                          const struct sql_statement *statement, struct diag *diag)
+{
+    struct engine_lookup lookup = {.lists = {&session->temporary, &session->engine->tables},
+                                   .session = session};
+    struct catalog_ops ops;
+    engine__lookup_names(&lookup, &job->arena);
+    engine__catalog_ops(&lookup, &ops);
+    bool is_set = statement->kind == SQL_STATEMENT_SET;
+    isize count = is_set ? statement->inner_count : 1;
+    for (isize i = 0; i < count; i++) {
+        struct plan plan;
+        TRY(sql_plan(&job->arena, is_set ? &statement->inner[i] : statement, &ops, &plan, diag));
+        tables_keep(job, plan.root);
+    }
+    views_keep(job, &session->temporary);
+    views_keep(job, &session->engine->tables);
+    return OK;
+}
+
+static err replace_old(struct engine_session *session, struct engine_job *job,
+                       const struct engine_options *options, struct engine_job *old,
+                       struct engine_result *out)
+{
+    engine__job_join(old);
+    out->replaced = true;
+    out->old_lsn = old->position;
+    if (options->from.len == 0) {
+        take_over(job, old);
+    }
+    os_mutex_lock(&old->lock);
+    old->state = ENGINE_STOPPED;
+    os_mutex_unlock(&old->lock);
+    return engine__log_state(session->engine, old, ENGINE_STOPPED, "replaced");
+}
+
+static err submit(struct engine_session *session, struct engine_job *job,
+                  const struct engine_options *options, struct arena *arena,
+                  struct engine_result *out, struct diag *diag)
+{
+    struct engine *engine = session->engine;
+    if (engine->job_count >= ENGINE_JOBS_MAX) {
+        return diag_set(diag, ERR_LIMIT, "ENG042", "there are %d jobs, which is the most allowed",
+                        ENGINE_JOBS_MAX);
+    }
+    struct engine_job *old = same_job(engine, job->fingerprint);
+    if (old != NULL && options->mode == ENGINE_START) {
+        result_set(out, arena, old);
+        out->already_running = true;
+        return ERR_EXISTS;
+    }
+    job->id = engine->next_job;
+    TRY(engine__job_prepare(job, diag));
+    job->name = name_make(job, options);
+    TRY(starts_set(job, options->from, diag));
+    if (old != NULL && options->mode == ENGINE_RESTART) {
+        TRY(replace_old(session, job, options, old, out));
+    }
+    err e = engine__log_job(engine, job);
+    if (e != OK) {
+        return diag_set(diag, e, "ENG043", "the job could not be written down: %s", err_text(e));
+    }
+    engine->next_job++;
+    job_append(engine, job);
+    result_set(out, arena, job);
+    engine__job_start(job);
+    return OK;
+}
+
+err engine__submit(struct engine_session *session, const struct sql_statement *statement,
+                   const struct engine_options *options, struct arena *arena,
+                   struct engine_result *out, struct diag *diag)
+{
+    struct engine *engine = session->engine;
+    struct engine_job *job = engine__job_new(engine);
+    job->account = arena_copy(&job->arena, session->account);
+    job->region = arena_copy(&job->arena, session->region);
+    job->sql = arena_copy(&job->arena, str_trim(statement->text));
+    job->created_ms = os_wall_us(engine->os) / 1000;
+    os_mutex_lock(&engine->lock);
+    err e = tables_collect(session, job, statement, diag);
+    job->fingerprint = hash64(job->sql.data, job->sql.len, 1);
+    for (isize i = 0; i < job->table_count; i++) {
+        str text = job->table_texts[i];
+        job->fingerprint = hash64(text.data, text.len, job->fingerprint);
+    }
+    job->fingerprint = hash64(job->region.data, job->region.len, job->fingerprint) >> 1;
+    if (e == OK) {
+        e = submit(session, job, options, arena, out, diag);
+    }
+    os_mutex_unlock(&engine->lock);
+    if (e != OK) {
+        engine__job_free(job);
+    }
+    return e == ERR_EXISTS && out->already_running ? OK : e;
+}
