@@ -51,12 +51,11 @@ const char *err_name(err e);
 const char *err_text(err e);
 int err_http_status(err e);
 
-#define TRY(expr)                       \
-    do {                                \
-        err try_err_ = (expr);          \
-        if (UNLIKELY(try_err_ != OK)) { \
-            return try_err_;            \
-        }                               \
+#define TRY(expr)                     \
+    do {                              \
+        err try_err_ = (expr);        \
+        if (UNLIKELY(try_err_ != OK)) \
+            return try_err_;          \
     } while (0)
 
 /* Discards a result on purpose; say why beside it. */

@@ -4,6 +4,12 @@
 #define CLI_COMMANDS_H
 
 int cmd_start(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_sql(int argc, char **argv);
+int cmd_job(int argc, char **argv);
+int cmd_stream(int argc, char **argv);
+int cmd_generate(int argc, char **argv);
+int cmd_env(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

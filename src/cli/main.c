@@ -11,6 +11,12 @@ enum { NAMES_MAX = 64, NAME_BYTES = 64 };
 
 const struct command cli_commands[] = {
     {"start", "", "Run the server in the foreground until Ctrl-C.", cmd_start, false},
+    {"run", "FILE.sql", "Run a script; its INSERTs become durable jobs.", cmd_run, false},
+    {"sql", "", "Run statements: --command TEXT or --file FILE.", cmd_sql, false},
+    {"job", "list|show ID|stop ID", "List, show and stop jobs.", cmd_job, false},
+    {"stream", "list|create NAME", "List and create streams.", cmd_stream, false},
+    {"generate", "us-accidents", "Write synthetic rows as CSV.", cmd_generate, false},
+    {"env", "", "Print what AWS clients need: eval \"$(leat env)\".", cmd_env, false},
     {"version", "", "Print the version.", cmd_version, false},
     {"help", "[COMMAND]", "Print this, or the help of a command.", cmd_help, false},
 };
@@ -18,10 +24,11 @@ const int cli_command_count = (int)COUNT_OF(cli_commands);
 
 int cmd_version(int argc, char **argv)
 {
+    static const struct command command = {"version", "", "Print the version.", cmd_version, false};
     struct option options[] = {{.name = NULL}};
     const char *words[WORDS_MAX];
     struct arguments arguments;
-    if (!options_parse(&cli_commands[1], options, argc, argv, words, &arguments)) {
+    if (!options_parse(&command, options, argc, argv, words, &arguments)) {
         return EXIT_USAGE;
     }
     (void)printf("leat %s\n", LEAT_VERSION);
