@@ -2,6 +2,7 @@
 #include "base/diag.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "os/os.h"
 
 #include <stdio.h>
 
@@ -89,6 +90,10 @@ int cmd_help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    const char *failpoints = os_getenv("LEAT_FAILPOINT");
+    if (failpoints != NULL) {
+        os_failpoint_arm(failpoints);
+    }
     if (argc < 2) {
         help_all(stdout);
         return EXIT_OK;

@@ -98,6 +98,16 @@ static void collect(struct metric_snapshot *s, void *ctx)
     os_mutex_unlock(&engine->lock);
 }
 
+/* LEAT_STEP_FRAMES=1 makes many small steps, for tests that end the process between them. */
+static isize step_frames(void)
+{
+    const char *text = os_getenv("LEAT_STEP_FRAMES");
+    i64 count = ENGINE_STEP_FRAMES_MAX;
+    bool is_set = text != NULL && str_to_i64(str_of(text), &count) == OK;
+    return is_set && count >= 1 && count <= ENGINE_STEP_FRAMES_MAX ? (isize)count
+                                                                   : ENGINE_STEP_FRAMES_MAX;
+}
+
 /* --- open and close
  * --------------------------------------------------------------------------------------- */
 
@@ -125,6 +135,7 @@ err engine_open(struct os *os, struct streams *streams, struct engine **out, str
     engine->streams = streams;
     engine->log = streams_log(streams);
     engine->next_job = 1;
+    engine->step_frames_max = step_frames();
     os_mutex_init(&engine->lock);
     os_mutex_init(&engine->wake_lock);
     os_cond_init(&engine->wake);

@@ -130,6 +130,7 @@ struct engine {
     struct os_mutex wake_lock; /* Guards the condition that the tip has moved. */
     struct os_cond wake;
     int watch;
+    isize step_frames_max; /* ENGINE_STEP_FRAMES_MAX, or less where a test asks for it. */
 };
 
 /* catalog.c */

@@ -565,7 +565,7 @@ err engine__step(struct engine_job *job, bool *moved_out, struct diag *diag)
 {
     *moved_out = false;
     TRY(streams_check(job, diag));
-    isize frames = ENGINE_STEP_FRAMES_MAX;
+    isize frames = job->engine->step_frames_max;
     for (;;) {
         struct diag problem;
         diag_init(&problem);

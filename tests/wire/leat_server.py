@@ -27,6 +27,7 @@ class Server:
             data = self._temporary.name
         self.data = data
         self.args = list(args)
+        self.environment = {}
         self.port = free_port()
         self.process = None
 
@@ -37,7 +38,8 @@ class Server:
     def start(self):
         self.log = open(os.path.join(tempfile.gettempdir(), f"leat-wire-{self.port}.log"), "w+b")
         command = [BINARY, "start", "--data", self.data, "--port", str(self.port), *self.args]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT,
+                                        env={**os.environ, **self.environment})
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
