@@ -10,12 +10,16 @@ struct json_rows *json_rows_new(const struct type_field *fields, isize count,
     rows->fields = fields;
     rows->count = count;
     rows->options = *options;
+    rows->layout.level = json__best_level();
     return rows;
 }
 
 void json_rows_free(struct json_rows *rows)
 {
-    mem_free(rows);
+    if (rows != NULL) {
+        mem_free(rows->layout.gaps);
+        mem_free(rows);
+    }
 }
 
 static struct json_issue *issue_add(struct json_scan *scan, struct arena *arena)
@@ -30,7 +34,7 @@ static struct json_issue *issue_add(struct json_scan *scan, struct arena *arena)
 
 /* The column of this name. Rows of one producer have their members in one order: the column after
  * the last one found is tried first. */
-static isize column_find(const struct json_rows *rows, str name, isize *expected)
+isize json__find_column(const struct json_rows *rows, str name, isize *expected)
 {
     isize at = *expected;
     for (isize i = 0; i < rows->count; i++) {
@@ -46,26 +50,37 @@ static isize column_find(const struct json_rows *rows, str name, isize *expected
     return -1;
 }
 
-/* c->at behind '{'. Members go to `out`, which is all ABSENT. */
-static bool row_scan(const struct json_rows *rows, struct json_cursor *c, struct arena *arena,
-                     struct json_member *out)
+/* c->at at '{'. Members go to `out`, which is all ABSENT. *has_high_out: see json__template_take.
+ */
+static bool row_scan(struct json_rows *rows, struct json_cursor *c, struct arena *arena,
+                     struct json_member *out, bool *has_high_out)
 {
+    struct json_cursor start = *c;
+    isize taken = json__template_take(&rows->layout, c, out, has_high_out);
+    bool is_first = taken == 0;
+    c->at += is_first;
     struct json_member name, value;
     isize expected = 0;
-    bool is_first = true;
-    while (json__next_member(c, 1, is_first, &name, &value)) {
-        is_first = false;
-        isize column = column_find(rows, json__member_text(&name, arena), &expected);
+    bool is_known = taken > 0;
+    while (c->error == NULL && json__next_member(c, 1, is_first, &name, &value)) {
+        is_first = is_known = false;
+        isize column = json__find_column(rows, json__member_text(&name, arena), &expected);
         if (column >= 0) {
             out[column] = value; /* The last of several wins. */
         }
     }
-    return c->error == NULL;
+    if (c->error != NULL) {
+        return false;
+    }
+    *has_high_out = *has_high_out || !is_known;
+    json__template_note(rows, taken, start, arena);
+    return true;
 }
 
 struct scanning {
-    const struct json_rows *rows;
+    struct json_rows *rows;
     struct arena *arena;
+    bool has_high; /* The message may hold bytes above 0x7F. */
     struct json_scan *scan;
 };
 
@@ -97,11 +112,12 @@ static bool object_scan(struct scanning *s, isize message, struct json_cursor *c
 {
     isize before = s->scan->row_count;
     struct json_member *members = row_add(s, message);
-    c->at++;
-    if (!row_scan(s->rows, c, s->arena, members)) {
+    bool has_high = false;
+    if (!row_scan(s->rows, c, s->arena, members, &has_high)) {
         s->scan->row_count = before;
         return false;
     }
+    s->has_high = s->has_high || has_high;
     return true;
 }
 
@@ -167,6 +183,7 @@ static void message_scan(struct scanning *s, isize message)
     isize before = s->scan->row_count;
     bool is_array = *c.at == '[';
     bool is_good = false;
+    s->has_high = is_array;
     if (is_array) {
         is_good = array_scan(s, message, &c);
     } else if (*c.at == '{') {
@@ -174,7 +191,7 @@ static void message_scan(struct scanning *s, isize message)
     } else {
         c.error = "only an object can be a row";
     }
-    if (is_good && !str_is_utf8(str_from(text.data, c.at - text.data))) {
+    if (is_good && s->has_high && !str_is_utf8(str_from(text.data, c.at - text.data))) {
         is_good = false;
         c.error = "Invalid UTF-8";
     }
@@ -189,14 +206,14 @@ static void message_scan(struct scanning *s, isize message)
     }
 }
 
-void json_rows_scan(const struct json_rows *rows, const str *messages, isize count,
-                    struct arena *arena, struct json_scan *out)
+void json_rows_scan(struct json_rows *rows, const str *messages, isize count, struct arena *arena,
+                    struct json_scan *out)
 {
     *out = (struct json_scan){.messages = messages, .field_count = rows->count};
     out->message_of = ARENA_ARRAY(arena, u32, BATCH_ROWS_MAX);
     out->members =
         arena_array(arena, BATCH_ROWS_MAX * MAX(rows->count, 1), (isize)sizeof(struct json_member));
-    struct scanning scanning = {rows, arena, out};
+    struct scanning scanning = {rows, arena, false, out};
     while (out->message_count < count && out->row_count < BATCH_ROWS_MAX) {
         isize before = out->row_count, issues = out->issue_count;
         message_scan(&scanning, out->message_count);

@@ -7,8 +7,8 @@
  *   fill  decodes one column for the selected rows.
  *
  * Text without escapes is not copied: views point into the messages, which must
- * outlive the vectors. A decoder is immutable after json_rows_new; scans belong to
- * one thread.
+ * outlive the vectors. A decoder learns the layout of rows, which makes it faster and
+ * never changes a result: each thread has its own.
  */
 #ifndef CODEC_JSON_ROWS_H
 #define CODEC_JSON_ROWS_H
@@ -75,8 +75,8 @@ struct json_scan {
 };
 
 /* Everything in *out lives in the arena. At least one message is taken. */
-void json_rows_scan(const struct json_rows *rows, const str *messages, isize count,
-                    struct arena *arena, struct json_scan *out);
+void json_rows_scan(struct json_rows *rows, const str *messages, isize count, struct arena *arena,
+                    struct json_scan *out);
 /* Decodes column `column` for the rows of `sel` into *out (initialised here, scan->row_count long).
  * Adds JSON_ISSUE_FIELD issues to the scan. */
 void json_rows_fill(const struct json_rows *rows, struct json_scan *scan, isize column,

@@ -4,10 +4,37 @@
 
 #include "codec/json_rows.h"
 
+enum {
+    JSON_TEMPLATE_GAP_MAX = 64,
+    JSON_TEMPLATE_MEMBERS_MAX = 256,
+    JSON_TEMPLATE_MISSES_MAX = 32,
+    JSON_TEMPLATE_WAIT_MAX = 4096,
+};
+
+/* Which instructions compare and scan. All give the same result. */
+enum json_level { JSON_LEVEL_GENERAL, JSON_LEVEL_PLAIN, JSON_LEVEL_AVX2 };
+
+/* The bytes between one value and the next. */
+struct json_gap {
+    u8 bytes[JSON_TEMPLATE_GAP_MAX];
+    i32 len;
+    i32 column; /* Where the value goes; -1: nowhere. */
+};
+
+/* The layout of earlier rows; see json_template.c. */
+struct json_template {
+    struct json_gap *gaps; /* Owned. */
+    isize count;           /* 0: nothing is learned. */
+    int misses;            /* Recent ones, less the hits. */
+    int wait, wait_next;   /* Rows to let pass before learning again. */
+    enum json_level level;
+};
+
 struct json_rows {
     const struct type_field *fields;
     isize count;
     struct json_rows_options options;
+    struct json_template layout;
 };
 
 /* A place in a message. */
@@ -29,6 +56,21 @@ bool json__next_item(struct json_cursor *c, int depth, bool is_first, struct jso
 /* Text of a string member, unescaped into the arena when needed. Lone surrogates stay, as three
  * bytes each. */
 str json__member_text(const struct json_member *member, struct arena *arena);
+
+/* The column of this name; *expected is tried first, and moved on. */
+isize json__find_column(const struct json_rows *rows, str name, isize *expected);
+
+/* The best level of this CPU. */
+enum json_level json__best_level(void);
+/* c->at at '{'. Takes the members that compare with the learned layout, writes the wanted ones to
+ * `members`, leaves c->at behind the last value (at '{' when there is none) and returns how many it
+ * took. *has_high_out is set when a value may hold bytes above 0x7F. */
+isize json__template_take(const struct json_template *t, struct json_cursor *c,
+                          struct json_member *members, bool *has_high_out);
+/* Says how a row went (`taken` members of the layout), and learns from it when it is time. c at
+ * '{' of a row that the general scanner has accepted. */
+void json__template_note(struct json_rows *rows, isize taken, struct json_cursor c,
+                         struct arena *arena);
 
 /* Decodes into a value; NULL when fine, else what is wrong in Flink's words (in the arena). */
 const char *json__decode(const struct json_rows *rows, const struct type *type,

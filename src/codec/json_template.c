@@ -1,0 +1,230 @@
+/*
+ * codec/json_template.c: the learned layout of rows. Rows of one producer differ only in
+ * their values, so the bytes between these (comma, blanks, name, colon) are compared with an
+ * earlier row's instead of parsed, and only values are scanned for their end. What does not compare
+ * is left to the general scanner, from that member on. The result is the same: a layout holds only
+ * bytes that the general scanner has accepted at this place.
+ *
+ * Vectors of 32 bytes: with 64 (AVX-512) it was a fifth slower, since values are short.
+ * They are loaded past the end of a message only inside a page that it lies in; what they
+ * find there is never used.
+ */
+#include "codec/json_rows_int.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+enum { PAGE_BYTES = 4096, WAIT_FIRST = 16 };
+
+#define UNCHECKED __attribute__((no_sanitize("address")))
+
+/* May `bytes` be loaded at p, which lies before the message's end? */
+static inline bool is_loadable(const u8 *p, const u8 *end, isize bytes)
+{
+    return end - p >= bytes || ((uintptr_t)p & (PAGE_BYTES - 1)) <= (uintptr_t)(PAGE_BYTES - bytes);
+}
+
+/* A value of another kind than a string without escapes. */
+static bool take_other(struct json_cursor *c, struct json_member *out, u64 *high)
+{
+    if (!json__take_value(c, 1, out)) {
+        return false;
+    }
+    *high |= out->kind >= JSON_MEMBER_STRING;
+    return true;
+}
+
+/*
+ * The loop over the members, once for each level, around two inlined functions:
+ * gap_eq says whether the gap stands at p, text_end finds the first quote or backslash at or after
+ * p (NULL when it cannot say) and adds what it saw above 0x7F to *high.
+ */
+#define DEFINE_TAKE(level, attributes)                                                         \
+    attributes static isize take_##level(const struct json_template *t, struct json_cursor *c, \
+                                         struct json_member *members, u64 *high)               \
+    {                                                                                          \
+        const u8 *end = c->end;                                                                \
+        isize i = 0;                                                                           \
+        for (; i < t->count; i++) {                                                            \
+            const struct json_gap *gap = &t->gaps[i];                                          \
+            const u8 *p = c->at;                                                               \
+            if (end - p <= gap->len || !gap_eq_##level(p, end, gap)) {                         \
+                break;                                                                         \
+            }                                                                                  \
+            p += gap->len;                                                                     \
+            const u8 *stop = *p == '"' ? text_end_##level(p + 1, end, high) : NULL;            \
+            struct json_member member;                                                         \
+            if (LIKELY(stop != NULL && stop < end && *stop == '"')) {                          \
+                member = (struct json_member){p + 1, (u32)(stop - p - 1), JSON_MEMBER_STRING}; \
+                c->at = stop + 1;                                                              \
+            } else {                                                                           \
+                c->at = p;                                                                     \
+                if (!take_other(c, &member, high)) {                                           \
+                    break;                                                                     \
+                }                                                                              \
+            }                                                                                  \
+            if (gap->column >= 0) {                                                            \
+                members[gap->column] = member;                                                 \
+            }                                                                                  \
+        }                                                                                      \
+        return i;                                                                              \
+    }
+
+/* --- plain C */
+
+static inline bool gap_eq_plain(const u8 *p, const u8 *end, const struct json_gap *gap)
+{
+    (void)end; /* The caller has seen that the gap lies before it. */
+    return memcmp(p, gap->bytes, (size_t)gap->len) == 0;
+}
+
+static inline const u8 *text_end_plain(const u8 *p, const u8 *end, u64 *high)
+{
+    const u64 ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
+    for (; end - p >= 8; p += 8) {
+        u64 word = get_u64(p);
+        u64 quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
+        u64 found = (((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & highs;
+        *high |= word & highs;
+        if (found != 0) {
+            return p + __builtin_ctzll(found) / 8;
+        }
+    }
+    return NULL;
+}
+
+DEFINE_TAKE(plain, )
+
+/* --- vectors */
+
+#ifdef __x86_64__
+#define AVX2 __attribute__((target("avx2,bmi"))) UNCHECKED
+
+AVX2 static inline u32 equal_32(const u8 *p, const u8 *q)
+{
+    __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)q);
+    return (u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b));
+}
+
+AVX2 static inline bool gap_eq_avx2(const u8 *p, const u8 *end, const struct json_gap *gap)
+{
+    bool is_long = gap->len > 32;
+    if (!is_loadable(p, end, is_long ? 64 : 32)) {
+        return false;
+    }
+    u64 equal = equal_32(p, gap->bytes);
+    if (is_long) {
+        equal |= (u64)equal_32(p + 32, gap->bytes + 32) << 32;
+    }
+    return (~equal << (64 - gap->len)) == 0;
+}
+
+AVX2 static inline const u8 *text_end_avx2(const u8 *p, const u8 *end, u64 *high)
+{
+    const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
+    for (; p < end && is_loadable(p, end, 32); p += 32) {
+        __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)p);
+        __m256i is_end =
+            _mm256_or_si256(_mm256_cmpeq_epi8(bytes, quote), _mm256_cmpeq_epi8(bytes, slash));
+        u32 found = (u32)_mm256_movemask_epi8(is_end), above = (u32)_mm256_movemask_epi8(bytes);
+        if (LIKELY(found != 0)) {
+            *high |= above & (found ^ (found - 1));
+            return p + __builtin_ctz(found);
+        }
+        *high |= above;
+    }
+    return NULL;
+}
+
+DEFINE_TAKE(avx2, AVX2)
+#endif
+
+enum json_level json__best_level(void)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")) {
+        return JSON_LEVEL_AVX2;
+    }
+#endif
+    return JSON_LEVEL_PLAIN;
+}
+
+isize json__template_take(const struct json_template *t, struct json_cursor *c,
+                          struct json_member *members, bool *has_high_out)
+{
+    u64 high = 0;
+    isize taken = 0;
+    switch (t->level) {
+#ifdef __x86_64__
+    case JSON_LEVEL_AVX2:
+        taken = take_avx2(t, c, members, &high);
+        break;
+#endif
+    case JSON_LEVEL_GENERAL:
+        break;
+    default:
+        taken = take_plain(t, c, members, &high);
+    }
+    *has_high_out = high != 0;
+    return taken;
+}
+
+/* --- learning
+ * -------------------------------------------------------------------------------------------- */
+
+/* A gap that does not fit ends the layout: the members before it still compare. */
+static void learn(struct json_rows *rows, struct json_cursor c, struct arena *arena)
+{
+    struct json_template *t = &rows->layout;
+    if (t->gaps == NULL) {
+        t->gaps = mem_alloc(JSON_TEMPLATE_MEMBERS_MAX * (isize)sizeof *t->gaps);
+    }
+    t->count = 0;
+    t->misses = 0;
+    const u8 *before = c.at++;
+    struct json_member name, value;
+    isize expected = 0;
+    while (t->count < JSON_TEMPLATE_MEMBERS_MAX &&
+           json__next_member(&c, 1, t->count == 0, &name, &value)) {
+        bool is_text = value.kind == JSON_MEMBER_STRING || value.kind == JSON_MEMBER_ESCAPED;
+        isize len = value.data - is_text - before;
+        if (len > JSON_TEMPLATE_GAP_MAX) {
+            break;
+        }
+        struct json_gap *gap = &t->gaps[t->count++];
+        memset(gap, 0, sizeof *gap);
+        memcpy(gap->bytes, before, (size_t)len);
+        gap->len = (i32)len;
+        gap->column = (i32)json__find_column(rows, json__member_text(&name, arena), &expected);
+        before = c.at;
+    }
+}
+
+void json__template_note(struct json_rows *rows, isize taken, struct json_cursor c,
+                         struct arena *arena)
+{
+    struct json_template *t = &rows->layout;
+    if (t->level == JSON_LEVEL_GENERAL) {
+        return;
+    }
+    if (t->count > 0 && taken == t->count) {
+        t->misses -= t->misses > 0;
+        t->wait_next = WAIT_FIRST;
+        return;
+    }
+    if (t->count > 0 && ++t->misses < JSON_TEMPLATE_MISSES_MAX) {
+        return;
+    }
+    if (t->count > 0) { /* The layout has changed, or there is none. */
+        t->count = 0;
+        t->wait = t->wait_next;
+        t->wait_next = MIN(MAX(t->wait_next, WAIT_FIRST) * 2, JSON_TEMPLATE_WAIT_MAX);
+    }
+    if (t->wait > 0) {
+        t->wait--;
+        return;
+    }
+    learn(rows, c, arena);
+}
