@@ -57,7 +57,7 @@ static bool row_scan(struct json_rows *rows, struct json_cursor *c, struct arena
 {
     struct json_cursor start = *c;
     isize taken = json__template_take(&rows->layout, c, out, has_high_out);
-    bool is_first = taken == 0;
+    bool is_first = taken == 0 && c->error == NULL;
     c->at += is_first;
     struct json_member name, value;
     isize expected = 0;

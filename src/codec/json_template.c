@@ -25,9 +25,10 @@ static inline bool is_loadable(const u8 *p, const u8 *end, isize bytes)
     return end - p >= bytes || ((uintptr_t)p & (PAGE_BYTES - 1)) <= (uintptr_t)(PAGE_BYTES - bytes);
 }
 
-/* A value of another kind than a string without escapes. */
+/* A value of another kind than a string without escapes, or with more blanks before it. */
 static bool take_other(struct json_cursor *c, struct json_member *out, u64 *high)
 {
+    json__skip_blanks(c);
     if (!json__take_value(c, 1, out)) {
         return false;
     }
