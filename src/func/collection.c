@@ -628,5 +628,5 @@ const struct func_def func__collection[] = {
     {"SPLIT", NULL, "string", "SPLIT(text, separator)", "ss>?", STRICT, split, bind_split},
     {"STR_TO_MAP", NULL, "string", "STR_TO_MAP(text [, pair_separator, key_separator])",
      "s>?;sss>?", STRICT, str_to_map, bind_str_to_map},
-    {NULL},
+    {0},
 };

@@ -428,5 +428,5 @@ const struct func_def func__comparison[] = {
     {"IS DISTINCT FROM", NULL, "operator", "a IS DISTINCT FROM b", "aa>?", 0, NULL, bind_distinct},
     {"GREATEST", NULL, "condition", "GREATEST(a, ...)", "a*>?", FUNC_STRICT, extreme, bind_extreme},
     {"LEAST", NULL, "condition", "LEAST(a, ...)", "a*>?", FUNC_STRICT, extreme, bind_extreme},
-    {NULL},
+    {0},
 };

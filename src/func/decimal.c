@@ -120,7 +120,8 @@ bool func__dec_div(i128 a, i128 b, i32 shift, i128 *out)
         return round_half_up((struct wide){0, magnitude(a)}, magnitude(divisor), is_negative, out);
     }
     if (shift > 38) {
-        return a == 0 && (*out = 0, true);
+        *out = 0;
+        return a == 0;
     }
     return round_half_up(wide_mul(magnitude(a), (u128)func__pow10(shift)), magnitude(b),
                          is_negative, out);

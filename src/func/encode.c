@@ -509,5 +509,5 @@ const struct func_def func__encode[] = {
     HASH("SHA384"),
     HASH("SHA512"),
     {"SHA2", NULL, "hash", "SHA2(text, bits)", "si>?;bi>?", FAILS, sha2, bind_hash},
-    {NULL},
+    {0},
 };

@@ -197,7 +197,7 @@ static void set_result(struct func_binding *b, str result)
 static bool match_pattern(struct func_binding *b)
 {
     str rest = str_of(b->def->pattern);
-    char letters[FUNC_ARGS_MAX];
+    char letters[FUNC_ARGS_MAX] = "";
     while (rest.len > 0) {
         str form = str_split(&rest, ';', NULL);
         str left = str_split(&form, '>', NULL);

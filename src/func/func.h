@@ -101,7 +101,7 @@ void func_call(struct func_ctx *ctx, const struct func_bound *bound, const struc
  * ERR_NOT_FOUND when there is none. Set once at start-up; until then only UTC and fixed offsets
  * ("GMT+08:00") exist. Names are checked (letters, digits, "_+-/", no "..") before the call. */
 typedef err (*func_zone_loader_fn)(void *ctx, const char *name, struct arena *arena, str *out);
-void func_set_zone_loader(func_zone_loader_fn loader, void *ctx);
+void func_set_zone_loader(func_zone_loader_fn fn, void *ctx);
 /* Is this a zone that func can use? For SET 'table.local-time-zone'. */
 bool func_zone_exists(const char *name);
 

@@ -450,5 +450,5 @@ const struct func_def func__json[] = {
      bind_build},
     {"JSON_QUOTE", NULL, "json", "JSON_QUOTE(text)", "s>S", FUNC_STRICT, json_quote, NULL},
     {"JSON_UNQUOTE", NULL, "json", "JSON_UNQUOTE(text)", "s>S", FUNC_STRICT, json_unquote, NULL},
-    {NULL},
+    {0},
 };

@@ -406,5 +406,5 @@ const struct func_def func__math[] = {
     {"BIN", NULL, "arithmetic", "BIN(integer)", "l>S", FUNC_STRICT, bin_of, NULL},
     {"HEX", NULL, "arithmetic", "HEX(integer or text)", "l>S;s>S", FUNC_STRICT, NULL, bind_hex},
     {"UNHEX", NULL, "arithmetic", "UNHEX(text)", "s>B!", FUNC_STRICT, unhex_text, NULL},
-    {NULL},
+    {0},
 };

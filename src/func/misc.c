@@ -43,7 +43,8 @@ static i64 take_int(str format, isize *at)
 {
     i64 value = 0;
     while (*at < format.len && (u8)(format.data[*at] - '0') < 10) {
-        value = MIN(value * 10 + (format.data[(*at)++] - '0'), 1000000);
+        value = value * 10 + (format.data[(*at)++] - '0');
+        value = MIN(value, 1000000);
     }
     return value;
 }
@@ -285,5 +286,5 @@ const struct func_def func__misc[] = {
     {"TYPEOF", NULL, "conversion", "TYPEOF(value [, full])", "a>S1;az>S1", 0, type_of_arg,
      bind_typeof},
     {"PRINTF", NULL, "string", "PRINTF(format, value, ...)", "sa*>S!;s>S!", 0, printf_of, NULL},
-    {NULL},
+    {0},
 };

@@ -43,7 +43,7 @@ static void format_real(double value, bool is_float, struct buf *out)
         buf_append(out, signbit(value) ? STR("-0.0") : STR("0.0"));
         return;
     }
-    char text[40], digits[24];
+    char text[40], digits[24] = "";
     /* The fewest digits that read back as the same number. */
     for (int precision = 0; precision < 17; precision++) {
         snprintf(text, sizeof text, "%.*e", precision, fabs(value));

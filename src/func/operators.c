@@ -68,7 +68,7 @@ ARITH(f64, double, double)
             if (y == 0) {                                                              \
                 func_fail(ctx, row, "/ by zero");                                      \
             } else {                                                                   \
-                VEC(ctype, out)[row] = y == -1 ? (ctype)(0 - (u64)x) : (ctype)(x / y); \
+                VEC(ctype, out)[row] = (ctype)(y == -1 ? (ctype)(0 - (u64)x) : x / y); \
             }                                                                          \
         }                                                                              \
     }                                                                                  \
@@ -81,7 +81,7 @@ ARITH(f64, double, double)
             if (y == 0) {                                                              \
                 func_fail(ctx, row, "/ by zero");                                      \
             } else {                                                                   \
-                VEC(ctype, out)[row] = y == -1 ? 0 : (ctype)(x % y);                   \
+                VEC(ctype, out)[row] = (ctype)(y == -1 ? 0 : x % y);                   \
             }                                                                          \
         }                                                                              \
     }
@@ -415,5 +415,5 @@ const struct func_def func__operators[] = {
     {"MOD", NULL, "arithmetic", "MOD(a, b)", "aa>?", FUNC_STRICT | FUNC_MAY_FAIL, NULL,
      bind_mod_call},
     {"||", NULL, "operator", "a || b", "ss>?;bb>?", FUNC_STRICT, concat_operator, bind_concat},
-    {NULL},
+    {0},
 };

@@ -364,5 +364,5 @@ const struct func_def func__regex[] = {
      "ss>?;ssi>?", FLAGS, regexp_extract_all, bind_extract_all},
     {"SIMILAR TO", NULL, "operator", "text SIMILAR TO pattern [ESCAPE char]", "ss>Z;sss>Z", FLAGS,
      similar, bind_similar},
-    {NULL},
+    {0},
 };

@@ -376,5 +376,5 @@ const struct func_def func__search[] = {
     {"IS_DIGIT", NULL, "condition", "IS_DIGIT(text)", "x>Z1", 0, class_of_text, bind_class},
     {"SPLIT_INDEX", NULL, "string", "SPLIT_INDEX(text, separator, index)", "ssi>S!;sii>S!", STRICT,
      split_index, NULL},
-    {NULL},
+    {0},
 };

@@ -547,5 +547,5 @@ const struct func_def func__text[] = {
      NULL},
     {"CHR", NULL, "string", "CHR(integer)", "l>S!", STRICT, chr, NULL},
     {"ELT", NULL, "string", "ELT(index, text, ...)", "ls*>?", 0, elt, bind_elt},
-    {NULL},
+    {0},
 };

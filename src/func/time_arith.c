@@ -352,5 +352,5 @@ const struct func_def func__time_steps[] = {
      timestamp_diff, bind_diff},
     {"OVERLAPS", NULL, "time", "(from, to) OVERLAPS (from, to)", "aaaa>Z", FUNC_STRICT, overlaps,
      bind_overlaps},
-    {NULL},
+    {0},
 };

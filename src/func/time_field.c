@@ -337,5 +337,5 @@ const struct func_def func__time_fields[] = {
      NULL, bind_round},
     {"CEIL", "CEILING", "arithmetic", "CEIL(number), CEIL(point TO unit)", "n>?;as>?", FUNC_STRICT,
      NULL, bind_round},
-    {NULL},
+    {0},
 };

@@ -370,7 +370,7 @@ const struct func_def func__time[] = {
      "n>?;ni>?;s>?;ss>?;sss>?", STRICT | FUNC_MAY_FAIL, NULL, bind_to_ltz},
     {"CONVERT_TZ", NULL, "time", "CONVERT_TZ(text, from_zone, to_zone)", "sss>S!", STRICT,
      convert_tz, NULL},
-    {NULL},
+    {0},
 };
 
 const struct func_def func__clock[] = {
@@ -382,5 +382,5 @@ const struct func_def func__clock[] = {
     {"LOCALTIMESTAMP", NULL, "time", "LOCALTIMESTAMP", ">?", CLOCK, now_local, bind_local},
     {"CURRENT_WATERMARK", NULL, "time", "CURRENT_WATERMARK(rowtime)", "a>?", CLOCK, watermark,
      bind_watermark},
-    {NULL},
+    {0},
 };

@@ -366,7 +366,8 @@ static bool store(struct parsed *p, const struct item *item, i64 v)
         p->second = (i32)v;
         return v <= 59;
     default:
-        return item->letter == 'n' && (p->nanos = (i32)MIN(v, 999999999), true);
+        p->nanos = (i32)MIN(v, 999999999);
+        return item->letter == 'n';
     }
 }
 
