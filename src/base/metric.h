@@ -63,9 +63,9 @@ struct metric_family {
 /* For collectors. The same name must come with the same kind. At most 10,000 samples of a family
  * are kept; what is beyond is summed under the value "other" of its last label. Label values are
  * copied. */
-void metric_sample(struct metric_snapshot *snapshot, const struct metric_family *family,
+void metric_sample(struct metric_snapshot *snapshot, const struct metric_family *what,
                    const struct metric_label *labels, int label_count, double value);
-void metric_sample_histogram(struct metric_snapshot *snapshot, const struct metric_family *family,
+void metric_sample_histogram(struct metric_snapshot *snapshot, const struct metric_family *what,
                              const struct metric_label *labels, int label_count,
                              const struct metric_histogram *histogram);
 

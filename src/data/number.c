@@ -12,6 +12,7 @@ enum { DIGITS_MAX = 17 };
 /* Java's layout of digits "d1d2d3", the point after the first, and a decimal exponent. */
 static void put_java(const char *digits, int count, int exponent, struct buf *out)
 {
+    CHECK(count > 0);
     if (exponent < -3 || exponent >= 7) {
         buf_append_byte(out, (u8)digits[0]);
         buf_append_byte(out, '.');
@@ -67,7 +68,7 @@ static void put_real(double value, bool is_float, struct buf *out)
     if (put_special(value, out)) {
         return;
     }
-    char text[40], digits[24];
+    char text[40], digits[24] = "";
     shortest(fabs(value), is_float, text, sizeof text);
     int count = 0;
     const char *c = text;

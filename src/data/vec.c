@@ -225,7 +225,7 @@ static void child_append(struct vec *child, struct arena *arena, const struct va
         struct vec larger;
         vec_init(&larger, arena, child->type, at == 0 ? 16 : 2 * at, true);
         isize bytes = type_element_bytes(child->type);
-        if (at > 0 && bytes > 0) {
+        if (at > 0 && bytes > 0 && larger.values != NULL) {
             memcpy(larger.values, child->values, (size_t)(at * bytes));
         }
         for (isize i = 0; i < at; i++) {

@@ -33,6 +33,12 @@ static void row_add(struct call *c, const str *cells)
     c->out->row_count++;
 }
 
+static void row_one(struct call *c, str cell)
+{
+    CHECK(c->out->column_count == 1);
+    row_add(c, &cell);
+}
+
 static void one_column(struct call *c, const char *name)
 {
     columns_set(c, &name, 1);
@@ -172,7 +178,7 @@ static void show_tables(struct call *c, bool views_only)
             bool is_shown = (!views_only || t->def.is_view) && is_wanted(c, t->def.name);
             bool is_hidden = i == 1 && engine__table_find(lists[0], t->def.name) != NULL;
             if (is_shown && !is_hidden) {
-                row_add(c, &t->def.name);
+                row_one(c, t->def.name);
             }
         }
     }
@@ -185,7 +191,7 @@ static void show_functions(struct call *c)
     one_column(c, "function name");
     for (isize i = 0; i < count; i++) {
         if (is_wanted(c, list[i].name)) {
-            row_add(c, &list[i].name);
+            row_one(c, list[i].name);
         }
     }
 }
@@ -256,7 +262,7 @@ static err show_create(struct call *c)
     sql_format_create(&table->def, &text);
     str cell = buf_str(&text);
     one_column(c, "result");
-    row_add(c, &cell);
+    row_one(c, cell);
     buf_deinit(&text);
     return OK;
 }
@@ -291,7 +297,7 @@ static err show(struct call *c)
         one_column(c, "database name");
         name = STR(ENGINE_DATABASE);
     }
-    row_add(c, &name);
+    row_one(c, name);
     return OK;
 }
 
@@ -313,7 +319,7 @@ static err explain(struct call *c)
     str cell = buf_str(&text);
     if (e == OK) {
         one_column(c, "result");
-        row_add(c, &cell);
+        row_one(c, cell);
     }
     buf_deinit(&text);
     return e;

@@ -97,6 +97,7 @@ void eval__expr(const struct eval *ev, const struct expr *expr, const struct sel
 {
     switch (expr->kind) {
     case EXPR_COLUMN:
+        CHECK(ev->cols != NULL);
         *out = ev->cols[expr->column];
         break;
     case EXPR_LITERAL:

@@ -152,6 +152,7 @@ static bool try_now(struct http_conn *conn)
         isize left = wrote;
         while (left > 0) {
             struct http_chunk *chunk = conn->out_first;
+            CHECK(chunk != NULL);
             isize part = MIN(left, chunk->bytes - chunk->sent);
             chunk->sent += part;
             left -= part;

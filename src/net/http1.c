@@ -139,7 +139,10 @@ static int on_value(llhttp_t *parser, const char *at, size_t length)
     if (!conn->is_in_value) {
         conn->is_in_value = true;
         conn->spans[conn->span_count - 1].value_at = conn->head.len;
+    } else if ((const u8 *)at != conn->input || !conn->is_value_cut) {
+        return refuse(conn, 400); /* A folded line, which llhttp would join. */
     }
+    conn->value_end = (const u8 *)at + length;
     conn->spans[conn->span_count - 1].value_len += (isize)length;
     buf_append_bytes(&conn->head, at, (isize)length);
     return 0;
@@ -191,7 +194,7 @@ static int request_take(struct http_conn *conn, struct http_exchange *x)
                              conn->spans[i].name_at + conn->spans[i].name_len);
         str value = str_slice(head, conn->spans[i].value_at,
                               conn->spans[i].value_at + conn->spans[i].value_len);
-        if (!is_clean(value)) {
+        if (name.len == 0 || !is_clean(value)) {
             return 400;
         }
         x->fields[x->field_count++] = (struct http_field){name, str_trim(value)};
@@ -215,8 +218,11 @@ static int request_take(struct http_conn *conn, struct http_exchange *x)
         return 400;
     }
     bool has_length = (conn->parser.flags & F_CONTENT_LENGTH) != 0;
-    x->content_length = has_length ? (i64)conn->parser.content_length : is_chunked ? -1 : 0;
-    return x->content_length < -1 ? 400 : 0;
+    if (has_length && conn->parser.content_length > INT64_MAX) {
+        return 400;
+    }
+    x->content_length = is_chunked ? -1 : (i64)conn->parser.content_length;
+    return 0;
 }
 
 static int on_headers(llhttp_t *parser)
@@ -300,7 +306,7 @@ void http__h1_init(struct http_conn *conn)
 void http__h1_refuse(struct http_conn *conn, int status)
 {
     __atomic_add_fetch(&conn->loop->server->stats.bad_requests, 1, __ATOMIC_RELAXED);
-    if (conn->x != NULL && (conn->x->is_head_sent || status != 408)) {
+    if (conn->x != NULL && conn->x->is_head_sent) {
         http__conn_close(conn); /* An answer has begun: nothing sensible can follow. */
         return;
     }
@@ -338,7 +344,10 @@ static void keep(struct http_conn *conn, const u8 *data, isize bytes)
 
 static void parse(struct http_conn *conn, const u8 *data, isize bytes)
 {
+    conn->input = data;
+    conn->value_end = NULL;
     enum llhttp_errno result = llhttp_execute(&conn->parser, (const char *)data, (size_t)bytes);
+    conn->is_value_cut = conn->value_end == data + bytes;
     if (conn->is_closing) {
         return;
     }

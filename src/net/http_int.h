@@ -172,6 +172,9 @@ struct http_conn {
     } spans[HTTP_FIELDS_MAX];
     isize span_count;
     bool is_in_value, is_in_trailer;
+    const u8 *input;     /* What is being parsed. */
+    const u8 *value_end; /* Of the last value seen in it. */
+    bool is_value_cut;   /* The input before ended within a value. */
     int refuse_status; /* Of what was parsed. */
     struct buf leftover;
     bool is_paused;

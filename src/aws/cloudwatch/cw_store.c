@@ -211,7 +211,7 @@ static err put_rows(struct cw_store *store, const struct cw_datum *data, isize c
     struct buf dimensions = {0};
     err e = OK;
     for (isize i = 0; i < count && e == OK; i++) {
-        i64 series;
+        i64 series = 0;
         dimensions_encode(&data[i].series, &dimensions);
         e = series_find(store, &data[i].series, buf_str(&dimensions), &series);
         if (e == ERR_NOT_FOUND) {
@@ -323,7 +323,7 @@ err cw_store_get(struct cw_store *store, const struct cw_series_name *series,
     *out = NULL;
     *count_out = 0;
     (void)store_lock(store->db);
-    i64 id;
+    i64 id = 0;
     err e = series_find(store, series, buf_str(&dimensions), &id);
     if (e == OK) {
         e = points_select(store, id, range, arena, out, count_out);

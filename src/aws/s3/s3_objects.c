@@ -113,7 +113,7 @@ static err object_insert(struct s3_store *store, i64 bucket, const struct s3_obj
 err s3__object_replace(struct s3_store *store, i64 bucket, const struct s3_object *object,
                        const struct s3_condition *condition, struct arena *arena, str *old_out)
 {
-    struct s3_object old;
+    struct s3_object old = {0};
     err e = object_select(store, bucket, object->key, arena, &old);
     if (e != OK && e != ERR_NOT_FOUND) {
         return e;
@@ -171,7 +171,7 @@ err s3_object_put(struct s3_store *store, i64 bucket, str key, struct s3_writer 
 static err delete_rows(struct s3_store *store, void *ctx)
 {
     struct put *put = ctx;
-    struct s3_object old;
+    struct s3_object old = {0};
     err e = object_select(store, put->bucket, put->object.key, &put->arena, &old);
     if (e != OK) {
         return e == ERR_NOT_FOUND ? OK : e;
@@ -277,7 +277,7 @@ static err list_scan(struct s3_store *store, i64 bucket, struct list *list)
     bool is_strict;
     str from = list_start(list->listing, list->arena, &is_strict);
     for (;;) {
-        struct s3_object object;
+        struct s3_object object = {0};
         err e = next_object(store, bucket, from, is_strict, list->arena, &object);
         if (e == ERR_END || (e == OK && !str_starts(object.key, list->listing->prefix))) {
             return OK;

@@ -268,7 +268,7 @@ err sns_subscribe(struct sns_store *store, struct sns_scope scope, const struct 
                   struct arena *arena, struct sns_subscription *out)
 {
     (void)store_lock(store->db);
-    struct sns_topic topic;
+    struct sns_topic topic = {0};
     err e = topic_select(store, scope, target->topic, arena, &topic);
     if (e == OK) {
         e = subscription_by_target(store, scope, target, arena, out);
