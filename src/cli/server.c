@@ -3,6 +3,7 @@
 
 #include "aws/common/dispatch.h"
 #include "aws/kinesis/kinesis.h"
+#include "aws/sts/sts.h"
 #include "console/console.h"
 #include "engine/engine.h"
 #include "stream/stream.h"
@@ -11,7 +12,7 @@
 
 enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
 
-static const struct aws_service *const services[] = {&kinesis_service};
+static const struct aws_service *const services[] = {&kinesis_service, &sts_service};
 
 struct server {
     struct os *os;
