@@ -116,11 +116,11 @@ bool json__parse_double(str text, double *out)
         bare = str_slice(bare, 1, bare.len);
     }
     if (str_eq(bare, STR("NaN"))) {
-        *out = NAN;
+        *out = (double)NAN;
         return true;
     }
     if (str_eq(bare, STR("Infinity"))) {
-        *out = text.data[0] == '-' ? -INFINITY : INFINITY;
+        *out = text.data[0] == '-' ? -HUGE_VAL : HUGE_VAL;
         return true;
     }
     if (bare.len > 1 && strchr("dDfF", bare.data[bare.len - 1]) != NULL) {
