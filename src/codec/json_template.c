@@ -175,7 +175,8 @@ isize json__template_take(const struct json_template *t, struct json_cursor *c,
 /* --- learning
  * -------------------------------------------------------------------------------------------- */
 
-/* A gap that does not fit ends the layout: the members before it still compare. */
+/* A gap that does not fit, or is not UTF-8 (which is checked after the row's structure), ends the
+ * layout: the members before it still compare. */
 static void learn(struct json_rows *rows, struct json_cursor c, struct arena *arena)
 {
     struct json_template *t = &rows->layout;
@@ -191,7 +192,7 @@ static void learn(struct json_rows *rows, struct json_cursor c, struct arena *ar
            json__next_member(&c, 1, t->count == 0, &name, &value)) {
         bool is_text = value.kind == JSON_MEMBER_STRING || value.kind == JSON_MEMBER_ESCAPED;
         isize len = value.data - is_text - before;
-        if (len > JSON_TEMPLATE_GAP_MAX) {
+        if (len > JSON_TEMPLATE_GAP_MAX || !str_is_utf8(str_from(before, len))) {
             break;
         }
         struct json_gap *gap = &t->gaps[t->count++];

@@ -134,6 +134,19 @@ static void nothing_is_read_beyond_the_page(void **state)
     (void)munmap(pages, 3 * PAGE);
 }
 
+/* The first row is refused for its name; nothing may be learned of that. */
+static void bad_bytes_are_not_learned(void **state)
+{
+    (void)state;
+    str messages[] = {STR("{\"ID\":\"x\",\"Sev\xe5rity\":\"3\"}"),
+                      STR("{\"ID\":\"x\",\"Sev\xe5rity\":\"3\"}")};
+    struct buf a = {0}, b = {0};
+    assert_true(check_levels(messages, 2, &a, &b));
+    assert_int_equal(str_find(buf_str(&a), STR("0:{"), 0), -1);
+    buf_deinit(&a);
+    buf_deinit(&b);
+}
+
 static void a_layout_is_learned_and_left(void **state)
 {
     (void)state;
@@ -165,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_agree),
         cmocka_unit_test(nothing_is_read_beyond_the_page),
+        cmocka_unit_test(bad_bytes_are_not_learned),
         cmocka_unit_test(a_layout_is_learned_and_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
