@@ -169,7 +169,7 @@ static void measure(const struct type_field *fields, const str *messages, isize 
 
 int main(int argc, char **argv)
 {
-    isize count = argc > 1 ? atoi(argv[1]) : 20000;
+    isize count = argc > 1 ? (isize)strtol(argv[1], NULL, 10) : 20000;
     double seconds = argc > 2 ? strtod(argv[2], NULL) : 1;
     struct arena arena = {0};
     struct type_field fields[WANTED] = {

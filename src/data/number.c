@@ -50,16 +50,24 @@ static bool put_special(double value, struct buf *out)
     return true;
 }
 
-/* "d.ddde+x" with the fewest digits, two at least, that read back as the same number. */
+/* Prints "d.ddde+x" with this many digits behind the point; true when it reads back the same. */
+static bool print_digits(double magnitude, bool is_float, int precision, char *text,
+                         size_t capacity)
+{
+    (void)snprintf(text, capacity, "%.*e", precision, magnitude);
+    return is_float ? strtof(text, NULL) == (float)magnitude : strtod(text, NULL) == magnitude;
+}
+
+/* "d.ddde+x" with the fewest digits, two at least, and perhaps zeros behind them, that read back as
+ * the same number. Numbers that 15 digits (6 of a float) describe have them exactly, with zeros
+ * behind; those near the smallest ones are less precise and are tried one by one. */
 static void shortest(double magnitude, bool is_float, char *text, size_t capacity)
 {
-    for (int precision = 1; precision < DIGITS_MAX; precision++) {
-        (void)snprintf(text, capacity, "%.*e", precision, magnitude);
-        bool is_same =
-            is_float ? strtof(text, NULL) == (float)magnitude : strtod(text, NULL) == magnitude;
-        if (is_same) {
-            return;
-        }
+    bool is_normal = magnitude > (is_float ? 1e-36 : 1e-300);
+    int precision = !is_normal ? 1 : is_float ? 5 : 14;
+    while (!print_digits(magnitude, is_float, precision, text, capacity) &&
+           precision < DIGITS_MAX) {
+        precision++;
     }
 }
 
