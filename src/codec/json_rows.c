@@ -84,10 +84,29 @@ struct scanning {
     struct json_scan *scan;
 };
 
+/* Room for so many rows: as many as there are messages, more only for arrays of rows. */
+static void rows_reserve(struct scanning *s, isize capacity)
+{
+    struct json_scan *scan = s->scan;
+    isize row_bytes = MAX(s->rows->count, 1) * (isize)sizeof(struct json_member);
+    const u32 *message_of = scan->message_of;
+    const struct json_member *members = scan->members;
+    scan->row_capacity = MIN(MAX(capacity, 1), BATCH_ROWS_MAX);
+    scan->message_of = ARENA_ARRAY(s->arena, u32, scan->row_capacity);
+    scan->members = arena_array(s->arena, scan->row_capacity, row_bytes);
+    if (scan->row_count > 0) {
+        memcpy(scan->message_of, message_of, (size_t)scan->row_count * sizeof *message_of);
+        memcpy(scan->members, members, (size_t)(scan->row_count * row_bytes));
+    }
+}
+
 static struct json_member *row_add(struct scanning *s, isize message)
 {
     struct json_scan *scan = s->scan;
     CHECK(scan->row_count < BATCH_ROWS_MAX);
+    if (scan->row_count == scan->row_capacity) {
+        rows_reserve(s, scan->row_capacity * 2);
+    }
     struct json_member *members = scan->members + scan->row_count * s->rows->count;
     memset(members, 0, (size_t)s->rows->count * sizeof *members);
     scan->message_of[scan->row_count++] = (u32)message;
@@ -210,10 +229,8 @@ void json_rows_scan(struct json_rows *rows, const str *messages, isize count, st
                     struct json_scan *out)
 {
     *out = (struct json_scan){.messages = messages, .field_count = rows->count};
-    out->message_of = ARENA_ARRAY(arena, u32, BATCH_ROWS_MAX);
-    out->members =
-        arena_array(arena, BATCH_ROWS_MAX * MAX(rows->count, 1), (isize)sizeof(struct json_member));
     struct scanning scanning = {rows, arena, false, out};
+    rows_reserve(&scanning, count);
     while (out->message_count < count && out->row_count < BATCH_ROWS_MAX) {
         isize before = out->row_count, issues = out->issue_count;
         message_scan(&scanning, out->message_count);

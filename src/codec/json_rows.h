@@ -63,7 +63,7 @@ struct json_issue {
 };
 
 struct json_scan {
-    isize row_count;
+    isize row_count, row_capacity;
     isize message_count; /* Taken: less than given when the rows would pass BATCH_ROWS_MAX. */
     isize empty_count;   /* Messages that are empty, blank or null: no row, no issue. */
     const str *messages;

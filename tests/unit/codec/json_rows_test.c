@@ -270,6 +270,40 @@ static void depth_is_limited(void **state)
     json_rows_free(rows);
 }
 
+/* 2,048 rows from one message, then two messages that do not fit together. */
+static void arrays_fill_a_batch(void **state)
+{
+    (void)state;
+    struct type_field field = {STR("f"), type_of(TYPE_BIGINT), STR_EMPTY};
+    struct json_rows_options options = {0};
+    struct json_rows *rows = json_rows_new(&field, 1, &options);
+    for (isize count = BATCH_ROWS_MAX - 1; count <= BATCH_ROWS_MAX + 1; count++) {
+        struct buf text = {0};
+        for (isize i = 0; i < count; i++) {
+            buf_append(&text, i == 0 ? STR("[") : STR(","));
+            buf_printf(&text, "{\"f\":%d}", (int)i);
+        }
+        buf_append_byte(&text, ']');
+        str messages[] = {STR("{\"f\":-1}"), buf_str(&text), STR("{}")};
+        struct json_scan scan;
+        json_rows_scan(rows, messages, 3, &arena, &scan);
+        bool fits = count < BATCH_ROWS_MAX;
+        assert_int_equal(scan.message_count, fits ? 2 : 1);
+        assert_int_equal(scan.row_count, fits ? BATCH_ROWS_MAX : 1);
+        json_rows_scan(rows, messages + 1, 2, &arena, &scan);
+        assert_int_equal(scan.issue_count, count > BATCH_ROWS_MAX);
+        assert_int_equal(scan.row_count, count > BATCH_ROWS_MAX ? 1 : BATCH_ROWS_MAX);
+        assert_int_equal(scan.message_count, count == BATCH_ROWS_MAX ? 1 : 2);
+        struct vec col;
+        struct sel all = {NULL, scan.row_count};
+        json_rows_fill(rows, &scan, 0, &all, &arena, &col);
+        isize last = MIN(count, scan.row_count) - 1;
+        assert_true(count > BATCH_ROWS_MAX || VEC(i64, &col)[last] == last);
+        buf_deinit(&text);
+    }
+    json_rows_free(rows);
+}
+
 static void field_errors_say_where(void **state)
 {
     (void)state;
@@ -306,6 +340,7 @@ int main(void)
         cmocka_unit_test(nested_types),
         cmocka_unit_test(messages_and_rows),
         cmocka_unit_test(depth_is_limited),
+        cmocka_unit_test(arrays_fill_a_batch),
         cmocka_unit_test(field_errors_say_where),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
