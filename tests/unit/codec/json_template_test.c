@@ -13,13 +13,13 @@ enum { ROUNDS = 3000, ROWS = 24, PAGE = 4096 };
 
 static void put_row(struct buf *out, struct rng *rng, int form)
 {
-    static const char *const notes[] = {"",
-                                        "plain",
-                                        "a \\\"quoted\\\" one",
-                                        "caf\xc3\xa9",
-                                        "\\u00e9\\ud83d\\ude00",
-                                        "a long text of well over sixty-four bytes, so that more "
-                                        "than one step is needed to find it"};
+    static const char *const notes[] = {
+        "",
+        "plain",
+        "a \\\"quoted\\\" one",
+        "caf\xc3\xa9",
+        "\\u00e9\\ud83d\\ude00",
+        "a long text of well over sixty-four bytes, which no single step can span"};
     const char *note = notes[rng_below(rng, COUNT_OF(notes))];
     int a = (int)rng_below(rng, 10), b = (int)rng_below(rng, 10), c = (int)rng_below(rng, 10);
     switch (form) {
