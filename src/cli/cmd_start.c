@@ -85,7 +85,7 @@ int cmd_start(int argc, char **argv)
                   "Where data live (${XDG_STATE_HOME:-~/.local/state}/leat).", NULL, 0, false},
         [PORT] = {"port", OPTION_NUMBER, "N", "TCP port (4566; 0 = any free one).", NULL,
                   PORT_DEFAULT, false},
-        [BIND] = {"bind", OPTION_TEXT, "ADDR", "Loopback address to listen on (127.0.0.1).",
+        [BIND] = {"bind", OPTION_TEXT, "ADDR", "Address to listen on (127.0.0.1); others need keys.",
                   "127.0.0.1", 0, false},
         [DURABILITY] = {"durability", OPTION_TEXT, "MODE",
                         "commit: acknowledge after fdatasync; os; memory (commit).", "commit", 0,

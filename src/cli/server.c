@@ -22,6 +22,7 @@ struct server {
     struct aws_dispatch *dispatch;
     struct console *console;
     struct http_server *http;
+    struct aws_keys keys;
     char data_dir[PATH_BYTES];
     char endpoint[128];
     struct server_options options;
@@ -47,6 +48,32 @@ static err storage_open(struct server *server, struct diag *diag)
     return engine_open(server->os, server->streams, &server->engine, diag);
 }
 
+/* Keys come as a pair or not at all; without them only this machine may connect. */
+static err keys_read(const struct server_options *options, struct aws_keys *out, struct diag *diag)
+{
+    out->access_key = str_of(os_getenv("LEAT_ACCESS_KEY_ID"));
+    out->secret = str_of(os_getenv("LEAT_SECRET_ACCESS_KEY"));
+    bool has_key = out->access_key.len > 0, has_secret = out->secret.len > 0;
+    if (has_key != has_secret) {
+        return diag_set(diag, ERR_INVALID, "SRV003",
+                        "LEAT_ACCESS_KEY_ID and LEAT_SECRET_ACCESS_KEY go together: %s is not set",
+                        has_key ? "the secret" : "the key");
+    }
+    if (out->access_key.len > AWS_KEY_BYTES_MAX || out->secret.len > AWS_KEY_BYTES_MAX) {
+        return diag_set(diag, ERR_INVALID, "SRV004", "a key has at most %d bytes",
+                        AWS_KEY_BYTES_MAX);
+    }
+    if (!has_key && !is_loopback(options->bind)) {
+        (void)diag_set(diag, ERR_DENIED, "SRV001",
+                       "cannot bind to %s without keys: everybody there could read and write",
+                       options->bind);
+        diag_hint(diag, "set LEAT_ACCESS_KEY_ID and LEAT_SECRET_ACCESS_KEY, or bind to 127.0.0.1 "
+                        "and use ssh -L");
+        return ERR_DENIED;
+    }
+    return OK;
+}
+
 static err services_open(struct server *server, struct diag *diag)
 {
     struct aws_env env = {
@@ -57,6 +84,9 @@ static err services_open(struct server *server, struct diag *diag)
         .endpoint = server->endpoint,
     };
     TRY(aws_dispatch_open(&env, services, COUNT_OF(services), &server->dispatch, diag));
+    if (server->keys.secret.len > 0) {
+        aws_dispatch_set_keys(server->dispatch, &server->keys, !is_loopback(server->options.bind));
+    }
     struct console_env console = {
         .os = server->os,
         .log = server->log,
@@ -93,16 +123,12 @@ static err endpoint_open(struct server *server, struct diag *diag)
 
 err server_open(const struct server_options *options, struct server **out, struct diag *diag)
 {
-    if (!is_loopback(options->bind)) {
-        (void)diag_set(diag, ERR_UNSUPPORTED, "SRV001",
-                       "cannot bind to %s: only loopback addresses are served", options->bind);
-        diag_hint(diag,
-                  "signatures are not checked yet, so nobody else may reach leat; use ssh -L");
-        return ERR_UNSUPPORTED;
-    }
+    struct aws_keys keys;
+    TRY(keys_read(options, &keys, diag));
     struct server *server = NEW(struct server);
     server->os = os_real();
     server->options = *options;
+    server->keys = keys;
     str_copy_cstr(str_of(options->data_dir), server->data_dir, PATH_BYTES);
     (void)snprintf(server->endpoint, sizeof server->endpoint, "http://%s:%u", options->bind,
                    options->port);

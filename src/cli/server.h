@@ -10,7 +10,7 @@
 
 struct server_options {
     const char *data_dir;
-    const char *bind; /* Loopback only. */
+    const char *bind; /* Another than a loopback address needs keys (docs/limits.md). */
     u16 port;
     enum log_durability durability;
 };

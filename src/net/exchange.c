@@ -235,7 +235,8 @@ void http_header_at(const struct http_exchange *x, isize index, str *name_out, s
 
 str http_host(const struct http_exchange *x)
 {
-    return http_header(x, x->is_http2 ? ":authority" : "host");
+    str authority = x->is_http2 ? http_header(x, ":authority") : STR_EMPTY;
+    return authority.len > 0 ? authority : http_header(x, "host");
 }
 
 bool http_is_http2(const struct http_exchange *x)
@@ -293,7 +294,13 @@ err http_body_error(const struct http_exchange *x)
 
 void http_collect_body(struct http_exchange *x, isize bytes_max, http_fn fn, void *ctx)
 {
-    CHECK(x->body_mode == HTTP_BODY_NONE);
+    bool is_again = x->body_mode == HTTP_BODY_COLLECT && x->is_body_complete;
+    CHECK(x->body_mode == HTTP_BODY_NONE || is_again);
+    if (is_again) {
+        x->body_error = x->body.len > bytes_max ? ERR_LIMIT : OK;
+        fn(x, ctx);
+        return;
+    }
     x->body_mode = HTTP_BODY_COLLECT;
     x->body_bytes_max = bytes_max;
     x->body_fn = fn;
@@ -327,7 +334,12 @@ static void worker_main(void *ctx)
 
 void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx)
 {
-    CHECK(x->body_mode == HTTP_BODY_NONE);
+    bool is_collected = x->body_mode == HTTP_BODY_COLLECT && x->is_body_complete;
+    CHECK(x->body_mode == HTTP_BODY_NONE || is_collected);
+    if (is_collected && x->body.len > 0) {
+        x->body_first = x->body_last = chunk_of_buf(&x->body);
+        x->body_queued = x->body_first->bytes;
+    }
     x->worker_fn = fn;
     x->worker_ctx = ctx;
     x->is_worker = true;

@@ -17,6 +17,7 @@ struct stream {
     isize head_bytes;
     int refuse_status;
     isize held_bytes; /* Received, not yet given back to the window. */
+    bool is_handed;   /* The handler has it, and with it a reference. */
 };
 
 struct http2 {
@@ -55,9 +56,14 @@ static void stream_free(struct http2 *h2, struct stream *stream, bool is_gone)
     if (stream->chunk != NULL) {
         http__chunk_free(stream->chunk);
     }
+    bool is_handed = stream->is_handed;
     mem_free(stream);
-    if (x != NULL) {
-        http__exchange_detach(x, is_gone);
+    if (x == NULL) {
+        return;
+    }
+    http__exchange_detach(x, is_gone);
+    if (!is_handed) {
+        http__exchange_unref(x);
     }
 }
 
@@ -187,6 +193,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 static void request_begin(struct http_conn *conn, struct stream *stream, bool is_ended)
 {
     struct http_exchange *x = stream->x;
+    stream->is_handed = true;
     x->is_body_complete = is_ended;
     if (is_ended && x->content_length < 0) {
         x->content_length = 0;

@@ -1,7 +1,7 @@
 /*
  * aws/common/caller.h: who signed a request, from the Authorization header or the
- * query of a presigned URL. The signature itself is not checked: leat listens on
- * loopback only (docs/limits.md).
+ * query of a presigned URL. The signature itself is checked by
+ * aws/common/verify.h, when the server has keys.
  */
 #ifndef AWS_COMMON_CALLER_H
 #define AWS_COMMON_CALLER_H

@@ -20,6 +20,8 @@ struct aws_dispatch {
     isize service_count;
     struct aws_route routes[ROUTES_MAX];
     isize route_count;
+    struct aws_keys keys;
+    bool is_exposed; /* Others than this machine's users can connect. */
 };
 
 /* --- open and close
@@ -79,6 +81,15 @@ void aws_dispatch_add_routes(struct aws_dispatch *dispatch, const struct aws_rou
     }
 }
 
+void aws_dispatch_set_keys(struct aws_dispatch *dispatch, const struct aws_keys *keys,
+                           bool is_exposed)
+{
+    CHECK(keys->access_key.len > 0);
+    CHECK(keys->secret.len > 0);
+    dispatch->keys = *keys;
+    dispatch->is_exposed = is_exposed;
+}
+
 err aws_dispatch_reset(struct aws_dispatch *dispatch)
 {
     for (isize i = 0; i < dispatch->service_count; i++) {
@@ -108,17 +119,25 @@ static str host_name(str host)
     return colon < 0 || is_bracketed ? host : str_slice(host, 0, colon);
 }
 
-static bool is_local_name(str host)
+/* This machine and nothing else: a name that others can point here reaches no path of our own. */
+static bool is_own_name(str host)
 {
     static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
-    static const char *const suffixes[] = {".localhost", ".localhost.localstack.cloud",
-                                           ".amazonaws.com"};
     str name = host_name(host);
     for (isize i = 0; i < COUNT_OF(names); i++) {
         if (str_eq_nocase(name, str_of(names[i]))) {
             return true;
         }
     }
+    return false;
+}
+
+/* What SDKs and virtual hosts of S3 say. */
+static bool is_service_name(str host)
+{
+    static const char *const suffixes[] = {".localhost", ".localhost.localstack.cloud",
+                                           ".amazonaws.com"};
+    str name = host_name(host);
     for (isize i = 0; i < COUNT_OF(suffixes); i++) {
         if (str_ends(name, str_of(suffixes[i]))) {
             return true;
@@ -234,6 +253,12 @@ static enum aws_protocol protocol_of(struct http_exchange *x, bool has_target)
                                                                              : AWS_REST_XML;
 }
 
+static void run(struct aws_request *request, void *ctx)
+{
+    const struct opened *opened = ctx;
+    opened->service->handle(request);
+}
+
 static void call(struct opened *opened, struct aws_dispatch *dispatch, struct http_exchange *x,
                  const struct aws_caller *caller)
 {
@@ -249,7 +274,16 @@ static void call(struct opened *opened, struct aws_dispatch *dispatch, struct ht
         .service = opened->state,
     };
     metric_add(&opened->requests, 1);
-    opened->service->handle(request);
+    if (dispatch->keys.secret.len == 0 || !caller->is_signed) {
+        opened->service->handle(request);
+        return;
+    }
+    if (!listed(opened->service->scopes, caller->service)) {
+        refuse(x, 400, "InvalidSignatureException",
+               "Credential should be scoped to correct service.");
+        return;
+    }
+    aws_verify(dispatch->os, &dispatch->keys, request, run, opened);
 }
 
 /* Unsigned: only what a service lets the public see, which is S3's business. */
@@ -259,30 +293,64 @@ static bool is_public_s3(const struct opened *opened, struct http_exchange *x)
     return opened != NULL && is_read && http_header(x, "x-amz-target").len == 0;
 }
 
+/* Answers and returns false when the caller may not come here at all. */
+static bool may_enter(const struct aws_dispatch *dispatch, struct http_exchange *x,
+                      const struct aws_caller *caller)
+{
+    bool is_checked = caller->is_signed && dispatch->keys.secret.len > 0;
+    if (is_checked) {
+        return true; /* No page of another site can sign. */
+    }
+    if (dispatch->is_exposed && !str_eq(http_path(x), STR("/health"))) {
+        refuse(x, 403, "AccessDenied", "only signed requests are served to other machines");
+        return false;
+    }
+    if (!dispatch->is_exposed && !is_own_name(http_host(x)) && !is_service_name(http_host(x))) {
+        refuse(x, 421, "MisdirectedRequest", "this host name is not served here");
+        return false;
+    }
+    if (!caller->is_signed && is_foreign(x)) {
+        refuse(x, 403, "AccessDenied", "requests from other sites are refused");
+        return false;
+    }
+    return true;
+}
+
+/* True when a path of our own took the request. */
+static bool route_handle(const struct aws_dispatch *dispatch, struct http_exchange *x)
+{
+    bool is_known;
+    const struct aws_route *route = route_find(dispatch, x, &is_known);
+    if (!is_known) {
+        return false;
+    }
+    if (!dispatch->is_exposed && !is_own_name(http_host(x))) {
+        refuse(x, 421, "MisdirectedRequest", "this host name is not served here");
+    } else if (route == NULL) {
+        refuse(x, 405, "MethodNotAllowed", "this path does not take this method");
+    } else {
+        route->handle(x, route->ctx);
+    }
+    return true;
+}
+
 void aws_dispatch_handle(struct http_exchange *x, void *ctx)
 {
     struct aws_dispatch *dispatch = ctx;
     struct aws_caller caller;
     aws_caller_read(x, &caller);
-    if (!is_local_name(http_host(x))) {
-        refuse(x, 421, "MisdirectedRequest", "this host name is not served here");
+    if (!may_enter(dispatch, x, &caller)) {
         return;
     }
-    if (!caller.is_signed && is_foreign(x)) {
-        refuse(x, 403, "AccessDenied", "requests from other sites are refused");
+    str target = http_header(x, "x-amz-target");
+    if (!caller.is_signed && target.len > 0) {
+        refuse(x, 400, "MissingAuthenticationTokenException", "Missing Authentication Token");
         return;
     }
-    bool is_known;
-    const struct aws_route *route = caller.is_signed ? NULL : route_find(dispatch, x, &is_known);
-    if (route != NULL) {
-        route->handle(x, route->ctx);
+    if (!caller.is_signed && route_handle(dispatch, x)) {
         return;
     }
-    if (!caller.is_signed && is_known) {
-        refuse(x, 405, "MethodNotAllowed", "this path does not take this method");
-        return;
-    }
-    struct opened *opened = by_target(dispatch, http_header(x, "x-amz-target"));
+    struct opened *opened = by_target(dispatch, target);
     opened = opened != NULL ? opened : by_scope(dispatch, caller.service);
     if (caller.is_signed && opened == NULL) {
         str text = arena_printf(http_arena(x), "the service \\\"" STR_FMT "\\\" is not supported",
@@ -290,8 +358,8 @@ void aws_dispatch_handle(struct http_exchange *x, void *ctx)
         refuse(x, 501, "UnsupportedOperation", arena_cstr(http_arena(x), text));
         return;
     }
-    if (caller.is_signed || opened != NULL) {
-        call(opened, dispatch, x, &caller); /* Kinesis itself words what a missing signature is. */
+    if (caller.is_signed) {
+        call(opened, dispatch, x, &caller);
         return;
     }
     opened = by_scope(dispatch, STR("s3"));

@@ -5,7 +5,7 @@
 #ifndef AWS_COMMON_DISPATCH_H
 #define AWS_COMMON_DISPATCH_H
 
-#include "aws/common/service.h"
+#include "aws/common/verify.h"
 
 /* A path of leat's own: console, API, metrics, inspection. Unsigned, under the Host and Origin
  * rules; `handle` takes over the exchange on its loop. */
@@ -23,6 +23,10 @@ MUST_USE err aws_dispatch_open(const struct aws_env *env, const struct aws_servi
                                isize service_count, struct aws_dispatch **out, struct diag *diag);
 void aws_dispatch_add_routes(struct aws_dispatch *dispatch, const struct aws_route *routes,
                              isize count);
+/* From now on signatures are checked with these keys (borrowed). is_exposed: other machines can
+ * connect; then nothing unsigned is served but /health. Before the server starts. */
+void aws_dispatch_set_keys(struct aws_dispatch *dispatch, const struct aws_keys *keys,
+                           bool is_exposed);
 /* Closes the services; no request may be under way. */
 void aws_dispatch_close(struct aws_dispatch *dispatch);
 /* Deletes the data of every service. */

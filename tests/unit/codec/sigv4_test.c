@@ -11,6 +11,12 @@
 #define SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 #define EMPTY  "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
+/* STR() as a constant initializer. */
+#define LITERAL(text)                               \
+    {                                               \
+        (const u8 *)(text), (isize)sizeof(text) - 1 \
+    }
+
 enum { SKEW_S = 900 };
 static const i64 may_24_2013_us = 1369353600000000;
 
@@ -18,16 +24,16 @@ static struct arena arena;
 
 /* "GET Object" of the S3 reference: "Examples: Signature Calculations". */
 static const struct sigv4_field get_fields[] = {
-    {STR("Host"), STR("examplebucket.s3.amazonaws.com")},
-    {STR("Range"), STR("  bytes=0-9 ")},
-    {STR("x-amz-content-sha256"), STR(EMPTY)},
-    {STR("x-amz-date"), STR("20130524T000000Z")},
+    {LITERAL("Host"), LITERAL("examplebucket.s3.amazonaws.com")},
+    {LITERAL("Range"), LITERAL("  bytes=0-9 ")},
+    {LITERAL("x-amz-content-sha256"), LITERAL(EMPTY)},
+    {LITERAL("x-amz-date"), LITERAL("20130524T000000Z")},
 };
-static const struct sigv4_request get_object = {.method = STR("GET"),
-                                                .path = STR("/test.txt"),
+static const struct sigv4_request get_object = {.method = LITERAL("GET"),
+                                                .path = LITERAL("/test.txt"),
                                                 .fields = get_fields,
                                                 .field_count = COUNT_OF(get_fields),
-                                                .payload_hash = STR(EMPTY)};
+                                                .payload_hash = LITERAL(EMPTY)};
 static const char get_header[] =
     "AWS4-HMAC-SHA256 Credential=" KEY "/20130524/us-east-1/s3/aws4_request,"
     "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,"

@@ -1,0 +1,187 @@
+/* aws/common/verify.c: is a request signed with the server's keys? */
+#include "aws/common/verify.h"
+
+#include "codec/sigv4.h"
+
+enum { BODY_BYTES_MAX = 16 << 20, SKEW_S = 300, SKEW_S3_S = 900 };
+
+struct verifying {
+    struct os *os;
+    const struct aws_keys *keys;
+    struct aws_request *request;
+    struct sigv4_claim claim;
+    aws_verified_fn fn;
+    void *ctx;
+};
+
+/* --- answers
+ * ----------------------------------------------------------------------------------------- */
+
+struct refusal {
+    const char *json_code, *query_code, *s3_code, *message;
+    int status; /* Of XML; JSON services say 400. */
+};
+
+static const struct refusal refusals[] = {
+    [SIGV4_INCOMPLETE] = {"IncompleteSignatureException", "IncompleteSignature",
+                          "AuthorizationHeaderMalformed",
+                          "Authorization needs Credential, SignedHeaders with host and every "
+                          "x-amz- header, Signature, and X-Amz-Date of the credential's day",
+                          400},
+    [SIGV4_EXPIRED] = {"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed",
+                       "Signature expired: the time of the request is too far from the server's",
+                       403},
+    [SIGV4_UNKNOWN_KEY] = {"UnrecognizedClientException", "InvalidClientTokenId",
+                           "InvalidAccessKeyId",
+                           "The security token included in the request is "
+                           "invalid.",
+                           403},
+    [SIGV4_MISMATCH] = {"InvalidSignatureException", "SignatureDoesNotMatch",
+                        "SignatureDoesNotMatch",
+                        "The request signature we calculated does not match the signature you "
+                        "provided. Check your AWS Secret Access Key and signing method.",
+                        403},
+};
+
+static bool is_s3(const struct verifying *v)
+{
+    return str_eq(v->claim.service, STR("s3"));
+}
+
+static void answer(const struct verifying *v, const char *code, const char *message, int status)
+{
+    struct http_exchange *x = v->request->x;
+    struct arena *arena = http_arena(x);
+    str id = v->request->request_id, type = STR("text/xml"), text;
+    if (v->request->protocol == AWS_JSON_1_0 || v->request->protocol == AWS_JSON_1_1) {
+        type = STR("application/x-amz-json-1.1");
+        text = arena_printf(arena, "{\"__type\":\"%s\",\"message\":\"%s\"}", code, message);
+    } else if (is_s3(v)) {
+        text = arena_printf(arena,
+                            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code>"
+                            "<Message>%s</Message><RequestId>" STR_FMT "</RequestId></Error>",
+                            code, message, STR_ARG(id));
+    } else {
+        text = arena_printf(arena,
+                            "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s"
+                            "</Message></Error><RequestId>" STR_FMT "</RequestId></ErrorResponse>",
+                            code, message, STR_ARG(id));
+    }
+    struct http_field fields[] = {{STR("Content-Type"), type}, {STR("x-amzn-RequestId"), id}};
+    http_respond(x, status, fields, COUNT_OF(fields), text);
+}
+
+static void refuse(const struct verifying *v, enum sigv4_verdict verdict)
+{
+    const struct refusal *refusal = &refusals[verdict];
+    bool is_json = v->request->protocol == AWS_JSON_1_0 || v->request->protocol == AWS_JSON_1_1;
+    const char *code = is_json ? refusal->json_code : refusal->query_code;
+    answer(v, is_s3(v) ? refusal->s3_code : code, refusal->message,
+           is_json ? 400 : refusal->status);
+}
+
+/* --- the check
+ * --------------------------------------------------------------------------------------- */
+
+static void fields_take(struct http_exchange *x, struct sigv4_request *out)
+{
+    struct arena *arena = http_arena(x);
+    isize count = http_header_count(x), kept = 0;
+    struct sigv4_field *fields = ARENA_ARRAY(arena, struct sigv4_field, count + 1);
+    for (isize i = 0; i < count; i++) {
+        str name, value;
+        http_header_at(x, i, &name, &value);
+        if (name.data[0] != ':') {
+            fields[kept++] = (struct sigv4_field){name, value};
+        }
+    }
+    if (http_is_http2(x) && http_header(x, "host").len == 0) {
+        fields[kept++] = (struct sigv4_field){STR("host"), http_host(x)};
+    }
+    out->fields = fields;
+    out->field_count = kept;
+}
+
+static enum sigv4_verdict check(const struct verifying *v, str payload_hash)
+{
+    struct http_exchange *x = v->request->x;
+    struct sigv4_request request = {.method = http_method(x),
+                                    .path = http_path(x),
+                                    .query = http_query(x),
+                                    .payload_hash = payload_hash};
+    fields_take(x, &request);
+    return sigv4_verify(http_arena(x), &request, &v->claim, v->keys->access_key, v->keys->secret,
+                        os_wall_us(v->os), is_s3(v) ? SKEW_S3_S : SKEW_S);
+}
+
+static void finish(const struct verifying *v, str payload_hash)
+{
+    enum sigv4_verdict verdict = check(v, payload_hash);
+    if (verdict == SIGV4_VALID) {
+        v->fn(v->request, v->ctx);
+    } else {
+        refuse(v, verdict);
+    }
+}
+
+static void on_body(struct http_exchange *x, void *ctx)
+{
+    struct verifying *v = ctx;
+    if (http_body_error(x) != OK) {
+        answer(v, "RequestEntityTooLargeException", "a body whose hash is signed is at most 16 MiB",
+               413);
+        return;
+    }
+    u8 hash[SIGV4_HEX_BYTES];
+    sigv4_hash(http_body(x), hash);
+    str declared = http_header(x, "x-amz-content-sha256");
+    str actual = str_from(hash, sizeof hash);
+    if (declared.len > 0 && !str_eq(declared, actual)) {
+        answer(v, is_s3(v) ? "XAmzContentSHA256Mismatch" : "InvalidSignatureException",
+               "The provided x-amz-content-sha256 header does not match what was computed.", 400);
+        return;
+    }
+    finish(v, actual);
+}
+
+static bool claim_take(struct verifying *v)
+{
+    struct http_exchange *x = v->request->x;
+    str header = http_header(x, "authorization");
+    err in_query = sigv4_parse_query(http_arena(x), http_query(x), &v->claim);
+    if (header.len == 0) {
+        return in_query == OK;
+    }
+    if (in_query != ERR_NOT_FOUND || sigv4_parse_header(header, &v->claim) != OK) {
+        return false; /* Signed twice, or not in full. */
+    }
+    v->claim.time = http_header(x, "x-amz-date");
+    return true;
+}
+
+void aws_verify(struct os *os, const struct aws_keys *keys, struct aws_request *request,
+                aws_verified_fn fn, void *ctx)
+{
+    struct http_exchange *x = request->x;
+    struct verifying *v = ARENA_NEW(http_arena(x), struct verifying);
+    *v = (struct verifying){.os = os, .keys = keys, .request = request, .fn = fn, .ctx = ctx};
+    if (!claim_take(v)) {
+        refuse(v, SIGV4_INCOMPLETE);
+        return;
+    }
+    str declared = http_header(x, "x-amz-content-sha256");
+    bool is_unsigned = str_eq(declared, STR("UNSIGNED-PAYLOAD")) ||
+                       str_eq(declared, STR("STREAMING-UNSIGNED-PAYLOAD-TRAILER"));
+    if (str_starts(declared, STR("STREAMING-")) && !is_unsigned) {
+        answer(v, "NotImplemented",
+               "signatures of chunks are not checked yet: use UNSIGNED-PAYLOAD, "
+               "STREAMING-UNSIGNED-PAYLOAD-TRAILER, or the hash of the body",
+               501);
+        return;
+    }
+    if (is_s3(v) && (is_unsigned || v->claim.is_presigned)) {
+        finish(v, is_unsigned ? declared : STR("UNSIGNED-PAYLOAD"));
+        return;
+    }
+    http_collect_body(x, BODY_BYTES_MAX, on_body, v);
+}
