@@ -89,8 +89,8 @@ struct arena *http_arena(struct http_exchange *x);
 /* LOOP. Sends 100-continue when asked for. `fn` is called (LOOP) when the body is complete;
  * http_body then gives it. When it is larger than bytes_max, http_body_error is ERR_LIMIT and the
  * rest is not read: the answer closes the connection. A body that the client never finishes ends
- * the exchange without calling `fn`. Once complete, it may be called again, or http_run_blocking, by
- * whoever the exchange is handed on to. */
+ * the exchange without calling `fn`. Once complete, it may be called again, or http_run_blocking,
+ * by whoever the exchange is handed on to. */
 void http_collect_body(struct http_exchange *x, isize bytes_max, http_fn fn, void *ctx);
 str http_body(const struct http_exchange *x);
 err http_body_error(const struct http_exchange *x);

@@ -175,7 +175,7 @@ struct http_conn {
     const u8 *input;     /* What is being parsed. */
     const u8 *value_end; /* Of the last value seen in it. */
     bool is_value_cut;   /* The input before ended within a value. */
-    int refuse_status; /* Of what was parsed. */
+    int refuse_status;   /* Of what was parsed. */
     struct buf leftover;
     bool is_paused;
     void *http2; /* struct http2, http2.c */
