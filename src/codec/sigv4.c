@@ -150,6 +150,29 @@ static err params_split(struct arena *arena, str query, struct param *params, is
     return OK;
 }
 
+struct wanted {
+    str name;
+    str *place;
+};
+
+/* False when one of them is there twice. */
+static bool params_pick(const struct param *params, isize count, const struct wanted *wanted,
+                        isize wanted_count)
+{
+    for (isize i = 0; i < count; i++) {
+        for (isize k = 0; k < wanted_count; k++) {
+            bool is_it = str_eq(params[i].name, wanted[k].name);
+            if (is_it && wanted[k].place->data != NULL) {
+                return false;
+            }
+            if (is_it) {
+                *wanted[k].place = params[i].value;
+            }
+        }
+    }
+    return true;
+}
+
 err sigv4_parse_query(struct arena *arena, str query, struct sigv4_claim *out)
 {
     struct param *params = ARENA_ARRAY(arena, struct param, SIGV4_PARAMS_MAX);
@@ -157,10 +180,7 @@ err sigv4_parse_query(struct arena *arena, str query, struct sigv4_claim *out)
     TRY(params_split(arena, query, params, &count));
     struct sigv4_claim claim = {.is_presigned = true};
     str credential = {0}, algorithm = {0}, expires = {0};
-    const struct {
-        str name;
-        str *place;
-    } wanted[] = {
+    const struct wanted wanted[] = {
         {STR("X-Amz-Credential"), &credential},
         {STR("X-Amz-Algorithm"), &algorithm},
         {STR("X-Amz-Date"), &claim.time},
@@ -168,24 +188,14 @@ err sigv4_parse_query(struct arena *arena, str query, struct sigv4_claim *out)
         {STR("X-Amz-SignedHeaders"), &claim.signed_headers},
         {STR("X-Amz-Signature"), &claim.signature},
     };
-    isize found = 0;
-    for (isize i = 0; i < count; i++) {
-        for (isize k = 0; k < COUNT_OF(wanted); k++) {
-            if (str_eq(params[i].name, wanted[k].name)) {
-                if (wanted[k].place->data != NULL) {
-                    return ERR_SYNTAX;
-                }
-                *wanted[k].place = params[i].value;
-                found++;
-            }
-        }
-    }
+    bool is_once = params_pick(params, count, wanted, COUNT_OF(wanted));
     if (credential.data == NULL) {
         return ERR_NOT_FOUND;
     }
-    bool is_whole = found == COUNT_OF(wanted) && str_eq(algorithm, STR(ALGORITHM)) &&
+    bool is_whole = is_once && str_eq(algorithm, STR(ALGORITHM)) &&
                     str_to_i64(expires, &claim.expires_s) == OK && claim.expires_s > 0 &&
-                    claim.expires_s <= SIGV4_EXPIRES_S_MAX;
+                    claim.expires_s <= SIGV4_EXPIRES_S_MAX && claim.time.len > 0 &&
+                    claim.signed_headers.len > 0 && claim.signature.len > 0;
     if (!is_whole) {
         return ERR_SYNTAX;
     }

@@ -1,5 +1,6 @@
 """A server with keys: what is signed with them is served, nothing else, over HTTP/1.1 and HTTP/2."""
 
+import http.client
 import os
 import subprocess
 import time
@@ -97,6 +98,19 @@ def test_without_a_signature(locked):
     request = signed(locked, headers={"Authorization": None})
     assert status(request) == 400
     assert status(urllib.request.Request(locked.endpoint + "/health")) == 200
+
+
+def test_signed_twice(locked):
+    good = signed(locked).get_header("Authorization")
+    assert status(signed(locked, path="/?X-Amz-Credential=a")) == 400
+    connection = http.client.HTTPConnection("127.0.0.1", locked.port, timeout=10)
+    request = signed(locked)
+    connection.putrequest("POST", "/")
+    for name, value in [*request.header_items(), ("Authorization", good), ("Content-Length", "2")]:
+        connection.putheader(name, value)
+    connection.endheaders(b"{}")
+    assert connection.getresponse().status == 400
+    connection.close()
 
 
 def test_an_old_request_is_refused(locked, monkeypatch):

@@ -144,6 +144,17 @@ static void on_body(struct http_exchange *x, void *ctx)
     finish(v, actual);
 }
 
+static bool is_repeated(struct http_exchange *x, str wanted)
+{
+    isize found = 0;
+    for (isize i = 0; i < http_header_count(x); i++) {
+        str name, value;
+        http_header_at(x, i, &name, &value);
+        found += str_eq_nocase(name, wanted);
+    }
+    return found > 1;
+}
+
 static bool claim_take(struct verifying *v)
 {
     struct http_exchange *x = v->request->x;
@@ -151,6 +162,9 @@ static bool claim_take(struct verifying *v)
     err in_query = sigv4_parse_query(http_arena(x), http_query(x), &v->claim);
     if (header.len == 0) {
         return in_query == OK;
+    }
+    if (is_repeated(x, STR("authorization")) || is_repeated(x, STR("x-amz-date"))) {
+        return false;
     }
     if (in_query != ERR_NOT_FOUND || sigv4_parse_header(header, &v->claim) != OK) {
         return false; /* Signed twice, or not in full. */
