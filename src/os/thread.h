@@ -23,9 +23,9 @@ struct os_thread {
     pthread_t handle;
 };
 
-#define OS_MUTEX_INIT                                                                              \
-    {                                                                                              \
-        PTHREAD_MUTEX_INITIALIZER                                                                  \
+#define OS_MUTEX_INIT             \
+    {                             \
+        PTHREAD_MUTEX_INITIALIZER \
     }
 
 void os_mutex_init(struct os_mutex *mutex);

@@ -27,8 +27,8 @@ enum expr_kind {
     EXPR_FIELD,    /* Field `column` of the ROW in args[0]. */
     EXPR_ROW,      /* Constructors. */
     EXPR_ARRAY,
-    EXPR_MAP,      /* key, value alternating. */
-    EXPR_ITEM,     /* args[0][args[1]]: ARRAY (1-based) or MAP. */
+    EXPR_MAP,  /* key, value alternating. */
+    EXPR_ITEM, /* args[0][args[1]]: ARRAY (1-based) or MAP. */
 };
 
 struct expr {

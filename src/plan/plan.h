@@ -8,7 +8,8 @@
 
 #include "plan/expr.h"
 
-/* --- tables ------------------------------------------------------------------------------------ */
+/* --- tables ------------------------------------------------------------------------------------
+ */
 
 struct plan_option {
     str key, value;
@@ -33,9 +34,9 @@ struct table_def {
     bool is_view, is_temporary;
     struct table_column *columns;
     isize column_count;
-    isize watermark_column;  /* -1 = none. */
-    str watermark_text;      /* The expression as written. */
-    isize *primary_key;      /* Column positions; NOT ENFORCED. */
+    isize watermark_column; /* -1 = none. */
+    str watermark_text;     /* The expression as written. */
+    isize *primary_key;     /* Column positions; NOT ENFORCED. */
     isize primary_key_count;
     str primary_key_name;
     isize *partition_keys;
@@ -43,8 +44,8 @@ struct table_def {
     struct plan_option *options;
     isize option_count;
     str comment;
-    str view_text;           /* View: its query, expanded. */
-    str create_text;         /* The whole statement as written. */
+    str view_text;   /* View: its query, expanded. */
+    str create_text; /* The whole statement as written. */
 };
 
 /* What the binder asks of the engine's catalog. Names are resolved case-sensitively. */
@@ -64,7 +65,8 @@ struct catalog_ops {
     void *ctx;
 };
 
-/* --- relational nodes -------------------------------------------------------------------------- */
+/* --- relational nodes --------------------------------------------------------------------------
+ */
 
 enum changelog_mode { CHANGELOG_APPEND, CHANGELOG_UPSERT, CHANGELOG_RETRACT };
 
@@ -85,8 +87,8 @@ enum rel_kind {
 
 struct rel_window {
     i64 size_ms, offset_ms;
-    isize time_column;   /* Of the input. WINDOW_AGG: window_start (local time), which as any
-                            time of the window tells by floor division which window it is. */
+    isize time_column; /* Of the input. WINDOW_AGG: window_start (local time), which as any
+                          time of the window tells by floor division which window it is. */
     bool is_proctime;
 };
 
@@ -96,34 +98,34 @@ struct rel {
     isize input_count;
     struct type_field *fields; /* Output columns: name and type. */
     isize field_count;
-    isize rowtime_column;      /* Output column that carries the watermark's time; -1 = none. */
+    isize rowtime_column; /* Output column that carries the watermark's time; -1 = none. */
     enum changelog_mode mode;
-    isize *upsert_key;         /* Output columns; NULL = none. */
+    isize *upsert_key; /* Output columns; NULL = none. */
     isize upsert_key_count;
-    u64 id;                    /* Stable operator id: hash of the path in the plan. */
+    u64 id; /* Stable operator id: hash of the path in the plan. */
 
     const struct table_def *table; /* SCAN, SINK. */
     isize *scan_columns;       /* SCAN, SINK: position in table->columns of each output column. */
     const struct expr **exprs; /* PROJECT; WATERMARK (1); VALUES (rows * field_count). */
     isize expr_count;
     const struct expr *condition; /* FILTER */
-    struct rel_window window;  /* WINDOW_TVF, WINDOW_AGG. */
-    isize *group_keys;         /* WINDOW_AGG: input columns. Output: keys, aggregates, then the
-                                  window columns named in window_outputs. */
+    struct rel_window window;     /* WINDOW_TVF, WINDOW_AGG. */
+    isize *group_keys;            /* WINDOW_AGG: input columns. Output: keys, aggregates, then the
+                                     window columns named in window_outputs. */
     isize group_key_count;
     struct agg_bound *aggregates;
-    const struct expr ***aggregate_args; /* Per aggregate its arguments, over the input. */
+    const struct expr ***aggregate_args;   /* Per aggregate its arguments, over the input. */
     const struct expr **aggregate_filters; /* FILTER (WHERE ...), NULL entries = none. */
     isize aggregate_count;
-    u8 *window_outputs;        /* Each 0 = window_start, 1 = window_end, 2 = window_time. */
+    u8 *window_outputs; /* Each 0 = window_start, 1 = window_end, 2 = window_time. */
     isize window_output_count;
-    i64 limit;                 /* LIMIT */
+    i64 limit; /* LIMIT */
 };
 
 /* What INSERT INTO or SELECT became: one tree; several that share a job are a statement set. */
 struct plan {
     const struct rel *root;
-    str text;          /* The statement. */
+    str text;            /* The statement. */
     struct arena *arena; /* Owns all of it. */
 };
 

@@ -80,7 +80,7 @@ enum arg {
 struct put_entry {
     str data; /* base64 */
     str key;
-    str hash; /* Decimal; empty when not given. */
+    str hash;                         /* Decimal; empty when not given. */
     bool has_data, has_key, has_hash; /* Of a document: told apart from empty. */
 };
 

@@ -189,9 +189,8 @@ static bool take_value(struct typing *t, const struct json_value *value,
     case MEMBER_BLOB:
         return take_blob(t, value, &out->text);
     case MEMBER_STRUCT:
-        return json_kind(value) == JSON_OBJECT
-                   ? take_struct(t, value, member->members)
-                   : type_error(t, "Expected structure or null");
+        return json_kind(value) == JSON_OBJECT ? take_struct(t, value, member->members)
+                                               : type_error(t, "Expected structure or null");
     case MEMBER_STRINGS:
     case MEMBER_MAP:
         return take_strings(t, value, member->kind == MEMBER_MAP, out);
@@ -390,8 +389,8 @@ static void check_integer(struct checking *c, const struct member *m, i64 number
 static void check_struct(struct checking *c, const struct kinesis_call *call,
                          const struct member *members, const char *prefix);
 
-static void check_value(struct checking *c, const struct kinesis_call *call,
-                        const struct member *m, const char *path)
+static void check_value(struct checking *c, const struct kinesis_call *call, const struct member *m,
+                        const char *path)
 {
     const struct arg_value *value = &call->args[m->arg];
     switch (m->kind) {

@@ -26,7 +26,7 @@ struct fixture {
 };
 
 static inline err fixture_find(void *ctx, str catalog, str database, str name,
-                        const struct table_def **out)
+                               const struct table_def **out)
 {
     struct fixture *f = ctx;
     for (isize i = 0; i < f->count; i++) {

@@ -1,6 +1,7 @@
 /* The catalog: creation, change, deletion, restart; shards and routing. */
 #include "stream_fixture.h"
 
+#include "base/buf.h"
 #include "os/thread.h"
 
 struct result {

@@ -1,0 +1,122 @@
+"""Kinesis as Debian's own clients see it: aws 2.9.19 and python3-boto3 1.26.27."""
+
+import base64
+import json
+import subprocess
+import uuid
+
+import pytest
+
+AWS = "/usr/bin/aws"
+PYTHON = "/usr/bin/python3"
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/nonexistent",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_PAGER": "",
+    "LC_ALL": "C.UTF-8",
+}
+
+
+def output_of(*command):
+    try:
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def debian_boto3():
+    return output_of(PYTHON, "-c", "import boto3; print(boto3.__version__, boto3.__file__)")
+
+
+@pytest.fixture
+def aws(leat):
+    if not output_of(AWS, "--version").startswith("aws-cli/2."):
+        pytest.skip("Debian's awscli is not installed")
+
+    def run(*args, check=True):
+        command = [AWS, "--endpoint-url", leat.endpoint, "kinesis", *args]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+        if not check:
+            return done
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout else None
+
+    return run
+
+
+def test_aws_command(aws):
+    name = f"cli-{uuid.uuid4().hex[:8]}"
+    assert aws("create-stream", "--stream-name", name, "--shard-count", "2") is None
+    aws("wait", "stream-exists", "--stream-name", name)
+    assert name in aws("list-streams")["StreamNames"]
+    shards = aws("list-shards", "--stream-name", name)["Shards"]
+    assert len(shards) == 2
+    data = base64.b64encode(b"water").decode()
+    put = aws(
+        "put-record", "--stream-name", name, "--partition-key", "k", "--data", data,
+        "--explicit-hash-key", "0",
+    )
+    assert put["ShardId"] == "shardId-000000000000"
+    batch = aws(
+        "put-records", "--stream-name", name, "--records",
+        json.dumps([{"Data": data, "PartitionKey": "k", "ExplicitHashKey": "1"}] * 3),
+    )
+    assert batch["FailedRecordCount"] == 0 and len(batch["Records"]) == 3
+    iterator = aws(
+        "get-shard-iterator", "--stream-name", name, "--shard-id", put["ShardId"],
+        "--shard-iterator-type", "TRIM_HORIZON",
+    )["ShardIterator"]
+    page = aws("get-records", "--shard-iterator", iterator)
+    assert [base64.b64decode(r["Data"]) for r in page["Records"]] == [b"water"] * 4
+    assert page["MillisBehindLatest"] == 0
+    # As a shell passes on what --query printed.
+    assert len(aws("get-records", "--shard-iterator", f'"{iterator}"')["Records"]) == 4
+    aws("add-tags-to-stream", "--stream-name", name, "--tags", "team=water")
+    tags = aws("list-tags-for-stream", "--stream-name", name)["Tags"]
+    assert tags == [{"Key": "team", "Value": "water"}]
+    aws(
+        "increase-stream-retention-period", "--stream-name", name,
+        "--retention-period-hours", "48",
+    )
+    summary = aws("describe-stream-summary", "--stream-name", name)["StreamDescriptionSummary"]
+    assert summary["RetentionPeriodHours"] == 48
+    assert aws("describe-stream", "--stream-name", name)["StreamDescription"]["Shards"]
+    aws("delete-stream", "--stream-name", name)
+    failed = aws("describe-stream", "--stream-name", name, check=False)
+    assert failed.returncode == 254
+    assert "ResourceNotFoundException" in failed.stderr and name in failed.stderr
+
+
+BOTO3_SCRIPT = """
+import boto3, sys
+client = boto3.client("kinesis", endpoint_url=sys.argv[1])
+name = sys.argv[2]
+client.create_stream(StreamName=name, ShardCount=1)
+client.get_waiter("stream_exists").wait(StreamName=name)
+client.put_records(StreamName=name, Records=[{"Data": b"%d" % i, "PartitionKey": "k"} for i in range(500)])
+it = client.get_shard_iterator(StreamName=name, ShardId="shardId-000000000000",
+                               ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+page = client.get_records(ShardIterator=it)
+assert [r["Data"] for r in page["Records"]] == [b"%d" % i for i in range(500)], page
+try:
+    client.create_stream(StreamName=name, ShardCount=1)
+except client.exceptions.ResourceInUseException as e:
+    print(e.response["Error"]["Message"])
+client.delete_stream(StreamName=name)
+"""
+
+
+def test_boto3_of_debian(leat):
+    if not debian_boto3().startswith("1.26.27 /usr/lib/python3"):
+        pytest.skip("Debian's python3-boto3 1.26.27 is not installed")
+    name = f"deb-{uuid.uuid4().hex[:8]}"
+    done = subprocess.run(
+        [PYTHON, "-c", BOTO3_SCRIPT, leat.endpoint, name],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"Stream {name} under account 000000000000 already exists."
