@@ -44,8 +44,8 @@ static void doubles_as_java(void **state)
         {2.2250738585072014e-308, "2.2250738585072014E-308"},
         {1.7976931348623157e308, "1.7976931348623157E308"},
         {9007199254740992, "9.007199254740992E15"},
-        {NAN, "NaN"},
-        {-INFINITY, "-Infinity"},
+        {(double)NAN, "NaN"},
+        {-(double)INFINITY, "-Infinity"},
     };
     struct buf out = {0};
     for (isize i = 0; i < COUNT_OF(cases); i++) {
