@@ -4,15 +4,12 @@ RELEASE := build/release
 DEBUG := build/debug
 SOURCES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: all demo unit test test-all bench format check install clean
+.PHONY: all unit test test-all bench format check install clean
 
 all:
 	@tools/install-deps.sh build
 	@[ -f $(RELEASE)/build.ninja ] || meson setup $(RELEASE) >/dev/null
 	@ninja -C $(RELEASE) --quiet leat
-
-demo: all
-	@exec $(RELEASE)/leat demo
 
 unit:
 	@tools/install-deps.sh test

@@ -351,8 +351,7 @@ static err canonical(struct arena *arena, const struct sigv4_request *request,
     return OK;
 }
 
-/* --- signing
- * ----------------------------------------------------------------------------------------- */
+/* --- signing ------------------------------------------------------------------------------- */
 
 static void to_hex(const u8 bytes[SHA256_DIGEST_LENGTH], u8 out[SIGV4_HEX_BYTES])
 {
@@ -365,7 +364,7 @@ static void to_hex(const u8 bytes[SHA256_DIGEST_LENGTH], u8 out[SIGV4_HEX_BYTES]
 
 void sigv4_hash(str data, u8 hex_out[SIGV4_HEX_BYTES])
 {
-    u8 digest[SHA256_DIGEST_LENGTH];
+    u8 digest[SHA256_DIGEST_LENGTH] = {0};
     (void)SHA256(data.len > 0 ? data.data : digest, (size_t)data.len, digest);
     to_hex(digest, hex_out);
 }
