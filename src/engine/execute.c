@@ -269,7 +269,7 @@ static err show_create(struct call *c)
 
 static err show(struct call *c)
 {
-    str name = STR_EMPTY;
+    str name;
     switch (c->statement->show) {
     case SHOW_TABLES:
     case SHOW_VIEWS:
