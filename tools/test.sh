@@ -45,9 +45,9 @@ meson_group() { # GROUP BUILD SUITE
     local log=$logs/$1.log
     meson test -C "$2" --no-rebuild --suite "$3" --print-errorlogs $only >"$log" 2>&1
     local ok bad skips
-    ok=$(sed -n 's/^Ok: *//p' "$log" | tail -1)
+    ok=$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' "$log" | tail -1)
     bad=$(awk '/^(Fail|Timeout|Unexpected Pass):/ {n += $NF} END {print n + 0}' "$log")
-    skips=$(sed -n 's/^Skipped: *//p' "$log" | tail -1)
+    skips=$(sed -n 's/^Skipped: *\([0-9]*\).*/\1/p' "$log" | tail -1)
     if [ "$bad" != 0 ] || [ -z "$ok" ]; then
         grep -vE '^ *[0-9]+/[0-9]+ .* OK ' "$log" | tail -n 120
     fi
