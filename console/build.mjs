@@ -59,4 +59,6 @@ await build({
   charset: "utf8",
   logLevel: "info",
 });
-writeFileSync(out + "index.html", readFileSync(new URL("src/index.html", import.meta.url)));
+for (const file of ["index.html", "icon.svg"]) {
+  writeFileSync(out + file, readFileSync(new URL(`src/${file}`, import.meta.url)));
+}

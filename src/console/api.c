@@ -61,7 +61,7 @@ void console__put_error(struct buf *out, const struct diag *diag, str source)
     buf_deinit(&rendered);
 }
 
-static void respond_error(struct http_exchange *x, err e, const struct diag *diag)
+void console__respond_error(struct http_exchange *x, err e, const struct diag *diag)
 {
     struct buf body = {0};
     buf_append(&body, STR("{\"error\":"));
@@ -209,14 +209,14 @@ static void stop_job(struct http_exchange *x, void *ctx)
     str path = http_path(x), prefix = STR("/_leat/api/jobs/"), suffix = STR("/stop");
     if (!str_ends(path, suffix) || path.len <= prefix.len + suffix.len) {
         err e = diag_set(&diag, ERR_NOT_FOUND, "API001", "there is no such path");
-        respond_error(x, e, &diag);
+        console__respond_error(x, e, &diag);
         return;
     }
     str id = str_slice(path, prefix.len, path.len - suffix.len);
     err e = engine_job_stop(engine_of(console), id, &diag);
     if (e != OK) {
         (void)diag_set(&diag, e, "API002", "%s", err_text(e));
-        respond_error(x, e, &diag);
+        console__respond_error(x, e, &diag);
         return;
     }
     struct buf body = {0};
@@ -371,7 +371,7 @@ static void run_sql(struct http_exchange *x, void *ctx)
     }
     if (e != OK) {
         (void)diag_set(&diag, e, "API004", "the body cannot be read: %s", err_text(e));
-        respond_error(x, e, &diag);
+        console__respond_error(x, e, &diag);
         buf_deinit(&text);
         return;
     }
@@ -431,7 +431,7 @@ static void create_stream(struct http_exchange *x, void *ctx)
     if (e != OK) {
         (void)diag_set(&diag, e, "API005", "stream \"" STR_FMT "\": %s", STR_ARG(name),
                        err_text(e));
-        respond_error(x, e, &diag);
+        console__respond_error(x, e, &diag);
     } else {
         struct buf answer = {0};
         buf_append_byte(&answer, '{');
