@@ -1,6 +1,7 @@
 /* cli/server.c: opens everything bottom to top, closes it in reverse. */
 #include "cli/server.h"
 
+#include "aws/cloudwatch/cloudwatch.h"
 #include "aws/common/dispatch.h"
 #include "aws/kinesis/kinesis.h"
 #include "aws/sts/sts.h"
@@ -12,7 +13,8 @@
 
 enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
 
-static const struct aws_service *const services[] = {&kinesis_service, &sts_service};
+static const struct aws_service *const services[] = {&kinesis_service, &sts_service,
+                                                     &cloudwatch_service};
 
 struct server {
     struct os *os;

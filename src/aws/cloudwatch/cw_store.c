@@ -18,7 +18,7 @@ struct cw_store {
 static const char *const migrations[] = {
     "CREATE TABLE series(id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,"
     " region TEXT NOT NULL, namespace TEXT NOT NULL, metric TEXT NOT NULL,"
-    " dimensions BLOB NOT NULL, unit TEXT NOT NULL, last_s INTEGER NOT NULL,"
+    " dimensions BLOB NOT NULL, unit INTEGER NOT NULL, last_s INTEGER NOT NULL,"
     " UNIQUE(account, region, namespace, metric, dimensions));"
     "CREATE TABLE points(series INTEGER NOT NULL REFERENCES series(id), time_s INTEGER NOT NULL,"
     " step INTEGER NOT NULL, count REAL NOT NULL, sum REAL NOT NULL, min REAL NOT NULL,"
@@ -177,7 +177,7 @@ static err series_make(struct cw_store *store, const struct cw_datum *datum, str
         "INSERT INTO series(account, region, namespace, metric, dimensions, unit, last_s)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
     bind_name(statement, &datum->series, dimensions);
-    store_bind_text(statement, 6, datum->unit);
+    (void)sqlite3_bind_int(statement, 6, datum->unit);
     (void)sqlite3_bind_int64(statement, 7, datum->time_s);
     TRY(store_run(store->db, statement));
     return series_find(store, &datum->series, dimensions, id_out);
@@ -381,7 +381,7 @@ err cw_store_list(struct cw_store *store, const struct cw_filter *filter, struct
         series.name.region = filter->region;
         series.name.namespace = arena_copy(arena, store_text(s, 1));
         series.name.metric = arena_copy(arena, store_text(s, 2));
-        series.unit = arena_copy(arena, store_text(s, 4));
+        series.unit = sqlite3_column_int(s, 4);
         items = arena_grow(arena, items, count, (isize)sizeof *items);
         items[count++] = series;
     }

@@ -41,7 +41,7 @@ struct cw_datum {
     i64 time_s;         /* Epoch seconds. */
     bool is_per_second; /* StorageResolution 1. */
     struct cw_statistics value;
-    str unit; /* Empty = None. */
+    int unit; /* Number of the caller's. */
 };
 /* All or none, durable. ERR_LIMIT when a new series would be over CW_SERIES_MAX. */
 MUST_USE err cw_store_put(struct cw_store *store, const struct cw_datum *data, isize count);
@@ -49,6 +49,7 @@ MUST_USE err cw_store_put(struct cw_store *store, const struct cw_datum *data, i
 struct cw_point {
     i64 time_s; /* Start of the period. */
     struct cw_statistics value;
+    int unit;
 };
 struct cw_range {
     i64 from_s, to_s; /* from <= time < to */
@@ -73,7 +74,7 @@ struct cw_filter {
 struct cw_series {
     i64 id;
     struct cw_series_name name; /* Dimensions sorted by name. */
-    str unit;
+    int unit;
     i64 last_s;
 };
 /* In order of id, at most `max`. */
