@@ -493,6 +493,17 @@ bool log__commit_once(struct log *log)
     return has_work;
 }
 
+/* Lets threads that are about to submit do so first: on a shared CPU the one that woke this thread
+ * has more requests at hand, and they go into the same frame. queue_lock is held. */
+static void gather(struct log *log)
+{
+    if (log->queue != NULL && !log->is_closing) {
+        os_mutex_unlock(&log->queue_lock);
+        os_thread_yield();
+        os_mutex_lock(&log->queue_lock);
+    }
+}
+
 void log__committer_run(void *ctx)
 {
     struct log *log = ctx;
@@ -503,6 +514,7 @@ void log__committer_run(void *ctx)
         while (!is_work_waiting(log) && !(log->is_closing && log->queue == NULL)) {
             os_cond_wait(&log->queue_cond, &log->queue_lock);
         }
+        gather(log);
         bool is_over = log->queue == NULL;
         take_batches(log, &job);
         os_mutex_unlock(&log->queue_lock);

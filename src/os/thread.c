@@ -2,6 +2,7 @@
 #include "os/thread.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <time.h>
 
 enum { POOL_IDLE_MS = 10000, STACK_BYTES = 1 << 20 };
@@ -123,6 +124,11 @@ void os_thread_start(struct os_thread *thread, const char *name, void (*run)(voi
     CHECK(pthread_create(&thread->handle, &attributes, thread_main, start) == 0);
     CHECK(pthread_attr_destroy(&attributes) == 0);
     IGNORE(pthread_setname_np(thread->handle, name)); /* A name over 15 bytes is only not shown. */
+}
+
+void os_thread_yield(void)
+{
+    (void)sched_yield();
 }
 
 void os_thread_join(struct os_thread *thread)

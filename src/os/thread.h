@@ -48,6 +48,8 @@ void os_rwlock_unlock(struct os_rwlock *lock);
 /* `name` (at most 15 bytes) shows in ps -L and in traces. Aborts when no thread can be made. */
 void os_thread_start(struct os_thread *thread, const char *name, void (*run)(void *ctx), void *ctx);
 void os_thread_join(struct os_thread *thread);
+/* Other threads that are ready to run on this CPU go first. */
+void os_thread_yield(void);
 
 /* A pool that starts threads on demand, up to `threads_max`, and ends them after 10 s without
  * work. Tasks beyond that wait in a queue of `queue_max`. */
