@@ -14,6 +14,13 @@ static void counter(struct metric_snapshot *s, const char *name, const char *hel
     metric_sample(s, &family, NULL, 0, value);
 }
 
+static void histogram(struct metric_snapshot *s, const char *name, const char *help,
+                      const struct metric_histogram *values)
+{
+    struct metric_family family = {METRIC_HISTOGRAM, name, help};
+    metric_sample_histogram(s, &family, NULL, 0, values);
+}
+
 static void collect_log(struct metric_snapshot *s, void *ctx)
 {
     struct console *console = ctx;
@@ -22,9 +29,11 @@ static void collect_log(struct metric_snapshot *s, void *ctx)
     counter(s, "leat_log_records_total", "Records committed since start.", (double)stats.records);
     counter(s, "leat_log_frames_total", "Commit frames written since start.", (double)stats.frames);
     counter(s, "leat_log_bytes_total", "Bytes of frames written since start.", (double)stats.bytes);
-    counter(s, "leat_log_syncs_total", "Calls of fdatasync since start.", (double)stats.syncs);
-    counter(s, "leat_log_sync_seconds_total", "Time spent in fdatasync since start.",
-            (double)stats.sync_ns_total * 1e-9);
+    const struct log_latencies *latencies = log_get_latencies(console->env.log);
+    histogram(s, "leat_log_sync_seconds", "Time of each fdatasync.", &latencies->sync);
+    histogram(s, "leat_log_commit_seconds",
+              "From the submission of a batch until it is durable and readable.",
+              &latencies->commit);
     gauge(s, "leat_log_disk_bytes", "Bytes of segment files.", (double)stats.disk_bytes);
     gauge(s, "leat_log_live_bytes", "Bytes of segment files that are still needed.",
           (double)stats.live_bytes);
@@ -79,6 +88,8 @@ static void collect_process(struct metric_snapshot *s, void *ctx)
     }
     struct http_server_stats stats;
     http_server_get_stats(http, &stats);
+    histogram(s, "leat_http_request_seconds", "From a request's header to the start of its answer.",
+              http_server_get_times(http));
     gauge(s, "leat_http_connections", "Open connections.", (double)stats.connections_open);
     counter(s, "leat_http_connections_total", "Connections accepted.",
             (double)stats.connections_total);

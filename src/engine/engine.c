@@ -41,6 +41,14 @@ static void job_sample(struct metric_snapshot *s, const struct engine_job *job,
     metric_sample(s, &family, labels, COUNT_OF(labels), value);
 }
 
+static void job_histogram(struct metric_snapshot *s, const struct engine_job *job, const char *name,
+                          const char *help, const struct metric_histogram *histogram)
+{
+    struct metric_label labels[] = {{"job", str_of(job->id_text)}, {"name", job->name}};
+    struct metric_family family = {METRIC_HISTOGRAM, name, help};
+    metric_sample_histogram(s, &family, labels, COUNT_OF(labels), histogram);
+}
+
 static double lag_seconds(struct engine_job *job)
 {
     i64 since = __atomic_load_n(&job->behind_since_ms, __ATOMIC_RELAXED);
@@ -81,6 +89,11 @@ static void collect_job(struct metric_snapshot *s, struct engine_job *job)
                job->state == ENGINE_RUNNING ? 1 : 0);
     job_sample(s, job, METRIC_GAUGE, "leat_job_lag_seconds",
                "How long unread input has been waiting.", lag_seconds(job));
+    job_histogram(s, job, "leat_job_step_seconds", "Time that a step took, its commit included.",
+                  &job->step_times);
+    job_histogram(s, job, "leat_job_end_to_end_seconds",
+                  "From the arrival of a step's oldest record until what it wrote is readable.",
+                  &job->way_through);
     i64 watermark = __atomic_load_n(&job->watermark_ms, __ATOMIC_RELAXED);
     if (watermark != INT64_MIN) {
         job_sample(s, job, METRIC_GAUGE, "leat_job_watermark_seconds",

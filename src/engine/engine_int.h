@@ -116,6 +116,8 @@ struct engine_job {
     struct engine_counters counters;
     i64 watermark_ms;    /* Atomic. */
     i64 behind_since_ms; /* Atomic: arrival of the oldest unread frame; 0 = caught up. */
+    struct metric_histogram step_times;  /* Of each step that read something. */
+    struct metric_histogram way_through; /* Arrival of a step's oldest record to its outputs. */
 };
 
 struct engine {

@@ -36,6 +36,7 @@ struct step {
     isize issues_seen;
     isize rows_taken;
     i64 watermark_ms;
+    i64 oldest_ms; /* Arrival of the first frame that held something; 0 = none did. */
 };
 
 /* --- dead letters
@@ -426,6 +427,7 @@ static bool run_frame(struct step *s, const struct log_frame *frame)
             struct log_run run = log_frame_run(frame, r);
             if (run.channel.stream == s->source->stream_number) {
                 is_ours = true;
+                s->oldest_ms = s->oldest_ms > 0 ? s->oldest_ms : log_frame_arrival_ms(frame);
                 s->shard = run.channel.shard;
                 run_records(s, run);
             }
@@ -464,6 +466,17 @@ static void counters_add(struct engine_counters *to, const struct engine_counter
     metric_add(&to->bytes_in, from->bytes_in);
     metric_add(&to->bytes_out, from->bytes_out);
     metric_add(&to->steps, 1);
+}
+
+/* How long the step took, and how long its oldest record took to get through. */
+static void note_times(const struct step *s, u64 start_ns)
+{
+    struct engine_job *job = s->job;
+    metric_observe_ns(&job->step_times, os_mono_ns(job->engine->os) - start_ns);
+    i64 age_ms = os_wall_us(job->engine->os) / 1000 - s->oldest_ms;
+    if (s->record.output_count > 0 && age_ms >= 0) { /* Below 0: the clock was set back. */
+        metric_observe_ns(&job->way_through, (u64)age_ms * 1000000);
+    }
 }
 
 /* A full disk stalls the job; its input is kept meanwhile. */
@@ -537,6 +550,7 @@ static err read_frames(struct step *s, isize frames_max, u64 *lsn_out, bool *is_
 static err try_step(struct engine_job *job, isize frames_max, bool *moved_out, struct diag *diag)
 {
     struct step s;
+    u64 start_ns = os_mono_ns(job->engine->os);
     step_begin(&s, job, diag);
     u64 lsn = 0;
     bool is_ours = false;
@@ -550,6 +564,7 @@ static err try_step(struct engine_job *job, isize frames_max, bool *moved_out, s
         if (is_ours) {
             job->step++;
             counters_add(&job->counters, &s.counters);
+            note_times(&s, start_ns);
             __atomic_store_n(&job->watermark_ms, s.watermark_ms, __ATOMIC_RELAXED);
         }
         os_mutex_lock(&job->lock);

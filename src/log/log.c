@@ -308,6 +308,11 @@ void log_unwatch(struct log *log, int id)
     os_mutex_unlock(&log->watch_lock);
 }
 
+const struct log_latencies *log_get_latencies(const struct log *log)
+{
+    return &log->latencies;
+}
+
 void log_get_stats(struct log *log, struct log_stats *out)
 {
     *out = (struct log_stats){

@@ -29,6 +29,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/diag.h"
+#include "base/metric.h"
 #include "base/str.h"
 #include "os/os.h"
 
@@ -190,5 +191,12 @@ struct log_stats {
     bool is_full;
 };
 void log_get_stats(struct log *log, struct log_stats *out);
+
+struct log_latencies {
+    struct metric_histogram sync;   /* Of each fdatasync. */
+    struct metric_histogram commit; /* Of each batch: from its submission until it is readable. */
+};
+/* Read with relaxed atomics; lives as long as the log. */
+const struct log_latencies *log_get_latencies(const struct log *log);
 
 #endif

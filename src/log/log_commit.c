@@ -19,6 +19,7 @@ void log_submit(struct log *log, struct log_batch *batch, log_done_fn done, void
 {
     CHECK(done != NULL);
     log__batch_begin(batch, done, ctx);
+    batch->submitted_ns = os_mono_ns(log->os);
     os_mutex_lock(&log->queue_lock);
     bool is_closing = log->is_closing;
     if (!is_closing) {
@@ -366,6 +367,7 @@ static void sync_active(struct log *log)
     u64 took = os_mono_ns(log->os) - start;
     metric_add(&log->stats.syncs, 1);
     metric_add(&log->stats.sync_ns_total, took);
+    metric_observe_ns(&log->latencies.sync, took);
     if (took > metric_load(&log->stats.sync_ns_max)) {
         __atomic_store_n(&log->stats.sync_ns_max, took, __ATOMIC_RELAXED);
     }
@@ -451,6 +453,14 @@ static void publish(struct log *log, struct log_frame *frame)
     OS_FAILPOINT("log.after_publish");
 }
 
+static void note_latencies(struct log *log, const struct log_batch *batches)
+{
+    u64 now_ns = os_mono_ns(log->os);
+    for (const struct log_batch *b = batches; b != NULL; b = b->next) {
+        metric_observe_ns(&log->latencies.commit, now_ns - b->submitted_ns);
+    }
+}
+
 static void complete(struct log_batch *batches, err e)
 {
     while (batches != NULL) {
@@ -472,6 +482,7 @@ static void run_disk(struct log *log, struct log__job *job)
         }
         write_frame(log, job->frame);
         publish(log, job->frame);
+        note_latencies(log, job->batches);
     }
     complete(job->batches, OK);
     complete(job->refused, ERR_FULL);

@@ -261,6 +261,7 @@ struct log_batch {
     bool has_data; /* A record of a channel other than control. */
     u64 lsn, first_no;
     i64 arrival_ms;
+    u64 submitted_ns; /* os_mono_ns */
     struct log_batch *next;
     log_done_fn done;
     void *ctx;
@@ -355,6 +356,7 @@ struct log {
 
     struct os_thread committers[2], tidier;
     struct log_stats stats; /* Atomic counters. */
+    struct log_latencies latencies;
 };
 
 /* Opens without threads. */

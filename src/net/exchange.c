@@ -279,6 +279,14 @@ void http_on_gone(struct http_exchange *x, http_fn fn, void *ctx)
     x->gone_ctx = ctx;
 }
 
+void http_on_answered(struct http_exchange *x, http_answered_fn fn, void *ctx)
+{
+    os_mutex_lock(&x->lock);
+    x->answered_fn = fn;
+    x->answered_ctx = ctx;
+    os_mutex_unlock(&x->lock);
+}
+
 /* --- the body
  * ----------------------------------------------------------------------------------------- */
 
@@ -484,11 +492,23 @@ static void out_append(struct http_exchange *x, struct http_chunk *chunk)
     x->out_bytes += chunk->bytes;
 }
 
+/* With the lock held. */
+static void note_answer(struct http_exchange *x, int status)
+{
+    struct http_server *server = x->loop->server;
+    u64 took_ns = os_mono_ns(server->os) - x->received_ns;
+    metric_observe_ns(&server->times, took_ns);
+    if (x->answered_fn != NULL) {
+        x->answered_fn(status, took_ns, x->answered_ctx);
+    }
+}
+
 static void head_set(struct http_exchange *x, int status, const struct http_field *fields,
                      isize count, i64 length)
 {
     CHECK(!x->is_started);
     x->is_started = true;
+    note_answer(x, status);
     x->status = status;
     x->answer_length = length;
     x->answer_fields = ARENA_ARRAY(&x->arena, struct http_field, MAX(count, 1));

@@ -24,6 +24,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/diag.h"
+#include "base/metric.h"
 #include "base/str.h"
 #include "os/os.h"
 
@@ -67,6 +68,8 @@ struct http_server_stats {
     u64 connections_open, connections_total, requests, bytes_in, bytes_out, bad_requests, timeouts;
 };
 void http_server_get_stats(struct http_server *server, struct http_server_stats *out);
+/* From a request's header to the start of its answer. Relaxed atomics; lives as the server. */
+const struct metric_histogram *http_server_get_times(const struct http_server *server);
 
 /* --- the request; borrowed until the exchange ends; any thread that holds the exchange ------- */
 
@@ -135,6 +138,11 @@ void http_post(struct http_exchange *x, http_fn fn, void *ctx);
 /* LOOP. Runs fn after `ms`, unless the exchange ends before; one timer per exchange, a new call
  * replaces it. */
 void http_after(struct http_exchange *x, u32 ms, http_fn fn, void *ctx);
+
+/* Called once, when the answer begins, by the thread that answers: for figures only, it must not
+ * call back into this module. LOOP. */
+typedef void (*http_answered_fn)(int status, u64 took_ns, void *ctx);
+void http_on_answered(struct http_exchange *x, http_answered_fn fn, void *ctx);
 
 /* --- helpers ---------------------------------------------------------------------------------- */
 

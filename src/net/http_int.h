@@ -86,6 +86,8 @@ struct http_exchange {
     bool is_worker;    /* Held by a pool thread. */
     http_fn worker_fn;
     void *worker_ctx;
+    http_answered_fn answered_fn;
+    void *answered_ctx;
     /* LOOP */
     http_fn gone_fn;
     void *gone_ctx;
@@ -138,6 +140,7 @@ struct http_server {
     struct os_pool *pool;
     bool is_refusing;               /* Accepting is paused: no descriptors. */
     struct http_server_stats stats; /* Relaxed atomics. */
+    struct metric_histogram times;
 };
 
 enum http_conn_state {

@@ -300,3 +300,8 @@ void http_server_get_stats(struct http_server *server, struct http_server_stats 
         .timeouts = __atomic_load_n(&s->timeouts, __ATOMIC_RELAXED),
     };
 }
+
+const struct metric_histogram *http_server_get_times(const struct http_server *server)
+{
+    return &server->times;
+}

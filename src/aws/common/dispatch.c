@@ -3,15 +3,25 @@
 
 #include "aws/common/caller.h"
 #include "base/metric.h"
+#include "os/thread.h"
 
 #include <stdio.h>
 
-enum { SERVICES_MAX = 16, ROUTES_MAX = 96 };
+enum { SERVICES_MAX = 16, ROUTES_MAX = 96, OPERATIONS_MAX = 48, OPERATION_BYTES = 48 };
+
+/* Times of the calls of one operation. */
+struct operation {
+    char name[OPERATION_BYTES];
+    struct metric_histogram times;
+};
 
 struct opened {
     const struct aws_service *service;
     void *state;
-    u64 requests; /* Atomic. */
+    u64 requests;         /* Atomic. */
+    struct os_mutex lock; /* For adding operations. */
+    i32 operation_count;  /* Atomic; grows only, after the entry is complete. */
+    struct operation *operations[OPERATIONS_MAX];
 };
 
 struct aws_dispatch {
@@ -27,15 +37,79 @@ struct aws_dispatch {
 /* --- open and close
  * --------------------------------------------------------------------------------- */
 
+static void collect_service(struct metric_snapshot *snapshot, const struct opened *opened)
+{
+    static const struct metric_family requests = {METRIC_COUNTER, "leat_service_requests_total",
+                                                  "Requests that each AWS service took."};
+    static const struct metric_family times = {
+        METRIC_HISTOGRAM, "leat_service_request_seconds",
+        "From a request's header to the start of its answer, per operation."};
+    struct metric_label labels[] = {{"service", str_of(opened->service->name)},
+                                    {"operation", STR_EMPTY}};
+    metric_sample(snapshot, &requests, labels, 1, (double)metric_load(&opened->requests));
+    i32 count = __atomic_load_n(&opened->operation_count, __ATOMIC_ACQUIRE);
+    for (i32 i = 0; i < count; i++) {
+        labels[1].value = str_of(opened->operations[i]->name);
+        metric_sample_histogram(snapshot, &times, labels, 2, &opened->operations[i]->times);
+    }
+}
+
 static void collect(struct metric_snapshot *snapshot, void *ctx)
 {
-    static const struct metric_family family = {METRIC_COUNTER, "leat_service_requests_total",
-                                                "Requests that each AWS service took."};
     struct aws_dispatch *dispatch = ctx;
     for (isize i = 0; i < dispatch->service_count; i++) {
-        struct metric_label label = {"service", str_of(dispatch->services[i].service->name)};
-        metric_sample(snapshot, &family, &label, 1,
-                      (double)metric_load(&dispatch->services[i].requests));
+        collect_service(snapshot, &dispatch->services[i]);
+    }
+}
+
+static struct operation *operation_find(const struct opened *opened, str name)
+{
+    i32 count = __atomic_load_n(&opened->operation_count, __ATOMIC_ACQUIRE);
+    for (i32 i = 0; i < count; i++) {
+        if (str_eq(name, str_of(opened->operations[i]->name))) {
+            return opened->operations[i];
+        }
+    }
+    return NULL;
+}
+
+/* The name comes from a client: it gets an entry only when a call of it succeeded, and the last
+ * entry stands for all others. */
+static struct operation *operation_add(struct opened *opened, str name)
+{
+    os_mutex_lock(&opened->lock);
+    i32 count = opened->operation_count;
+    bool is_last = count >= OPERATIONS_MAX - 1;
+    struct operation *found = operation_find(opened, is_last ? STR("other") : name);
+    if (found == NULL) {
+        found = NEW(struct operation);
+        str_copy_cstr(is_last ? STR("other") : name, found->name, OPERATION_BYTES);
+        opened->operations[count] = found;
+        __atomic_store_n(&opened->operation_count, count + 1, __ATOMIC_RELEASE);
+    }
+    os_mutex_unlock(&opened->lock);
+    return found;
+}
+
+struct timed {
+    struct opened *opened;
+    const struct aws_request *request;
+};
+
+static void note_time(int status, u64 took_ns, void *ctx)
+{
+    const struct timed *timed = ctx;
+    str name = timed->request->operation;
+    if (name.len == 0) {
+        name = http_method(timed->request->x); /* REST: the verb says most. */
+    }
+    struct operation *operation = operation_find(timed->opened, name);
+    bool is_new = operation == NULL && status < 400 && name.len < OPERATION_BYTES;
+    if (is_new) {
+        operation = operation_add(timed->opened, name);
+    }
+    if (operation != NULL) {
+        metric_observe_ns(&operation->times, took_ns);
     }
 }
 
@@ -48,6 +122,7 @@ err aws_dispatch_open(const struct aws_env *env, const struct aws_service *const
     metric_register(collect, dispatch);
     for (isize i = 0; i < service_count; i++) {
         struct opened *opened = &dispatch->services[i];
+        os_mutex_init(&opened->lock);
         err e = services[i]->open(env, &opened->state, diag);
         if (e != OK) {
             aws_dispatch_close(dispatch);
@@ -67,7 +142,12 @@ void aws_dispatch_close(struct aws_dispatch *dispatch)
     }
     metric_unregister(collect, dispatch);
     for (isize i = dispatch->service_count - 1; i >= 0; i--) {
-        dispatch->services[i].service->close(dispatch->services[i].state);
+        struct opened *opened = &dispatch->services[i];
+        opened->service->close(opened->state);
+        for (i32 o = 0; o < opened->operation_count; o++) {
+            mem_free(opened->operations[o]);
+        }
+        os_mutex_deinit(&opened->lock);
     }
     mem_free(dispatch);
 }
@@ -274,6 +354,9 @@ static void call(struct opened *opened, struct aws_dispatch *dispatch, struct ht
         .service = opened->state,
     };
     metric_add(&opened->requests, 1);
+    struct timed *timed = ARENA_NEW(http_arena(x), struct timed);
+    *timed = (struct timed){opened, request};
+    http_on_answered(x, note_time, timed);
     if (dispatch->keys.secret.len == 0 || !caller->is_signed) {
         opened->service->handle(request);
         return;

@@ -364,6 +364,7 @@ static void parse(struct query_call *call, str body)
         return;
     }
     call->operation = json_get_text(call->input, STR("Action"));
+    call->request->operation = call->operation;
 }
 
 static void run(struct query_call *call)
