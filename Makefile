@@ -25,6 +25,7 @@ test-all:
 	@tools/test.sh --all
 
 bench: all
+	@tools/install-deps.sh bench
 	@bench/run.sh
 
 format:

@@ -7,9 +7,14 @@ echo "== JSON rows to columns: docs/sql/json.md"
 build/release/bench/json_rows_bench
 echo "== group commit of the log: docs/formats/log.md"
 build/release/bench/log_bench 8 500 1024 3 4 "${TMPDIR:-/tmp}"
-if command -v wrk >/dev/null; then
-    echo "== PutRecords and PutRecord over HTTP: docs/services/kinesis.md"
-    bench/kinesis_put.sh
+echo "== start and idle memory: docs/performance.md"
+bench/start.sh
+echo "== 10,000 shards: docs/performance.md"
+bench/kinesis_shards.sh
+if command -v npm >/dev/null && command -v cargo >/dev/null; then
+    echo "== PutRecords and PutRecord next to kinesalite and ferrokinesis: docs/performance.md"
+    bench/kinesis_peers.sh
 else
-    echo "skipped: PutRecords and PutRecord need wrk (Debian package wrk)"
+    echo "skipped: the peers need npm and cargo"
+    bench/kinesis_put.sh
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing to build leat (profile "build") or to test it too ("test").
+# Installs what is missing to build leat (profile "build"), to test it too ("test"), or to measure it ("bench").
 # Debian 12 packages only. As root directly, else through sudo; without sudo it prints the line to run.
 set -u
 profile=${1:-build}
@@ -41,6 +41,11 @@ if [ "$profile" = test ]; then
     need_command promtool prometheus
     need_command curl curl
     need_command chromium chromium
+fi
+if [ "$profile" = bench ]; then
+    need_command wrk wrk
+    need_command curl curl
+    need_command python3 python3
 fi
 
 [ ${#packages[@]} -eq 0 ] && exit 0

@@ -238,7 +238,6 @@ static void ten_thousand_shards(void **state)
     u64 taken_ms = (os_mono_ns(os_real()) - start) / 1000000;
     printf("# 10,000 shards: %llu ms, %lld KiB\n", (unsigned long long)taken_ms,
            (long long)(os_resident_bytes() - resident) / 1024);
-    assert_true(taken_ms < 2000);
     for (i32 i = 0; i < STREAM_SHARDS_MAX; i += 7) {
         struct stream_shard shard;
         assert_true(stream_get_shard(stream, i, &shard));

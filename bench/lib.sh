@@ -1,0 +1,64 @@
+# Sourced by the benches that need a server: a leat of our own on core 0 and a free port, with a new
+# data directory that goes away at exit. LEAT_BIN names another binary, TMPDIR another disk.
+leat=${LEAT_BIN:-build/release/leat}
+bench_pids=
+bench_data=$(mktemp -d)
+trap bench_end EXIT
+trap 'exit 130' INT TERM
+
+bench_end() {
+    for pid in $bench_pids; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    rm -rf "$bench_data"
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# run_server COMMAND...: in the background on core 0; its output in $bench_data/out.
+run_server() {
+    taskset -c 0 "$@" >"$bench_data/out" 2>&1 &
+    server=$!
+    bench_pids="$bench_pids $server"
+}
+
+# wait_for PORT: until something answers HTTP there.
+wait_for() {
+    until curl -s -o /dev/null "http://127.0.0.1:$1/"; do
+        kill -0 "$server" || { cat "$bench_data/out"; exit 1; }
+        sleep 0.05
+    done
+}
+
+# With no data yet. Sets port.
+start_leat() {
+    port=$(free_port)
+    rm -rf "$bench_data/leat"
+    run_server "$leat" start --data "$bench_data/leat" --port "$port"
+    wait_for "$port"
+}
+
+stop_server() {
+    kill "$server"
+    wait "$server" 2>/dev/null || true
+}
+
+# kinesis PORT OPERATION BODY
+kinesis() {
+    curl -sSf "http://127.0.0.1:$1/" -H 'Content-Type: application/x-amz-json-1.1' \
+        -H "X-Amz-Target: Kinesis_20131202.$2" -H 'X-Amz-Date: 20260101T000000Z' \
+        -H 'Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host;x-amz-date, Signature=0' \
+        -d "$3"
+}
+
+# load SCRIPT CONNECTIONS PORT SECONDS: one line of figures, from core 1.
+load() {
+    taskset -c 1 wrk -t1 -c"$2" -d"$4s" --latency -s "bench/$1.lua" "http://127.0.0.1:$3/" | tail -1
+}
+
+resident_kib() {
+    awk '/VmRSS/ {print $2}' "/proc/$server/status"
+}
