@@ -9,6 +9,8 @@ echo "== group commit of the log: docs/formats/log.md"
 build/release/bench/log_bench 8 500 1024 3 4 "${TMPDIR:-/tmp}"
 echo "== start and idle memory: docs/performance.md"
 bench/start.sh
+echo "== put to readable in stream 2: docs/performance.md"
+bench/latency.sh
 echo "== 10,000 shards: docs/performance.md"
 bench/kinesis_shards.sh
 if command -v npm >/dev/null && command -v cargo >/dev/null; then
