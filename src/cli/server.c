@@ -4,6 +4,7 @@
 #include "aws/cloudwatch/cloudwatch.h"
 #include "aws/common/dispatch.h"
 #include "aws/kinesis/kinesis.h"
+#include "aws/sns/sns.h"
 #include "aws/sts/sts.h"
 #include "console/console.h"
 #include "engine/engine.h"
@@ -14,7 +15,7 @@
 enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
 
 static const struct aws_service *const services[] = {&kinesis_service, &sts_service,
-                                                     &cloudwatch_service};
+                                                     &cloudwatch_service, &sns_service};
 
 struct server {
     struct os *os;
@@ -76,6 +77,13 @@ static err keys_read(const struct server_options *options, struct aws_keys *out,
     return OK;
 }
 
+/* NULL when it is not set, or empty. */
+static const char *setting(const char *name)
+{
+    const char *value = os_getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
 static err services_open(struct server *server, struct diag *diag)
 {
     struct aws_env env = {
@@ -84,6 +92,8 @@ static err services_open(struct server *server, struct diag *diag)
         .engine = server->engine,
         .data_dir = server->data_dir,
         .endpoint = server->endpoint,
+        .smtp_url = setting("LEAT_SMTP_URL"),
+        .mail_from = setting("LEAT_SMTP_FROM"),
     };
     TRY(aws_dispatch_open(&env, services, COUNT_OF(services), &server->dispatch, diag));
     if (server->keys.secret.len > 0) {

@@ -1,6 +1,7 @@
 /* net/client.c: outgoing HTTP by libcurl, and which addresses it may reach. */
 #include "net/client.h"
 
+#include "net/client_int.h"
 #include "os/thread.h"
 
 #include <arpa/inet.h>
@@ -120,9 +121,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
  * -----------------------------------------------------------------------------------------------
  */
 
-struct http_client *http_client_new(struct os *os)
+void net__curl_start(void)
 {
-    (void)os;
     static struct os_mutex lock = OS_MUTEX_INIT;
     static bool is_ready;
     os_mutex_lock(&lock);
@@ -131,6 +131,12 @@ struct http_client *http_client_new(struct os *os)
         is_ready = true;
     }
     os_mutex_unlock(&lock);
+}
+
+struct http_client *http_client_new(struct os *os)
+{
+    (void)os;
+    net__curl_start();
     struct http_client *client = NEW(struct http_client);
     client->curl = curl_easy_init();
     CHECK(client->curl != NULL);

@@ -130,6 +130,11 @@ err aws_dispatch_open(const struct aws_env *env, const struct aws_service *const
         }
         opened->service = services[i];
         dispatch->service_count++;
+        const struct aws_service_route *r = services[i]->routes;
+        for (; r != NULL && r->path != NULL; r++) {
+            struct aws_route route = {r->method, r->path, r->handle, opened->state};
+            aws_dispatch_add_routes(dispatch, &route, 1);
+        }
     }
     *out = dispatch;
     return OK;
@@ -369,6 +374,23 @@ static void call(struct opened *opened, struct aws_dispatch *dispatch, struct ht
     aws_verify(dispatch->os, &dispatch->keys, request, run, opened);
 }
 
+/* The service whose link in a mail this is, NULL when it is none. */
+static struct opened *by_public_action(struct aws_dispatch *dispatch, struct http_exchange *x)
+{
+    str action;
+    bool found;
+    if (!str_eq(http_method(x), STR("GET")) || !str_eq(http_path(x), STR("/")) ||
+        http_param(http_arena(x), http_query(x), STR("Action"), &action, &found) != OK || !found) {
+        return NULL;
+    }
+    for (isize i = 0; i < dispatch->service_count; i++) {
+        if (listed(dispatch->services[i].service->public_actions, action)) {
+            return &dispatch->services[i];
+        }
+    }
+    return NULL;
+}
+
 /* Unsigned: only what a service lets the public see, which is S3's business. */
 static bool is_public_s3(const struct opened *opened, struct http_exchange *x)
 {
@@ -430,10 +452,15 @@ void aws_dispatch_handle(struct http_exchange *x, void *ctx)
         refuse(x, 400, "MissingAuthenticationTokenException", "Missing Authentication Token");
         return;
     }
+    struct opened *opened = caller.is_signed ? NULL : by_public_action(dispatch, x);
+    if (opened != NULL) {
+        call(opened, dispatch, x, &caller);
+        return;
+    }
     if (!caller.is_signed && route_handle(dispatch, x)) {
         return;
     }
-    struct opened *opened = by_target(dispatch, target);
+    opened = by_target(dispatch, target);
     opened = opened != NULL ? opened : by_scope(dispatch, caller.service);
     if (caller.is_signed && opened == NULL) {
         str text = arena_printf(http_arena(x), "the service \\\"" STR_FMT "\\\" is not supported",

@@ -50,8 +50,17 @@ struct aws_env {
     const char *data_dir; /* Each service keeps its files in data_dir/NAME/. */
     const char *endpoint; /* "http://127.0.0.1:4566", for URLs in answers. */
     struct engine *engine;
+    /* Mail server for SNS, "smtp://[user:password@]host[:port]" or smtps:, and the address that it
+     * sends from; NULL: mails stay in the local inbox, and a default address. */
+    const char *smtp_url, *mail_from;
     /* Services that another part needs (sns for the cloudwatch alarm, s3 for connectors) are
      * reached through small tables in aws/common, not by including a sibling. */
+};
+
+/* A path of the service's own, as struct aws_route of dispatch.h with the service as ctx. */
+struct aws_service_route {
+    const char *method, *path;
+    void (*handle)(struct http_exchange *x, void *service);
 };
 
 struct aws_service {
@@ -66,6 +75,10 @@ struct aws_service {
     void (*handle)(struct aws_request *request);
     /* Deletes all data of the service (POST /_leat/reset). */
     MUST_USE err (*reset)(void *service);
+    const struct aws_service_route *routes; /* Ended by a NULL path; may be NULL. */
+    /* Actions that "GET /?Action=..." may call unsigned (links in mails), NULL-terminated; may be
+     * NULL. */
+    const char *const *public_actions;
 };
 
 #endif

@@ -60,17 +60,39 @@ static err inbox_trim(struct sns_store *store)
     return store_run(store->db, s);
 }
 
-err sns_mail_add(struct sns_store *store, struct sns_mail *mails, isize count)
+static err pending_count(struct sns_store *store, i64 *out)
+{
+    sqlite3_stmt *s = store_statement(store->db, "SELECT COUNT(*) FROM mails WHERE state = 1");
+    err e = ERR_IO;
+    if (store_row(store->db, s, &e)) {
+        *out = sqlite3_column_int64(s, 0);
+        e = OK;
+    }
+    (void)sqlite3_reset(s);
+    return e;
+}
+
+static err mails_insert(struct sns_store *store, const struct sns_mail_source *source)
+{
+    i64 pending = 0;
+    TRY(pending_count(store, &pending));
+    struct sns_mail mail = {0};
+    while (source->next(source->ctx, &mail)) {
+        bool is_pending = mail.state == SNS_MAIL_PENDING;
+        if (is_pending && pending++ >= SNS_PENDING_MAX) {
+            return ERR_LIMIT;
+        }
+        TRY(mail_insert(store, &mail));
+    }
+    return inbox_trim(store);
+}
+
+err sns_mail_add(struct sns_store *store, const struct sns_mail_source *source)
 {
     (void)store_lock(store->db);
     err e = store_begin(store->db);
     if (e == OK) {
-        for (isize i = 0; i < count && e == OK; i++) {
-            e = mail_insert(store, &mails[i]);
-        }
-        if (e == OK) {
-            e = inbox_trim(store);
-        }
+        e = mails_insert(store, source);
         if (e == OK) {
             e = store_commit(store->db);
         } else {

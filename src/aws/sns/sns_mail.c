@@ -2,6 +2,8 @@
 #include "aws/sns/sns_mail.h"
 
 #include "base/cal.h"
+#include "codec/base64.h"
+#include "codec/json.h"
 
 enum { ENCODED_WORD_BYTES = 45, LINE_MAX = 76, ADDRESS_MAX = 320 };
 
@@ -26,41 +28,10 @@ bool sns_mail_is_address(str text)
 /* --- the body
  * --------------------------------------------------------------------------------------- */
 
-static void append_json_text(struct buf *out, str text)
-{
-    buf_append_byte(out, '"');
-    for (isize i = 0; i < text.len; i++) {
-        u8 c = text.data[i];
-        switch (c) {
-        case '"':
-        case '\\':
-            buf_append_byte(out, '\\');
-            buf_append_byte(out, c);
-            break;
-        case '\n':
-            buf_append(out, STR("\\n"));
-            break;
-        case '\r':
-            buf_append(out, STR("\\r"));
-            break;
-        case '\t':
-            buf_append(out, STR("\\t"));
-            break;
-        default:
-            if (c < 0x20) {
-                buf_printf(out, "\\u%04x", c);
-            } else {
-                buf_append_byte(out, c);
-            }
-        }
-    }
-    buf_append_byte(out, '"');
-}
-
 static void append_member(struct buf *out, const char *name, str value)
 {
     buf_printf(out, "%s  \"%s\" : ", out->len > 2 ? ",\n" : "", name);
-    append_json_text(out, value);
+    json_write_string(out, value);
 }
 
 static void body_json(const struct sns_notice *notice, struct buf *out)
@@ -84,6 +55,10 @@ static void body_json(const struct sns_notice *notice, struct buf *out)
     }
     if (notice->unsubscribe_url.len > 0) {
         append_member(out, "UnsubscribeURL", notice->unsubscribe_url);
+    }
+    if (notice->attributes.len > 0) {
+        buf_append(out, STR(",\n  \"MessageAttributes\" : "));
+        buf_append(out, notice->attributes);
     }
     buf_append(out, STR("\n}\n"));
 }
@@ -122,21 +97,6 @@ str sns_mail_subject(const struct sns_notice *notice)
 /* --- the message
  * ------------------------------------------------------------------------------------- */
 
-static void append_base64(struct buf *out, str in)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (isize i = 0; i < in.len; i += 3) {
-        u32 bits = (u32)in.data[i] << 16;
-        bits |= i + 1 < in.len ? (u32)in.data[i + 1] << 8 : 0;
-        bits |= i + 2 < in.len ? in.data[i + 2] : 0;
-        u8 text[4] = {(u8)alphabet[bits >> 18], (u8)alphabet[(bits >> 12) & 63],
-                      i + 1 < in.len ? (u8)alphabet[(bits >> 6) & 63] : '=',
-                      i + 2 < in.len ? (u8)alphabet[bits & 63] : '='};
-        buf_append_bytes(out, text, 4);
-    }
-}
-
 static bool is_plain_header(str text)
 {
     for (isize i = 0; i < text.len; i++) {
@@ -148,24 +108,45 @@ static bool is_plain_header(str text)
 }
 
 /* RFC 2047: words of at most 45 bytes, cut between characters. */
-static void append_header_text(struct buf *out, str text)
+static void append_encoded_words(struct buf *out, str text)
 {
-    if (is_plain_header(text)) {
-        buf_append(out, text);
-        return;
-    }
     while (text.len > 0) {
         isize cut = MIN(text.len, (isize)ENCODED_WORD_BYTES);
         while (cut > 1 && cut < text.len && (text.data[cut] & 0xC0) == 0x80) {
             cut--;
         }
         buf_append(out, STR("=?UTF-8?B?"));
-        append_base64(out, str_slice(text, 0, cut));
+        base64_append(out, str_slice(text, 0, cut));
         buf_append(out, STR("?="));
         text = str_slice(text, cut, text.len);
         if (text.len > 0) {
             buf_append(out, STR("\r\n "));
         }
+    }
+}
+
+static void append_header_text(struct buf *out, str text)
+{
+    if (is_plain_header(text)) {
+        buf_append(out, text);
+    } else {
+        append_encoded_words(out, text);
+    }
+}
+
+/* A phrase before an address: words of letters and digits as they are, anything else encoded. */
+static void append_display_name(struct buf *out, str name)
+{
+    bool is_plain = name.len <= LINE_MAX - 10;
+    for (isize i = 0; i < name.len && is_plain; i++) {
+        u8 c = name.data[i];
+        u8 lower = c | 0x20;
+        is_plain = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == ' ' || c == '-';
+    }
+    if (is_plain) {
+        buf_append(out, name);
+    } else {
+        append_encoded_words(out, name);
     }
 }
 
@@ -212,8 +193,11 @@ static void append_date(struct buf *out, i64 us)
 void sns_mail_message(const struct sns_notice *notice, str sender, str recipient, str body,
                       struct buf *out)
 {
-    buf_printf(out, "From: AWS Notifications <" STR_FMT ">\r\nTo: " STR_FMT "\r\nDate: ",
-               STR_ARG(sender), STR_ARG(recipient));
+    str name = notice->display_name.len > 0 ? notice->display_name : STR("AWS Notifications");
+    buf_append(out, STR("From: "));
+    append_display_name(out, name);
+    buf_printf(out, " <" STR_FMT ">\r\nTo: " STR_FMT "\r\nDate: ", STR_ARG(sender),
+               STR_ARG(recipient));
     append_date(out, notice->at_us);
     buf_append(out, STR("\r\nSubject: "));
     append_header_text(out, sns_mail_subject(notice));

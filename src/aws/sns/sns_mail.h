@@ -19,6 +19,8 @@ struct sns_notice {
     str token;           /* Confirmation. */
     str subscribe_url;   /* Confirmation. */
     str unsubscribe_url; /* Notification. */
+    str attributes;      /* MessageAttributes as a JSON object; empty = none. */
+    str display_name;    /* Of the topic; empty = AWS's. */
 };
 
 /* Body of the mail for the protocol, without headers. */

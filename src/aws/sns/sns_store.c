@@ -4,6 +4,9 @@
 #include <stdio.h>
 
 enum { TOKEN_BYTES = 32 };
+static const i64 TOKEN_LIFE_US = (i64)SNS_TOKEN_DAYS * 86400 * 1000000;
+/* Of a subscription, on disk. */
+enum { FLAG_CONFIRMED = 1, FLAG_AUTHENTICATED = 2, FLAG_SIGNED_UNSUBSCRIBE = 4 };
 
 static const char *const migrations[] = {
     "CREATE TABLE topics(id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,"
@@ -12,7 +15,7 @@ static const char *const migrations[] = {
     "CREATE TABLE subscriptions(id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " topic INTEGER NOT NULL REFERENCES topics(id) ON DELETE CASCADE, uuid TEXT NOT NULL UNIQUE,"
     " protocol TEXT NOT NULL, endpoint TEXT NOT NULL, token TEXT NOT NULL,"
-    " confirmed INTEGER NOT NULL, created_us INTEGER NOT NULL, UNIQUE(topic, protocol, endpoint));"
+    " flags INTEGER NOT NULL, created_us INTEGER NOT NULL, UNIQUE(topic, protocol, endpoint));"
     "CREATE TABLE mails(id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL,"
     " account TEXT NOT NULL, region TEXT NOT NULL, topic_arn TEXT NOT NULL,"
     " protocol TEXT NOT NULL, sender TEXT NOT NULL, recipient TEXT NOT NULL,"
@@ -196,13 +199,14 @@ err sns_topic_list(struct sns_store *store, const struct sns_page *page, struct 
 /* --- subscriptions
  * -------------------------------------------------------------------------------------- */
 
-#define SUBSCRIPTION_SELECT                                                                   \
-    "SELECT s.id, s.uuid, t.name, s.protocol, s.endpoint, s.token, s.confirmed, s.created_us" \
-    " FROM subscriptions s JOIN topics t ON t.id = s.topic"                                   \
+#define SUBSCRIPTION_SELECT                                                               \
+    "SELECT s.id, s.uuid, t.name, s.protocol, s.endpoint, s.token, s.flags, s.created_us" \
+    " FROM subscriptions s JOIN topics t ON t.id = s.topic"                               \
     " WHERE t.account = ?1 AND t.region = ?2"
 
 static void subscription_take(sqlite3_stmt *s, struct arena *arena, struct sns_subscription *out)
 {
+    int flags = sqlite3_column_int(s, 6);
     *out = (struct sns_subscription){
         .id = sqlite3_column_int64(s, 0),
         .uuid = arena_copy(arena, store_text(s, 1)),
@@ -210,7 +214,9 @@ static void subscription_take(sqlite3_stmt *s, struct arena *arena, struct sns_s
         .protocol = arena_copy(arena, store_text(s, 3)),
         .endpoint = arena_copy(arena, store_text(s, 4)),
         .token = arena_copy(arena, store_text(s, 5)),
-        .is_confirmed = sqlite3_column_int(s, 6) != 0,
+        .is_confirmed = (flags & FLAG_CONFIRMED) != 0,
+        .is_authenticated = (flags & FLAG_AUTHENTICATED) != 0,
+        .needs_signed_unsubscribe = (flags & FLAG_SIGNED_UNSUBSCRIBE) != 0,
         .created_us = sqlite3_column_int64(s, 7),
     };
 }
@@ -253,7 +259,7 @@ static err subscription_insert(struct sns_store *store, i64 topic, const struct 
                    random[12], random[13], random[14], random[15]);
     hex_random(store->os, TOKEN_BYTES, token);
     sqlite3_stmt *s = store_statement(
-        store->db, "INSERT INTO subscriptions(topic, uuid, protocol, endpoint, token, confirmed,"
+        store->db, "INSERT INTO subscriptions(topic, uuid, protocol, endpoint, token, flags,"
                    " created_us) VALUES(?1, ?2, ?3, ?4, ?5, 0, ?6)");
     (void)sqlite3_bind_int64(s, 1, topic);
     store_bind_text(s, 2, str_of(uuid));
@@ -264,40 +270,112 @@ static err subscription_insert(struct sns_store *store, i64 topic, const struct 
     return store_run(store->db, s);
 }
 
-err sns_subscribe(struct sns_store *store, struct sns_scope scope, const struct sns_target *target,
-                  struct arena *arena, struct sns_subscription *out)
+err sns_subscription_count(struct sns_store *store, struct sns_scope scope, str topic,
+                           struct sns_subscription_counts *out)
 {
     (void)store_lock(store->db);
-    struct sns_topic topic = {0};
-    err e = topic_select(store, scope, target->topic, arena, &topic);
-    if (e == OK) {
-        e = subscription_by_target(store, scope, target, arena, out);
-        if (e == ERR_NOT_FOUND) {
-            e = subscription_insert(store, topic.id, target);
-            if (e == OK) {
-                e = subscription_by_target(store, scope, target, arena, out);
-            }
-        }
+    sqlite3_stmt *s = store_statement(
+        store->db, "SELECT COUNT(*), COALESCE(SUM(s.flags & 1), 0) FROM subscriptions s"
+                   " JOIN topics t ON t.id = s.topic"
+                   " WHERE t.account = ?1 AND t.region = ?2 AND t.name = ?3");
+    store_bind_text(s, 1, scope.account);
+    store_bind_text(s, 2, scope.region);
+    store_bind_text(s, 3, topic);
+    err e = ERR_IO;
+    if (store_row(store->db, s, &e)) {
+        out->confirmed = sqlite3_column_int64(s, 1);
+        out->pending = sqlite3_column_int64(s, 0) - out->confirmed;
+        e = OK;
     }
+    (void)sqlite3_reset(s);
     store_unlock(store->db);
     return e;
 }
 
-static err confirm_row(struct sns_store *store, struct sns_subscription *subscription)
+/* Unconfirmed ones whose token is dead make room. */
+static err expired_delete(struct sns_store *store, i64 topic)
 {
-    i64 age_us = os_wall_us(store->os) - subscription->created_us;
-    if (!subscription->is_confirmed && age_us > (i64)SNS_TOKEN_DAYS * 86400 * 1000000) {
-        return ERR_TIMEOUT;
+    sqlite3_stmt *s = store_statement(
+        store->db, "DELETE FROM subscriptions WHERE topic = ?1 AND flags = 0 AND created_us < ?2");
+    (void)sqlite3_bind_int64(s, 1, topic);
+    (void)sqlite3_bind_int64(s, 2, os_wall_us(store->os) - TOKEN_LIFE_US);
+    return store_run(store->db, s);
+}
+
+static err room_check(struct sns_store *store, i64 topic)
+{
+    sqlite3_stmt *s =
+        store_statement(store->db, "SELECT COUNT(*) FROM subscriptions WHERE topic = ?1");
+    (void)sqlite3_bind_int64(s, 1, topic);
+    err e = ERR_IO;
+    if (store_row(store->db, s, &e)) {
+        e = sqlite3_column_int64(s, 0) < SNS_TOPIC_SUBSCRIPTIONS_MAX ? OK : ERR_LIMIT;
+    }
+    (void)sqlite3_reset(s);
+    return e;
+}
+
+/* The token lives from now on. */
+static err subscription_renew(struct sns_store *store, const struct sns_subscription *subscription)
+{
+    if (subscription->is_confirmed) {
+        return OK;
     }
     sqlite3_stmt *s =
-        store_statement(store->db, "UPDATE subscriptions SET confirmed = 1 WHERE id = ?1");
+        store_statement(store->db, "UPDATE subscriptions SET created_us = ?2 WHERE id = ?1");
     (void)sqlite3_bind_int64(s, 1, subscription->id);
+    (void)sqlite3_bind_int64(s, 2, os_wall_us(store->os));
+    return store_run(store->db, s);
+}
+
+static err subscribe(struct sns_store *store, struct sns_scope scope,
+                     const struct sns_target *target, struct arena *arena,
+                     struct sns_subscription *out)
+{
+    struct sns_topic topic = {0};
+    TRY(topic_select(store, scope, target->topic, arena, &topic));
+    err e = subscription_by_target(store, scope, target, arena, out);
+    if (e != ERR_NOT_FOUND) {
+        return e == OK ? subscription_renew(store, out) : e;
+    }
+    TRY(expired_delete(store, topic.id));
+    TRY(room_check(store, topic.id));
+    TRY(subscription_insert(store, topic.id, target));
+    return subscription_by_target(store, scope, target, arena, out);
+}
+
+err sns_subscribe(struct sns_store *store, struct sns_scope scope, const struct sns_target *target,
+                  struct arena *arena, struct sns_subscription *out)
+{
+    (void)store_lock(store->db);
+    err e = subscribe(store, scope, target, arena, out);
+    store_unlock(store->db);
+    return e;
+}
+
+static err confirm_row(struct sns_store *store, const struct sns_confirmation *how,
+                       struct sns_subscription *subscription)
+{
+    if (subscription->is_confirmed) {
+        return OK;
+    }
+    if (os_wall_us(store->os) - subscription->created_us > TOKEN_LIFE_US) {
+        return ERR_TIMEOUT;
+    }
+    int flags = FLAG_CONFIRMED | (how->is_authenticated ? FLAG_AUTHENTICATED : 0) |
+                (how->needs_signed_unsubscribe ? FLAG_SIGNED_UNSUBSCRIBE : 0);
+    sqlite3_stmt *s =
+        store_statement(store->db, "UPDATE subscriptions SET flags = ?2 WHERE id = ?1");
+    (void)sqlite3_bind_int64(s, 1, subscription->id);
+    (void)sqlite3_bind_int(s, 2, flags);
     TRY(store_run(store->db, s));
     subscription->is_confirmed = true;
+    subscription->is_authenticated = how->is_authenticated;
+    subscription->needs_signed_unsubscribe = how->needs_signed_unsubscribe;
     return OK;
 }
 
-err sns_confirm(struct sns_store *store, struct sns_scope scope, str topic, str token,
+err sns_confirm(struct sns_store *store, struct sns_scope scope, const struct sns_confirmation *how,
                 struct arena *arena, struct sns_subscription *out)
 {
     (void)store_lock(store->db);
@@ -305,11 +383,11 @@ err sns_confirm(struct sns_store *store, struct sns_scope scope, str topic, str 
                                                                      " AND s.token = ?4");
     store_bind_text(s, 1, scope.account);
     store_bind_text(s, 2, scope.region);
-    store_bind_text(s, 3, topic);
-    store_bind_text(s, 4, token);
+    store_bind_text(s, 3, how->topic);
+    store_bind_text(s, 4, how->token);
     err e = subscription_one(store, s, arena, out);
     if (e == OK) {
-        e = confirm_row(store, out);
+        e = confirm_row(store, how, out);
     }
     store_unlock(store->db);
     return e;

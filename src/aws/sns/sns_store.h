@@ -14,9 +14,11 @@
 enum {
     SNS_TOPICS_MAX = 100000,
     SNS_SUBSCRIPTIONS_MAX = 100000, /* Of one account and region. */
-    SNS_INBOX_MAX = 10000,          /* Mails kept; the oldest that are done go first. */
-    SNS_ATTEMPTS_MAX = 50,
-    SNS_TOKEN_DAYS = 3, /* Life of a confirmation token. */
+    SNS_TOPIC_SUBSCRIPTIONS_MAX = 10000,
+    SNS_INBOX_MAX = 10000,    /* Mails kept; the oldest that are done go first. */
+    SNS_PENDING_MAX = 100000, /* Mails still to be sent. */
+    SNS_MAIL_DAYS = 5,        /* After so long a mail that cannot be sent is given up. */
+    SNS_TOKEN_DAYS = 3,       /* Life of a confirmation token. */
 };
 
 struct sns_store;
@@ -66,18 +68,32 @@ struct sns_subscription {
     str protocol, endpoint;
     str token; /* Of the confirmation. */
     bool is_confirmed;
-    i64 created_us;
+    bool is_authenticated;         /* It was confirmed by a signed request. */
+    bool needs_signed_unsubscribe; /* So wished at the confirmation. */
+    i64 created_us;                /* Of the subscription, or of the last wish for it. */
 };
 struct sns_target {
     str topic, protocol, endpoint;
 };
-/* The same target gives the same subscription. ERR_NOT_FOUND: no such topic. */
+/* The same target gives the same subscription; an unconfirmed one lives anew. ERR_NOT_FOUND: no
+ * such topic. ERR_LIMIT: the topic has SNS_TOPIC_SUBSCRIPTIONS_MAX. */
 MUST_USE err sns_subscribe(struct sns_store *store, struct sns_scope scope,
                            const struct sns_target *target, struct arena *arena,
                            struct sns_subscription *out);
-/* ERR_NOT_FOUND for an unknown token of this topic, ERR_TIMEOUT when it has expired. */
-MUST_USE err sns_confirm(struct sns_store *store, struct sns_scope scope, str topic, str token,
-                         struct arena *arena, struct sns_subscription *out);
+struct sns_confirmation {
+    str topic, token;
+    bool is_authenticated, needs_signed_unsubscribe;
+};
+/* ERR_NOT_FOUND for an unknown token of this topic, ERR_TIMEOUT when it has expired. A second
+ * confirmation changes nothing. */
+MUST_USE err sns_confirm(struct sns_store *store, struct sns_scope scope,
+                         const struct sns_confirmation *how, struct arena *arena,
+                         struct sns_subscription *out);
+struct sns_subscription_counts {
+    i64 pending, confirmed;
+};
+MUST_USE err sns_subscription_count(struct sns_store *store, struct sns_scope scope, str topic,
+                                    struct sns_subscription_counts *out);
 MUST_USE err sns_subscription_find(struct sns_store *store, struct sns_scope scope, str uuid,
                                    struct arena *arena, struct sns_subscription *out);
 MUST_USE err sns_unsubscribe(struct sns_store *store, struct sns_scope scope, str uuid);
@@ -93,7 +109,7 @@ enum sns_mail_state {
     SNS_MAIL_LOCAL,   /* No SMTP server is set: the inbox is where it stays. */
     SNS_MAIL_PENDING, /* To be sent at next_us. */
     SNS_MAIL_SENT,
-    SNS_MAIL_FAILED, /* Given up after SNS_ATTEMPTS_MAX. */
+    SNS_MAIL_FAILED, /* Refused for good, or given up after SNS_MAIL_DAYS. */
 };
 
 struct sns_mail {
@@ -108,8 +124,14 @@ struct sns_mail {
     i64 next_us;
     str error; /* Of the last attempt. */
 };
-/* All or none, durable. Fills id. */
-MUST_USE err sns_mail_add(struct sns_store *store, struct sns_mail *mails, isize count);
+/* Gives mails one after the other, false at the end; what a mail points to must live until the
+ * next call. */
+struct sns_mail_source {
+    bool (*next)(void *ctx, struct sns_mail *out);
+    void *ctx;
+};
+/* All or none, durable. ERR_LIMIT: SNS_PENDING_MAX mails wait already. */
+MUST_USE err sns_mail_add(struct sns_store *store, const struct sns_mail_source *source);
 struct sns_mail_page {
     str region; /* Empty = any. */
     i64 before; /* Id; 0 = from the newest. */
