@@ -4,19 +4,6 @@
 
 #include <stdio.h>
 
-static bool wants_json(const struct option *output)
-{
-    return output->text != NULL && strcmp(output->text, "json") == 0;
-}
-
-static int unknown_verb(const char *noun, const char *verbs, const char *verb)
-{
-    char hint[128];
-    (void)snprintf(hint, sizeof hint, "leat %s %s", noun, verbs);
-    print_error(hint, "leat %s has no \"%s\"", noun, verb);
-    return EXIT_USAGE;
-}
-
 /* --- jobs
  * --------------------------------------------------------------------------------------------- */
 
@@ -84,10 +71,10 @@ int cmd_job(int argc, char **argv)
     }
     const char *verb = a.count > 0 ? a.words[0] : "list";
     if (strcmp(verb, "list") == 0 && a.count <= 1) {
-        return jobs_list(NULL, wants_json(&options[OUTPUT]));
+        return jobs_list(NULL, option_is_json(&options[OUTPUT]));
     }
     if (strcmp(verb, "show") == 0 && a.count == 2) {
-        return jobs_list(a.words[1], wants_json(&options[OUTPUT]));
+        return jobs_list(a.words[1], option_is_json(&options[OUTPUT]));
     }
     if (strcmp(verb, "stop") == 0 && a.count == 2) {
         struct arena arena = {0};
@@ -170,7 +157,7 @@ int cmd_stream(int argc, char **argv)
     }
     const char *verb = a.count > 0 ? a.words[0] : "list";
     if (strcmp(verb, "list") == 0 && a.count <= 1) {
-        return streams_list(wants_json(&options[OUTPUT]));
+        return streams_list(option_is_json(&options[OUTPUT]));
     }
     if (strcmp(verb, "create") == 0 && a.count == 2) {
         return stream_create_command(a.words[1], api_region(&options[REGION]),

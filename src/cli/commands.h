@@ -8,6 +8,7 @@ int cmd_run(int argc, char **argv);
 int cmd_sql(int argc, char **argv);
 int cmd_job(int argc, char **argv);
 int cmd_stream(int argc, char **argv);
+int cmd_inbox(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_env(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -16,6 +16,7 @@ const struct command cli_commands[] = {
     {"sql", "", "Run statements: --command TEXT or --file FILE.", cmd_sql, false},
     {"job", "list|show ID|stop ID", "List, show and stop jobs.", cmd_job, false},
     {"stream", "list|create NAME", "List and create streams.", cmd_stream, false},
+    {"inbox", "[list|show ID]", "List and show the mails of SNS.", cmd_inbox, false},
     {"generate", "us-accidents", "Write synthetic rows as CSV.", cmd_generate, false},
     {"env", "", "Print what AWS clients need: eval \"$(leat env)\".", cmd_env, false},
     {"version", "", "Print the version.", cmd_version, false},

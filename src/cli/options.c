@@ -141,3 +141,16 @@ bool options_parse(const struct command *command, struct option *options, int ar
     *out = (struct arguments){words, count};
     return true;
 }
+
+bool option_is_json(const struct option *output)
+{
+    return output->text != NULL && strcmp(output->text, "json") == 0;
+}
+
+int unknown_verb(const char *noun, const char *verbs, const char *verb)
+{
+    char hint[128];
+    (void)snprintf(hint, sizeof hint, "leat %s %s", noun, verbs);
+    print_error(hint, "leat %s has no \"%s\"", noun, verb);
+    return EXIT_USAGE;
+}

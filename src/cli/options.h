@@ -56,6 +56,11 @@ enum {
 bool options_parse(const struct command *command, struct option *options, int argc, char **argv,
                    const char **words, struct arguments *out);
 
+/* Was "-o json" asked for? */
+bool option_is_json(const struct option *output);
+/* Says that leat NOUN has no such verb; returns EXIT_USAGE. */
+int unknown_verb(const char *noun, const char *verbs, const char *verb);
+
 /* "error: ..." on standard error, red on a terminal; `hint` may be NULL. */
 void print_error(const char *hint, const char *format, ...) PRINTF(2, 3);
 
