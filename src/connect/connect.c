@@ -28,6 +28,35 @@ str connect_get(const struct connect_table *table, const char *key, str otherwis
     return otherwise;
 }
 
+bool connect_is_true(const struct connect_table *table, const char *key)
+{
+    return str_eq(connect_get(table, key, STR("false")), STR("true"));
+}
+
+err connect_one_of(const struct connect_table *table, const char *key, const char *const *values,
+                   struct diag *diag)
+{
+    str value = connect_get(table, key, STR_EMPTY);
+    for (isize i = 0; value.len > 0 && values[i] != NULL; i++) {
+        if (str_eq(value, str_of(values[i]))) {
+            return OK;
+        }
+    }
+    if (value.len == 0) {
+        return OK;
+    }
+    (void)diag_set(diag, ERR_INVALID, "CON005", "Invalid value for option '%s': " STR_FMT, key,
+                   STR_ARG(value));
+    struct buf list = {0};
+    for (isize i = 0; values[i] != NULL; i++) {
+        const char *between = i == 0 ? "" : values[i + 1] == NULL ? " or " : ", ";
+        buf_printf(&list, "%s%s", between, values[i]);
+    }
+    diag_hint(diag, "it can be " STR_FMT, STR_ARG(buf_str(&list)));
+    buf_deinit(&list);
+    return ERR_INVALID;
+}
+
 static err connector_unknown(str name, struct diag *diag)
 {
     str names[COUNT_OF(connectors)];

@@ -1,7 +1,7 @@
 /*
- * connect/connect.h: what a connector tells the engine about itself: its name, its
- * WITH options, and which metadata columns it has. Options are validated here, with
- * Flink's words. One folder per connector.
+ * connect/connect.h: what a connector tells the engine about itself: its name, its WITH
+ * options, its metadata columns, and what it can be. Options are validated here, with
+ * Flink's words. One folder per connector; connect knows no plan.
  */
 #ifndef CONNECT_CONNECT_H
 #define CONNECT_CONNECT_H
@@ -27,13 +27,38 @@ struct connect_option {
     const char *doc; /* One line; "leat:" first when Flink has no such option. */
 };
 
+enum connect_role {                         /* Bits of connector.roles. */
+                    CONNECT_SOURCE_LOG = 1, /* Its rows are records of a stream of this leat. */
+                    CONNECT_SOURCE_LANDED =
+                        2, /* Rows from outside, landed in a hidden stream with position. */
+                    CONNECT_SOURCE_BOUNDED = 4, /* It ends; pinned when the job is accepted. */
+                    CONNECT_SINK_LOG =
+                        8, /* Rows become records of a stream, in the step's own frame. */
+                    CONNECT_SINK_OUTSIDE = 16, /* Delivered from the outbox. */
+};
+
+enum connect_start { CONNECT_LATEST, CONNECT_TRIM_HORIZON, CONNECT_AT_TIMESTAMP };
+enum connect_partitioner { CONNECT_PARTITION_RANDOM, CONNECT_PARTITION_FIXED };
+
+/* The stream that a table in the log is. */
+struct connect_stream {
+    str name, region; /* region empty: the session's. */
+    enum connect_start start;
+    i64 start_ms; /* CONNECT_AT_TIMESTAMP */
+    enum connect_partitioner partitioner;
+    str delimiter; /* Between partition key fields. */
+};
+
 struct connector {
     const char *name;
+    u32 roles;                            /* enum connect_role */
     const struct connect_option *options; /* Ended by a NULL key. */
     /* Values of options, beyond their names. */
     MUST_USE err (*check)(const struct connect_table *table, struct diag *diag);
     /* Type of a metadata column; NULL when there is none of that key. */
     const struct type *(*metadata)(str key);
+    /* CONNECT_SOURCE_LOG, CONNECT_SINK_LOG: reads options that connect_check has accepted. */
+    void (*stream)(const struct connect_table *table, struct connect_stream *out);
 };
 
 /* By name; NULL. */
@@ -43,5 +68,9 @@ MUST_USE err connect_check(const struct connect_table *table, const struct conne
                            struct diag *diag);
 /* Value of an option; `otherwise` when it is not given. */
 str connect_get(const struct connect_table *table, const char *key, str otherwise);
+bool connect_is_true(const struct connect_table *table, const char *key);
+/* CON005 unless the option is absent or one of `values` (ended by NULL). */
+MUST_USE err connect_one_of(const struct connect_table *table, const char *key,
+                            const char *const *values, struct diag *diag);
 
 #endif

@@ -244,18 +244,18 @@ static void job_info(struct engine_job *job, struct arena *arena, struct engine_
     out->source_count = job->source_count;
     for (isize i = 0; i < job->source_count; i++) {
         const struct engine_source *source = &job->sources[i];
-        str region = source->options.region.len > 0 ? source->options.region : job->region;
+        str region = source->place.region.len > 0 ? source->place.region : job->region;
         out->sources[i] = (struct engine_job_source){
             arena_copy(arena, source->pipe->rels[0]->table->name),
-            arena_copy(arena, source->options.stream), arena_copy(arena, region)};
+            arena_copy(arena, source->place.name), arena_copy(arena, region)};
     }
     out->sinks = ARENA_ARRAY(arena, struct engine_job_source, MAX(job->sink_count, 1));
     out->sink_count = job->sink_count;
     for (isize i = 0; i < job->sink_count; i++) {
         const struct engine_sink *sink = &job->sinks[i];
-        str region = sink->options.region.len > 0 ? sink->options.region : job->region;
+        str region = sink->place.region.len > 0 ? sink->place.region : job->region;
         out->sinks[i] = (struct engine_job_source){arena_copy(arena, sink->rel->table->name),
-                                                   arena_copy(arena, sink->options.stream),
+                                                   arena_copy(arena, sink->place.name),
                                                    arena_copy(arena, region)};
     }
 }

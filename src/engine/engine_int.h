@@ -6,7 +6,7 @@
 #include "codec/json_row_write.h"
 #include "codec/json_rows.h"
 #include "connect/connect.h"
-#include "connect/kinesis/kinesis.h"
+#include "connect/format.h"
 #include "engine/engine.h"
 #include "exec/pipe.h"
 #include "os/thread.h"
@@ -58,16 +58,22 @@ struct engine_lookup {
     isize name_count;
 };
 
+/* What an INSERT writes to. */
 struct engine_sink {
     const struct rel *rel;
-    struct kinesis_table options;
-    struct stream *stream;
+    const struct connector *connector;
+    struct connect_format format;
+    struct connect_stream place; /* CONNECT_SINK_LOG */
+    struct stream *stream;       /* CONNECT_SINK_LOG */
     struct json_row_writer *writer;
 };
 
+/* One scan of a plan. Whatever the connector, a step reads it from the log. */
 struct engine_source {
     struct pipe *pipe;
-    struct kinesis_table options;
+    const struct connector *connector;
+    struct connect_format format;
+    struct connect_stream place;
     struct stream *stream;
     u32 stream_number;
     struct json_rows *decoder;

@@ -63,37 +63,48 @@ static bool search_region(void *ctx, struct stream *stream)
     return false;
 }
 
-static err stream_open(struct engine_job *job, const struct kinesis_table *options,
+static err stream_open(struct engine_job *job, const struct connect_stream *place,
                        struct stream **out, struct diag *diag)
 {
     struct streams *streams = job->engine->streams;
-    str region = options->region.len > 0 ? options->region : job->region;
-    *out = streams_find(streams, (struct stream_id){job->account, region, options->stream});
+    str region = place->region.len > 0 ? place->region : job->region;
+    *out = streams_find(streams, (struct stream_id){job->account, region, place->name});
     if (*out != NULL) {
         return OK;
     }
-    struct region_search search = {options->stream, region, ""};
+    struct region_search search = {place->name, region, ""};
     streams_each(streams, job->account, STR_EMPTY, search_region, &search);
     (void)diag_set(diag, ERR_NOT_FOUND, "ENG031",
-                   "stream \"" STR_FMT "\" does not exist in region " STR_FMT,
-                   STR_ARG(options->stream), STR_ARG(region));
+                   "stream \"" STR_FMT "\" does not exist in region " STR_FMT, STR_ARG(place->name),
+                   STR_ARG(region));
     if (search.found[0] != '\0') {
         diag_hint(diag,
                   "there is one of that name in %s: set 'aws.region' = '%s', or make it: leat "
                   "stream create " STR_FMT " --region " STR_FMT,
-                  search.found, search.found, STR_ARG(options->stream), STR_ARG(region));
+                  search.found, search.found, STR_ARG(place->name), STR_ARG(region));
     } else {
         diag_hint(diag, "make it: leat stream create " STR_FMT " --region " STR_FMT,
-                  STR_ARG(options->stream), STR_ARG(region));
+                  STR_ARG(place->name), STR_ARG(region));
     }
     return ERR_NOT_FOUND;
 }
 
-static void table_options(struct engine_job *job, const struct table_def *table,
-                          struct kinesis_table *out)
+/* The table's connector and what its options say; ENG034 when it cannot be used so. */
+static err table_read(struct engine_job *job, const struct table_def *table, u32 roles,
+                      const struct connector **out, struct connect_format *format_out,
+                      struct connect_stream *place_out, struct diag *diag)
 {
     struct connect_table options = engine__connect_table(table, &job->arena);
-    kinesis_table_read(&options, out);
+    TRY(connect_check(&options, out, diag));
+    if (((*out)->roles & roles) == 0) {
+        return diag_set(diag, ERR_UNSUPPORTED, "ENG034",
+                        "connector '%s' can only be a %s; table " STR_FMT " is used as a %s",
+                        (*out)->name, (roles & CONNECT_SINK_LOG) != 0 ? "source" : "sink",
+                        STR_ARG(options.name), (roles & CONNECT_SINK_LOG) != 0 ? "sink" : "source");
+    }
+    connect_format_read(&options, format_out);
+    (*out)->stream(&options, place_out);
+    return OK;
 }
 
 /* Which of the scan's columns come from JSON, and which from the record itself. */
@@ -120,14 +131,15 @@ static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *d
     struct engine_source *source = &job->sources[job->source_count];
     source->pipe = pipe;
     source->watermark_ms = INT64_MIN;
-    table_options(job, pipe->rels[0]->table, &source->options);
-    TRY(stream_open(job, &source->options, &source->stream, diag));
+    TRY(table_read(job, pipe->rels[0]->table, CONNECT_SOURCE_LOG, &source->connector,
+                   &source->format, &source->place, diag));
+    TRY(stream_open(job, &source->place, &source->stream, diag));
     struct stream_info info;
     stream_get_info(source->stream, &info);
     source->stream_number = info.number;
     columns_split(job, source);
-    struct json_rows_options options = {source->options.is_iso_timestamps,
-                                        source->options.fails_on_missing_field};
+    struct json_rows_options options = {source->format.is_iso_timestamps,
+                                        source->format.fails_on_missing_field};
     source->decoder = json_rows_new(source->fields, source->field_count, &options);
     job->source_count++;
     return OK;
@@ -156,11 +168,12 @@ static err sink_open(struct engine_job *job, const struct rel *rel, struct diag 
     struct engine_sink *sink = &job->sinks[job->sink_count];
     sink->rel = rel;
     TRY(partition_types_check(rel, diag));
-    table_options(job, rel->table, &sink->options);
-    TRY(stream_open(job, &sink->options, &sink->stream, diag));
-    struct json_row_options options = {sink->options.is_iso_timestamps,
-                                       sink->options.ignores_null_fields,
-                                       sink->options.is_decimal_plain};
+    TRY(table_read(job, rel->table, CONNECT_SINK_LOG, &sink->connector, &sink->format, &sink->place,
+                   diag));
+    TRY(stream_open(job, &sink->place, &sink->stream, diag));
+    struct json_row_options options = {sink->format.is_iso_timestamps,
+                                       sink->format.ignores_null_fields,
+                                       sink->format.is_decimal_plain};
     sink->writer = json_row_writer_new(rel->fields, rel->field_count, &options);
     job->sink_count++;
     return OK;

@@ -95,23 +95,23 @@ static err time_lsn(struct engine *engine, const struct engine_source *source, i
 static err source_start(struct engine *engine, const struct engine_source *source, str from,
                         u64 *out, struct diag *diag)
 {
-    enum kinesis_start start = source->options.start;
-    i64 ms = source->options.start_ms;
+    enum connect_start start = source->place.start;
+    i64 ms = source->place.start_ms;
     if (str_eq(from, STR("latest"))) {
-        start = KINESIS_LATEST;
+        start = CONNECT_LATEST;
     } else if (str_eq(from, STR("trim-horizon"))) {
-        start = KINESIS_TRIM_HORIZON;
+        start = CONNECT_TRIM_HORIZON;
     } else if (from.len > 0) {
-        start = KINESIS_AT_TIMESTAMP;
+        start = CONNECT_AT_TIMESTAMP;
         TRY(time_parse(from, &ms, diag));
     }
     switch (start) {
-    case KINESIS_TRIM_HORIZON:
+    case CONNECT_TRIM_HORIZON:
         *out = 0;
         return OK;
-    case KINESIS_AT_TIMESTAMP:
+    case CONNECT_AT_TIMESTAMP:
         return time_lsn(engine, source, ms, out);
-    case KINESIS_LATEST:
+    case CONNECT_LATEST:
     default:
         *out = log_tip(engine->log);
         return OK;

@@ -2,6 +2,7 @@
 #include "connect/kinesis/kinesis.h"
 
 #include "base/cal.h"
+#include "connect/format.h"
 
 #include <stdio.h>
 
@@ -44,12 +45,7 @@ static const struct connect_option options[] = {
     {"sink.flush-buffer.size", false, NO_EFFECT},
     {"sink.flush-buffer.timeout", false, NO_EFFECT},
     {"sink.fail-on-error", false, NO_EFFECT},
-    {"json.timestamp-format.standard", false, "SQL (default) or ISO-8601."},
-    {"json.fail-on-missing-field", false, "A missing member is an error (false)."},
-    {"json.ignore-parse-errors", false, "A bad field is NULL, a bad message is dropped (false)."},
-    {"json.encode.decimal-as-plain-number", false, "No scientific notation (false)."},
-    {"json.encode.ignore-null-fields", false, "Members that are NULL are left out (false)."},
-    {"on-error", false, "leat: dead-letter (default), fail or null: what a bad value leads to."},
+    CONNECT_FORMAT_OPTIONS,
     {NULL, false, NULL},
 };
 
@@ -92,32 +88,9 @@ static err time_parse(str text, i64 *ms_out)
     return OK;
 }
 
-static err one_of(const struct connect_table *table, const char *key, const char *const *values,
-                  struct diag *diag)
-{
-    str value = connect_get(table, key, STR_EMPTY);
-    for (isize i = 0; value.len > 0; i++) {
-        if (values[i] == NULL) {
-            (void)diag_set(diag, ERR_INVALID, "CON005", "Invalid value for option '%s': " STR_FMT,
-                           key, STR_ARG(value));
-            diag_hint(diag, "it can be %s, %s%s%s", values[0], values[1],
-                      values[2] != NULL ? " or " : "", values[2] != NULL ? values[2] : "");
-            return ERR_INVALID;
-        }
-        if (str_eq(value, str_of(values[i]))) {
-            return OK;
-        }
-    }
-    return OK;
-}
-
 static err check(const struct connect_table *table, struct diag *diag)
 {
     static const char *const positions[] = {"LATEST", "TRIM_HORIZON", "AT_TIMESTAMP", NULL};
-    static const char *const formats[] = {"json", "json", NULL};
-    static const char *const standards[] = {"SQL", "ISO-8601", NULL};
-    static const char *const booleans[] = {"true", "false", NULL};
-    static const char *const errors[] = {"dead-letter", "fail", "null", NULL};
     static const char *const partitioners[] = {"random", "fixed", NULL};
     if (connect_get(table, "aws.endpoint", STR_EMPTY).len > 0) {
         return diag_set(diag, ERR_UNSUPPORTED, "CON006",
@@ -128,22 +101,10 @@ static err check(const struct connect_table *table, struct diag *diag)
                         "One or more required options are missing.\n\nMissing required options "
                         "are:\n\nstream");
     }
-    TRY(one_of(table, "scan.stream.initpos", positions, diag));
-    TRY(one_of(table, "source.init.position", positions, diag));
-    TRY(one_of(table, "format", formats, diag));
-    TRY(one_of(table, "json.timestamp-format.standard", standards, diag));
-    TRY(one_of(table, "on-error", errors, diag));
-    TRY(one_of(table, "sink.partitioner", partitioners, diag));
-    TRY(one_of(table, "json.fail-on-missing-field", booleans, diag));
-    TRY(one_of(table, "json.ignore-parse-errors", booleans, diag));
-    TRY(one_of(table, "json.encode.decimal-as-plain-number", booleans, diag));
-    TRY(one_of(table, "json.encode.ignore-null-fields", booleans, diag));
-    str missing = connect_get(table, "json.fail-on-missing-field", STR("false"));
-    str ignored = connect_get(table, "json.ignore-parse-errors", STR("false"));
-    if (str_eq(missing, STR("true")) && str_eq(ignored, STR("true"))) {
-        return diag_set(diag, ERR_INVALID, "CON007",
-                        "fail-on-missing-field and ignore-parse-errors shouldn't both be true.");
-    }
+    TRY(connect_one_of(table, "scan.stream.initpos", positions, diag));
+    TRY(connect_one_of(table, "source.init.position", positions, diag));
+    TRY(connect_one_of(table, "sink.partitioner", partitioners, diag));
+    TRY(connect_format_check(table, diag));
     str time = first_of(table, "scan.stream.initpos-timestamp", "source.init.timestamp");
     str position = first_of(table, "scan.stream.initpos", "source.init.position");
     i64 ms;
@@ -168,52 +129,43 @@ static const struct type *metadata(str key)
     return is_text ? &text : NULL;
 }
 
-const struct connector connect_kinesis = {
-    .name = "kinesis", .options = options, .check = check, .metadata = metadata};
-
-static bool is_true(const struct connect_table *table, const char *key)
-{
-    return str_eq(connect_get(table, key, STR("false")), STR("true"));
-}
-
 /* "arn:aws:kinesis:REGION:ACCOUNT:stream/NAME" */
-static void arn_read(str arn, struct kinesis_table *out)
+static void arn_read(str arn, struct connect_stream *out)
 {
     for (int i = 0; i < 3; i++) {
         (void)str_split(&arn, ':', NULL);
     }
     out->region = str_split(&arn, ':', NULL);
     isize slash = str_rfind_byte(arn, '/');
-    out->stream = str_slice(arn, slash + 1, arn.len);
+    out->name = str_slice(arn, slash + 1, arn.len);
 }
 
-void kinesis_table_read(const struct connect_table *table, struct kinesis_table *out)
+static void stream_read(const struct connect_table *table, struct connect_stream *out)
 {
-    *out = (struct kinesis_table){.stream = connect_get(table, "stream", STR_EMPTY)};
-    if (out->stream.len == 0) {
+    *out = (struct connect_stream){.name = connect_get(table, "stream", STR_EMPTY)};
+    if (out->name.len == 0) {
         arn_read(connect_get(table, "stream.arn", STR_EMPTY), out);
     }
     out->region = connect_get(table, "aws.region", out->region);
     str position = first_of(table, "scan.stream.initpos", "source.init.position");
     if (str_eq(position, STR("TRIM_HORIZON"))) {
-        out->start = KINESIS_TRIM_HORIZON;
+        out->start = CONNECT_TRIM_HORIZON;
     } else if (str_eq(position, STR("AT_TIMESTAMP"))) {
-        out->start = KINESIS_AT_TIMESTAMP;
+        out->start = CONNECT_AT_TIMESTAMP;
         str time = first_of(table, "scan.stream.initpos-timestamp", "source.init.timestamp");
         CHECK(time_parse(time, &out->start_ms) == OK);
     }
-    str on_error = connect_get(table, "on-error", STR("dead-letter"));
-    out->on_error = str_eq(on_error, STR("fail"))   ? KINESIS_FAIL
-                    : str_eq(on_error, STR("null")) ? KINESIS_NULL
-                                                    : KINESIS_DEAD_LETTER;
     out->partitioner = str_eq(connect_get(table, "sink.partitioner", STR_EMPTY), STR("fixed"))
-                           ? KINESIS_PARTITION_FIXED
-                           : KINESIS_PARTITION_RANDOM;
+                           ? CONNECT_PARTITION_FIXED
+                           : CONNECT_PARTITION_RANDOM;
     out->delimiter = connect_get(table, "sink.partitioner-field-delimiter", STR("|"));
-    out->is_iso_timestamps =
-        str_eq(connect_get(table, "json.timestamp-format.standard", STR("SQL")), STR("ISO-8601"));
-    out->ignores_parse_errors = is_true(table, "json.ignore-parse-errors");
-    out->fails_on_missing_field = is_true(table, "json.fail-on-missing-field");
-    out->ignores_null_fields = is_true(table, "json.encode.ignore-null-fields");
-    out->is_decimal_plain = is_true(table, "json.encode.decimal-as-plain-number");
 }
+
+const struct connector connect_kinesis = {
+    .name = "kinesis",
+    .roles = CONNECT_SOURCE_LOG | CONNECT_SINK_LOG,
+    .options = options,
+    .check = check,
+    .metadata = metadata,
+    .stream = stream_read,
+};

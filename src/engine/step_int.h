@@ -1,0 +1,40 @@
+/* engine/step_int.h: the state of one step, shared by step.c, step_input.c and step_output.c. */
+#ifndef ENGINE_STEP_INT_H
+#define ENGINE_STEP_INT_H
+
+#include "engine/engine_int.h"
+
+struct step {
+    struct engine_job *job;
+    struct diag *diag;
+    struct arena arena; /* Of one batch. */
+    struct func_ctx func;
+    struct log_batch *batch;
+    struct engine_step_record record;
+    struct engine_counters counters; /* Added to the job's when the step is durable. */
+    struct buf text;
+    err e; /* First failure; ends the step. */
+    struct stream *dead_letters;
+    /* The batch under way. */
+    struct engine_source *source;
+    const struct log_frame *frame;
+    u32 shard;
+    const struct stream_record *records; /* Per message. */
+    const u64 *numbers;
+    struct json_scan scan;
+    isize issues_seen;
+    isize rows_taken;
+    i64 watermark_ms;
+    i64 oldest_ms; /* Arrival of the first frame that held something; 0 = none did. */
+};
+
+/* step_input.c: true when the frame held something for the job. Failures go to step->e. */
+bool engine__step_frame(struct step *s, const struct log_frame *frame);
+/* What a bad record leads to, as the table's on-error says. `field` empty: the whole message. */
+void engine__step_bad_record(struct step *s, isize message, str field, isize offset, str reason);
+
+/* step_output.c: rows that reached a sink, into the step's batch. */
+void engine__step_take(struct step *s, const struct rel *rel, const struct vec *cols,
+                       const struct sel *sel);
+
+#endif

@@ -1,0 +1,121 @@
+/* engine/step_output.c: rows that reached a sink, encoded into the step's batch. */
+#include "engine/step_int.h"
+
+#include "base/hash.h"
+
+#include <stdio.h>
+
+enum { PARTITION_KEY_CHARS = 256, RANDOM_KEY_BYTES = 37 };
+
+static struct engine_sink *sink_of(struct engine_job *job, const struct rel *rel)
+{
+    for (isize i = 0; i < job->sink_count; i++) {
+        if (job->sinks[i].rel == rel) {
+            return &job->sinks[i];
+        }
+    }
+    CHECK(false);
+    return NULL;
+}
+
+/* A version 4 UUID that follows from the step's seed and the output's number: made again it is the
+ * same. */
+static str random_key(struct step *s, char *out)
+{
+    u64 high = hash64(&s->record.output_count, 8, s->record.seed);
+    u64 low = hash64(&high, 8, s->record.seed);
+    (void)snprintf(out, RANDOM_KEY_BYTES, "%08x-%04x-4%03x-%04x-%012llx", (u32)(high >> 32),
+                   (u32)(high >> 16) & 0xFFFF, (u32)high & 0xFFF,
+                   (u32)(low >> 48 & 0x3FFF) | 0x8000,
+                   (unsigned long long)(low & 0xFFFFFFFFFFFFULL));
+    return str_of(out);
+}
+
+/* First 256 characters. */
+static str key_cut(str key)
+{
+    isize chars = 0;
+    for (isize i = 0; i < key.len; i++) {
+        chars += (key.data[i] & 0xC0) != 0x80;
+        if (chars > PARTITION_KEY_CHARS) {
+            return str_slice(key, 0, i);
+        }
+    }
+    return key;
+}
+
+/* PARTITIONED BY fields as text, joined; else as sink.partitioner says. */
+static str partition_key(struct step *s, const struct engine_sink *sink, const struct vec *cols,
+                         isize row, char *scratch)
+{
+    const struct table_def *table = sink->rel->table;
+    if (table->partition_key_count == 0) {
+        return sink->place.partitioner == CONNECT_PARTITION_FIXED ? STR("0")
+                                                                  : random_key(s, scratch);
+    }
+    struct buf key = {0};
+    for (isize k = 0; k < table->partition_key_count; k++) {
+        if (k > 0) {
+            buf_append(&key, sink->place.delimiter);
+        }
+        for (isize c = 0; c < sink->rel->field_count; c++) {
+            if (sink->rel->scan_columns[c] != table->partition_keys[k]) {
+                continue;
+            }
+            struct value value;
+            vec_get(&cols[c], row, &s->arena, &value);
+            if (value.is_null) {
+                buf_append(&key, STR("null"));
+            } else {
+                value_format(&value, &key);
+            }
+        }
+    }
+    str result = key_cut(arena_copy(&s->arena, buf_str(&key)));
+    buf_deinit(&key);
+    return result;
+}
+
+static void put_row(struct step *s, struct engine_sink *sink, const struct vec *cols, isize row)
+{
+    char scratch[RANDOM_KEY_BYTES];
+    str key = partition_key(s, sink, cols, row, scratch);
+    if (key.len == 0) {
+        engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0,
+                                STR("the partition key is empty, which Kinesis refuses"));
+        return;
+    }
+    buf_reset(&s->text);
+    json_row_write(sink->writer, cols, row, &s->text);
+    struct stream_record record = {.partition_key = key, .data = buf_str(&s->text)};
+    err e = stream_batch_add(sink->stream, s->batch, &record, NULL);
+    struct stream_info info;
+    stream_get_info(sink->stream, &info);
+    bool is_too_large = e == ERR_LIMIT && record.data.len + key.len > info.record_bytes_max;
+    if (is_too_large) {
+        engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0,
+                                STR("the output is larger than the stream's records may be"));
+        return;
+    }
+    if (e != OK && s->e == OK) {
+        s->e = e; /* ERR_LIMIT: the step is too large and is cut. */
+        (void)diag_set(s->diag, e, "ENG023", "cannot put a row into stream " STR_FMT ": %s",
+                       STR_ARG(sink->place.name), err_text(e));
+        return;
+    }
+    s->record.output_count++;
+    s->record.output_hash = hash64(record.data.data, record.data.len, s->record.output_hash);
+    s->record.output_hash = hash64(key.data, key.len, s->record.output_hash);
+    s->counters.bytes_out += (u64)record.data.len;
+}
+
+void engine__step_take(struct step *s, const struct rel *rel, const struct vec *cols,
+                       const struct sel *sel)
+{
+    struct engine_sink *sink = sink_of(s->job, rel);
+    for (isize i = 0; i < sel->count && s->e == OK; i++) {
+        put_row(s, sink, cols, sel_row(sel, i));
+    }
+    s->rows_taken += sel->count;
+    s->counters.rows_out += (u64)sel->count;
+}
