@@ -1,0 +1,202 @@
+"""Every limit of docs/limits.md, "The endpoint": held at the limit, answered as the page says one past it."""
+
+import re
+import socket
+import time
+
+import pytest
+
+import leat_server
+from http_hostile_test import POST, connect, read_all, statuses, talk
+
+HOST = b"Host: localhost\r\n"
+GET = b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"
+TARGET_BYTES = 8 << 10
+HEADER_BYTES = 32 << 10
+FIELDS = 100
+COVERED = {}
+
+
+def covers(limit):
+    """Marks the test of one row of the page."""
+
+    def mark(test):
+        COVERED[limit] = test
+        return test
+
+    return mark
+
+
+@covers("request target")
+def test_request_target(leat):
+    for past, status in ((0, 200), (1, 414)):
+        target = b"/health?" + b"a" * (TARGET_BYTES + past - len(b"/health?"))
+        assert statuses(talk(leat, b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"\r\n")) == [status], past
+
+
+@covers("header: names and values of all fields")
+def test_header(leat):
+    for past, status in ((0, 200), (1, 431)):
+        room = HEADER_BYTES + past - len(b"HostlocalhostX")
+        answer = talk(leat, b"GET /health HTTP/1.1\r\n" + HOST + b"X: " + b"a" * room + b"\r\n\r\n")
+        assert statuses(answer) == [status], past
+
+
+@covers("header fields")
+def test_header_fields(leat):
+    for past, status in ((0, 200), (1, 431)):
+        fields = b"".join(b"X%d: a\r\n" % i for i in range(FIELDS - 1 + past))
+        assert statuses(talk(leat, b"GET /health HTTP/1.1\r\n" + HOST + fields + b"\r\n")) == [status], past
+
+
+@covers("Kinesis request body")
+def test_kinesis_body(leat):
+    for past, status in ((0, 200), (1, 413)):
+        body = b"{}" + b" " * ((16 << 20) - 2 + past)
+        head = POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        assert statuses(talk(leat, head + body, is_last=False)) == [status], past
+
+
+@covers("SQL request body")
+def test_sql_body(leat):
+    for past, wanted in ((0, (200, 400)), (1, (413,))):
+        body = b'{"sql": ""}' + b" " * ((2 << 20) - 11 + past)
+        head = b"POST /_leat/api/sql HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n" % len(body)
+        answer = talk(leat, head + HOST + b"\r\n" + body)
+        assert int(answer.split(b" ", 2)[1]) in wanted, past
+
+
+@covers("requests read ahead on an HTTP/1.1 connection")
+def test_read_ahead(leat):
+    """Far more than is kept: reading pauses, and every request is answered in its turn."""
+    assert statuses(talk(leat, GET * 5000)) == [200] * 5000
+
+
+@covers("HTTP/2 streams of a connection")
+def test_streams_of_a_connection(leat):
+    """The server's SETTINGS say so: identifier 3, SETTINGS_MAX_CONCURRENT_STREAMS."""
+    with connect(leat) as sock:
+        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000"))
+        frame = sock.recv(65536)
+    length = int.from_bytes(frame[:3], "big")
+    assert frame[3] == 4
+    settings = {frame[i : i + 2]: int.from_bytes(frame[i + 2 : i + 6], "big") for i in range(9, 9 + length, 6)}
+    assert settings[b"\0\3"] == 100
+
+
+@covers("connections")
+@pytest.mark.slow
+def test_connections():
+    """One past 10,000 closes the one that is idle for longest and is served itself."""
+    server = leat_server.Server().start()
+    most = 10000
+    try:
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most + 500, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        held = [connect(server) for _ in range(most)]
+        for sock in (held[0], held[-1]):
+            sock.sendall(GET)
+            assert b" 200 " in sock.recv(65536)
+        one_more = connect(server)
+        one_more.sendall(GET)
+        assert b" 200 " in one_more.recv(65536)
+        closed = 0
+        for sock in held:
+            sock.setblocking(False)
+            try:
+                closed += sock.recv(1) == b""
+            except BlockingIOError:
+                pass
+            except ConnectionResetError:
+                closed += 1
+        assert closed == 1
+    finally:
+        server.stop()
+
+
+def ends_after(sock, seconds):
+    started = time.monotonic()
+    sock.settimeout(seconds * 2)
+    answer = read_all(sock)
+    assert time.monotonic() - started < seconds * 1.5
+    return answer
+
+
+@covers("time for a header")
+@pytest.mark.slow
+def test_time_for_a_header(leat):
+    with connect(leat) as sock:
+        sock.sendall(GET[:-2])
+        assert ends_after(sock, 10).startswith(b"HTTP/1.1 408 ")
+
+
+@covers("time between requests")
+@pytest.mark.slow
+def test_time_between_requests(leat):
+    with connect(leat) as sock:
+        sock.sendall(GET)
+        sock.recv(65536)
+        assert ends_after(sock, 60) == b""
+
+
+@covers("body rate")
+@pytest.mark.slow
+def test_body_rate(leat):
+    with connect(leat) as sock:
+        sock.sendall(POST + b"Content-Length: 100000\r\n\r\n")
+        sock.settimeout(0.5)
+        started, answer = time.monotonic(), b""
+        while not answer and time.monotonic() - started < 30:
+            sock.sendall(b" " * 100)
+            try:
+                answer = sock.recv(65536)
+            except socket.timeout:
+                pass
+        assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+@covers("time without progress while writing")
+@pytest.mark.slow
+def test_a_client_that_does_not_read(leat):
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", leat.port))
+    with sock:
+        sock.settimeout(60)
+        metrics = b"GET /metrics HTTP/1.1\r\n" + HOST + b"\r\n"
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for _ in range(400):
+                sock.sendall(metrics * 20)
+                time.sleep(0.25)
+
+
+@covers("requests that block on the disk at a time")
+def test_blocking_requests(leat):
+    """Far more than run at a time, fewer than may wait: all are answered."""
+    body = b'{"sql": "SHOW TABLES"}'
+    ask = b"POST /_leat/api/sql HTTP/1.1\r\nConnection: close\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    socks = [connect(leat) for _ in range(300)]
+    for sock in socks:
+        sock.sendall(ask)
+    for sock in socks:
+        assert read_all(sock).startswith(b"HTTP/1.1 200 ")
+        sock.close()
+
+
+@covers("pages and programs that watch `/_leat/api/events`")
+def test_watchers(leat):
+    ask = b"GET /_leat/api/events HTTP/1.1\r\n" + HOST + b"\r\n"
+    socks = [connect(leat) for _ in range(17)]
+    for number, sock in enumerate(socks):
+        sock.sendall(ask)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 503 " if number == 16 else b"HTTP/1.1 200 ")
+    for sock in socks:
+        sock.close()
+
+
+def test_every_limit_of_the_page_has_its_test():
+    page = (leat_server.ROOT / "docs" / "limits.md").read_text()
+    section = page.split("## The endpoint", 1)[1].split("\n## ", 1)[0]
+    rows = re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)
+    assert [row for row in rows if row not in ("limit", "---") and row not in COVERED] == []
+    assert [name for name in COVERED if name not in rows] == []
