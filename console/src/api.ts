@@ -126,22 +126,43 @@ export const inbox = (limit: number) =>
 export const mail = (id: string) => get<Mail>(`/_aws/sns/inbox/${encodeURIComponent(id)}`);
 export const deadLetters = (limit: number) =>
   get<{ dead_letters: DeadLetter[] }>(`/_leat/api/deadletters?limit=${limit}`);
+export interface Series {
+  metric: string;
+  dimensions: Record<string, string>;
+  points: [ms: number, sum: number, count: number, min: number, max: number][];
+}
+export const series = () => get<{ series: Series[] }>("/_aws/cloudwatch/series");
 export const redrive = (ids: string[]) =>
   post<{ redriven: number; skipped: number }>("/_leat/api/deadletters/redrive", { ids });
 export const stopJob = (id: string) =>
   post<{ state: string }>(`/_leat/api/jobs/${encodeURIComponent(id)}/stop`, {});
 
+export interface Listeners {
+  record: (record: StreamRecord) => void;
+  /** So many were left out to keep to the rate asked for. */
+  skipped?: (count: number) => void;
+  state?: (isOpen: boolean) => void;
+  /** The server says that it cannot be followed. */
+  failed?: (message: string) => void;
+}
+
 /** Follows a stream; returns the function that ends it. */
-export function tail(
-  stream: { name: string; region: string },
-  from: string,
-  onRecord: (record: StreamRecord) => void,
-  onState: (isOpen: boolean) => void,
-): () => void {
-  const query = `region=${encodeURIComponent(stream.region)}&from=${from}`;
+export function tail(stream: { name: string; region: string }, options: Record<string, string>, on: Listeners): () => void {
+  const query = new URLSearchParams({ region: stream.region, ...options });
   const source = new EventSource(`/_leat/api/streams/${encodeURIComponent(stream.name)}/tail?${query}`);
-  source.addEventListener("record", (event) => onRecord(JSON.parse((event as MessageEvent).data)));
-  source.addEventListener("open", () => onState(true));
-  source.addEventListener("error", () => onState(false));
+  source.addEventListener("record", (event) => on.record(JSON.parse((event as MessageEvent).data)));
+  source.addEventListener("skipped", (event) => on.skipped?.(JSON.parse((event as MessageEvent).data).count));
+  source.addEventListener("open", () => on.state?.(true));
+  source.addEventListener("error", (event) => {
+    on.state?.(false);
+    // An error of the server comes with data, one of the connection without.
+    const data = (event as MessageEvent).data as string | undefined;
+    if (data) {
+      on.failed?.(JSON.parse(data).error?.message ?? data);
+      source.close();
+    } else if (source.readyState === EventSource.CLOSED) {
+      on.failed?.("this stream cannot be followed");
+    }
+  });
   return () => source.close();
 }

@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { theme } from "./store";
 
 const SECONDS = 120;
+const HEIGHT = 150;
 const LEVELS = [1, 2, 3, 4];
 
 /** Counts by second and severity; the newest second is still filling. */
@@ -30,7 +31,9 @@ export class SeverityCounts {
   }
 }
 
-export function SeverityChart({ counts }: { counts: SeverityCounts }) {
+const shortTime = (seconds: number) => new Date(seconds * 1000).toTimeString().slice(0, 8);
+
+export function SeverityChart({ counts }: { counts: () => SeverityCounts }) {
   const box = useRef<HTMLDivElement>(null);
   const chosen = theme.value;
   useEffect(() => {
@@ -41,26 +44,27 @@ export function SeverityChart({ counts }: { counts: SeverityCounts }) {
     const plot = new uPlot(
       {
         width: element.clientWidth,
-        height: 190,
+        height: HEIGHT,
         cursor: { y: false },
-        legend: { live: false },
+        legend: { show: false },
         scales: { x: { time: true }, y: { range: (_u, _min, max) => [0, Math.max(max * 1.15, 4)] } },
-        axes: [axis, { ...axis, size: 38 }],
+        axes: [{ ...axis, size: 26, grid: { show: false }, values: (_u, ticks) => ticks.map(shortTime) }, { ...axis, size: 38 }],
         series: [
           {},
           ...LEVELS.map((level) => ({
             label: `Severity ${level}`,
             stroke: colour(`--severity-${level}`),
-            width: 1.5,
+            width: 1.75,
+            fill: `${colour(`--severity-${level}`)}1c`,
             points: { show: false },
           })),
         ],
       },
-      counts.series(Date.now()),
+      counts().series(Date.now()),
       element,
     );
-    const timer = setInterval(() => plot.setData(counts.series(Date.now())), 1000);
-    const resize = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 190 }));
+    const timer = setInterval(() => plot.setData(counts().series(Date.now())), 1000);
+    const resize = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
     resize.observe(element);
     return () => {
       clearInterval(timer);

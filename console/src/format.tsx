@@ -1,7 +1,7 @@
 // Numbers and times as people read them. A number on the page names its metric, so that a test (and a
 // curious reader) can hold it against /metrics.
 import type { Labels } from "./store";
-import { latest, rate, read } from "./store";
+import { latest, quantile, rate, read } from "./store";
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
@@ -27,6 +27,7 @@ export function perSecond(value: number): string {
 }
 
 export function duration(seconds: number): string {
+  if (seconds > 0 && seconds < 0.01) return `${(seconds * 1000).toFixed(1)} ms`;
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 120) return `${seconds.toFixed(1)} s`;
   return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
@@ -58,9 +59,20 @@ export function Value({ metric, labels, as = count }: ValueProps) {
 
 /** The metric's rate between two snapshots. */
 export function Rate({ metric, labels, as = perSecond }: ValueProps) {
+  const value = rate(metric, labels);
   return (
-    <span class="num" data-rate={metric} data-labels={JSON.stringify(labels)}>
-      {as(rate(metric, labels))}
+    <span class="num" data-rate={metric} data-labels={JSON.stringify(labels)} data-value={value}>
+      {as(value)}
+    </span>
+  );
+}
+
+/** A quantile of a histogram since start: at most this long. */
+export function Quantile({ metric, labels, which }: { metric: string; labels: Labels; which: "p50" | "p99" }) {
+  const value = quantile(metric, labels, which);
+  return (
+    <span class="num" data-quantile={metric} data-labels={JSON.stringify(labels)} data-which={which} data-value={value}>
+      {value === undefined ? "–" : `≤ ${duration(value)}`}
     </span>
   );
 }

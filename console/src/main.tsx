@@ -1,77 +1,43 @@
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { tail } from "./api";
-import { SeverityChart, SeverityCounts } from "./chart";
-import { bytes, Rate, Value } from "./format";
 import { Graph } from "./graph";
-import { accidentOf, UsMap } from "./map";
-import type { Accident } from "./map";
-import { DeadLetters, Inbox, Jobs, Streams } from "./pages";
-import { isConnected, latest, route, start, theme } from "./store";
+import { Figures, Live } from "./live";
+import { DeadLetters } from "./deadletters";
+import { Inbox } from "./inbox";
+import { Jobs } from "./jobs";
+import { Metrics } from "./metrics";
+import { Streams } from "./streams";
+import { isConnected, latest, place, snapshots, start, theme } from "./store";
 import "./style.css";
 import { Tail } from "./tail";
 
 const pages = [
-  ["/", "Pipeline"],
-  ["/streams", "Streams"],
-  ["/jobs", "Jobs"],
-  ["/deadletters", "Dead letters"],
-  ["/inbox", "Inbox"],
+  ["", "Pipeline"],
+  ["streams", "Streams"],
+  ["jobs", "Jobs"],
+  ["metrics", "Metrics"],
+  ["inbox", "Inbox"],
+  ["deadletters", "Dead letters"],
 ] as const;
 
-/** The stream whose records carry accidents: the founding one, else the busiest. */
-function accidentStream(): { name: string; region: string } | undefined {
-  const streams = latest.value?.streams ?? [];
-  return streams.find((s) => s.name === "us-accidents-data-stream-1") ?? streams[0];
-}
-
-function Live() {
-  const accidents = useRef<Accident[]>([]);
-  const counts = useRef(new SeverityCounts());
-  const stream = accidentStream();
-  const key = stream ? `${stream.region}/${stream.name}` : "";
-  useEffect(() => {
-    if (!stream) return;
-    return tail(stream, "latest", (record) => {
-      const accident = accidentOf(record, performance.now());
-      if (!accident) return;
-      accidents.current.push(accident);
-      counts.current.add(accident.severity, record.arrival_ms);
-    }, () => {});
-  }, [key]);
-  return (
-    <div class="live">
-      <section class="card">
-        <header>
-          <h2>Accidents as they arrive</h2>
-          <span class="space" />
-          <span class="legend">{[1, 2, 3, 4].map((level) => <span key={level}><i class={`severity-${level}`} />{level}</span>)}</span>
-        </header>
-        <UsMap accidents={accidents} />
-      </section>
-      <section class="card">
-        <header><h2>Severity over time</h2><small>records per second</small></header>
-        <SeverityChart counts={counts.current} />
-        <ul class="figures">
-          <li><b><Value metric="leat_log_records_total" labels={{}} /></b>records, all durable</li>
-          <li><b><Rate metric="leat_log_records_total" labels={{}} /></b>now</li>
-          <li><b><Value metric="leat_log_disk_bytes" labels={{}} as={bytes} /></b>log on disk</li>
-          <li><b><Value metric="leat_sns_mails_total" labels={{}} /></b>mails</li>
-          <li><b><Value metric="process_resident_memory_bytes" labels={{}} as={bytes} /></b>memory</li>
-        </ul>
-      </section>
-    </div>
-  );
-}
-
 function Page() {
-  const [, page = "", ...rest] = route.value.split("/");
-  if (page === "streams" && rest.length >= 2) return <Tail stream={{ region: rest[0]!, name: rest.slice(1).join("/") }} />;
-  if (page === "streams") return <Streams />;
-  if (page === "jobs") return <Jobs open={rest[0]} />;
-  if (page === "deadletters") return <DeadLetters />;
-  if (page === "inbox") return <Inbox open={rest[0]} />;
-  return <><section class="card"><header><h2>Pipeline</h2></header><Graph /></section><Live /></>;
+  const [page = "", ...rest] = place.value.path;
+  switch (page) {
+    case "":
+      return <><section class="card"><Figures /><Graph /></section><Live /></>;
+    case "streams":
+      return rest.length >= 2 ? <Tail stream={{ region: rest[0]!, name: rest[1]! }} /> : <Streams />;
+    case "jobs":
+      return <Jobs open={rest[0]} />;
+    case "metrics":
+      return <Metrics />;
+    case "inbox":
+      return <Inbox open={rest[0]} />;
+    case "deadletters":
+      return <DeadLetters />;
+    default:
+      return <section class="card"><p class="empty">There is no page “{page}”. <a href="#/" class="link">To the pipeline</a></p></section>;
+  }
 }
 
 function nextTheme() {
@@ -80,24 +46,79 @@ function nextTheme() {
   localStorage.setItem("theme", theme.value);
 }
 
+const keys: [string, string][] = [
+  ["1 – 6", "pages, in their order"],
+  ["/", "filter"],
+  ["j k ↓ ↑", "next and previous row"],
+  ["Enter", "open the row"],
+  ["Esc", "close"],
+  ["p", "pause and resume the tail"],
+  ["t", "colours: auto, light, dark"],
+  ["?", "this list"],
+];
+
+/** Rows and their links can be walked through with j, k and the arrows. */
+function moveFocus(step: number) {
+  const rows = [...document.querySelectorAll<HTMLElement>("main [data-row]")];
+  const at = rows.indexOf(document.activeElement as HTMLElement);
+  rows[Math.min(Math.max(at + step, 0), rows.length - 1)]?.focus();
+}
+
+function onKey(event: KeyboardEvent, help: HTMLDialogElement | null) {
+  const target = event.target as HTMLElement;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (target.matches("input, textarea, select")) {
+    if (event.key === "Escape") target.blur();
+    return;
+  }
+  const page = pages[Number(event.key) - 1];
+  if (page) location.hash = `#/${page[0]}`;
+  else if (event.key === "t") nextTheme();
+  else if (event.key === "?") help?.showModal();
+  else if (event.key === "/") document.querySelector<HTMLInputElement>("main input[type=search]")?.focus();
+  else if (event.key === "p") document.querySelector<HTMLButtonElement>("main [data-pause]")?.click();
+  else if (event.key === "Escape") document.querySelector<HTMLButtonElement>("main [data-close]")?.click();
+  else if (event.key === "j" || (event.key === "ArrowDown" && "row" in target.dataset)) moveFocus(1);
+  else if (event.key === "k" || (event.key === "ArrowUp" && "row" in target.dataset)) moveFocus(-1);
+  else return;
+  event.preventDefault();
+}
+
+function Help({ dialog }: { dialog: { current: HTMLDialogElement | null } }) {
+  return (
+    <dialog ref={dialog} aria-label="Keys" onClick={() => dialog.current?.close()}>
+      <h2>Keys</h2>
+      <dl>{keys.map(([key, what]) => [<dt key={key}><kbd>{key}</kbd></dt>, <dd key={`${key}-what`}>{what}</dd>])}</dl>
+    </dialog>
+  );
+}
+
 function App() {
+  const help = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     document.documentElement.dataset["theme"] = theme.value;
   }, [theme.value]);
-  const current = route.value;
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => onKey(event, help.current);
+    addEventListener("keydown", listener);
+    return () => removeEventListener("keydown", listener);
+  }, []);
+  const current = place.value.path[0] ?? "";
   return (
-    <div class="shell" data-snapshot={latest.value?.id}>
+    <div class="shell" data-snapshot={latest.value?.id} data-earlier={snapshots.value[0]?.id}>
       <nav aria-label="Pages">
         <a class="brand" href="#/"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 8c4-4 6 4 9 0s6 4 9 0M3 15c4-4 6 4 9 0s6 4 9 0" /></svg>leat</a>
         {pages.map(([path, title]) => (
-          <a key={path} href={`#${path}`} aria-current={(path === "/" ? current === "/" : current.startsWith(path)) ? "page" : undefined}>{title}</a>
+          <a key={path} href={`#/${path}`} aria-current={path === current ? "page" : undefined}>{title}</a>
         ))}
         <span class="space" />
-        <span class={isConnected.value ? "dot on" : "dot"} title={isConnected.value ? "live" : "not connected"} />
-        <button class="plain" onClick={nextTheme} title="Colours: auto, light, dark">{theme.value}</button>
+        <span class={isConnected.value ? "dot on" : "dot"} role="status" aria-label={isConnected.value ? "live" : "not connected"} title={isConnected.value ? "live" : "not connected"} />
+        <button class="plain" onClick={nextTheme} title="Colours: auto, light, dark (t)">{theme.value}</button>
+        <button class="plain" onClick={() => help.current?.showModal()} aria-label="Keys" title="Keys (?)">?</button>
       </nav>
       {!isConnected.value && latest.value && <p class="problem" role="alert">The server does not answer; what you see is from {new Date(latest.value.at_ms).toLocaleTimeString()}.</p>}
       <main><Page /></main>
+      <Help dialog={help} />
     </div>
   );
 }

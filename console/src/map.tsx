@@ -1,6 +1,5 @@
 // Accidents on the map, as their records arrive.
 import { useEffect, useRef } from "preact/hooks";
-import type { StreamRecord } from "./api";
 import { borders, land } from "./us-map.gen";
 
 const WIDTH = 975;
@@ -28,29 +27,22 @@ export function project(longitude: number, latitude: number): [number, number] {
   return [WIDTH / 2 + SCALE * (px - centreX), HEIGHT / 2 - SCALE * (py - centreY)];
 }
 
-export interface Accident {
+export interface Dot {
   x: number;
   y: number;
   severity: number;
   at: number;
 }
 
-/** The place and severity in a record of the founding stream; null when it has none. */
-export function accidentOf(record: StreamRecord, at: number): Accident | null {
-  if (!record.data) return null;
-  try {
-    const row = JSON.parse(record.data) as Record<string, unknown>;
-    const [lat, lng] = [Number(row["Start_Lat"]), Number(row["Start_Lng"])];
-    const severity = Number(row["Severity"]);
-    if (!row["Start_Lat"] || !Number.isFinite(lat) || !Number.isFinite(lng) || !Number.isFinite(severity)) return null;
-    const [x, y] = project(lng, lat);
-    return { x, y, severity: Math.min(Math.max(Math.round(severity), 1), 4), at };
-  } catch {
-    return null;
-  }
+/** Where a row of the founding stream lies on the map; null when it does not say. */
+export function placeOf(row: Record<string, unknown>): { x: number; y: number } | null {
+  const [lat, lng] = [row["Start_Lat"], row["Start_Lng"]].map((v) => (v === null || v === "" ? NaN : Number(v)));
+  if (!Number.isFinite(lat) || !Number.isFinite(lng)) return null;
+  const [x, y] = project(lng!, lat!);
+  return x >= 0 && x <= WIDTH && y >= 0 && y <= HEIGHT ? { x, y } : null;
 }
 
-export function UsMap({ accidents }: { accidents: { current: Accident[] } }) {
+export function UsMap({ dots }: { dots: () => Dot[] }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     let frame = 0;
@@ -67,14 +59,15 @@ export function UsMap({ accidents }: { accidents: { current: Accident[] } }) {
         element.height = high;
       }
       const now = performance.now();
-      const alive = accidents.current.filter((a) => now - a.at < LIFE_MS).slice(-DOTS_MAX);
-      accidents.current = alive;
+      const all = dots();
+      all.splice(0, Math.max(all.findIndex((d) => now - d.at < LIFE_MS), all.length - DOTS_MAX, 0));
       const style = getComputedStyle(element);
       const colours = [1, 2, 3, 4].map((level) => style.getPropertyValue(`--severity-${level}`));
       context.setTransform(scale, 0, 0, scale, 0, 0);
       context.clearRect(0, 0, WIDTH, HEIGHT);
-      for (const a of alive) {
+      for (const a of all) {
         const age = (now - a.at) / LIFE_MS;
+        if (age >= 1) continue;
         context.globalAlpha = Math.max(1 - age, 0) ** 1.4;
         context.fillStyle = context.strokeStyle = colours[a.severity - 1] ?? "#888";
         context.beginPath();

@@ -1,140 +1,131 @@
-// The live tail of a stream, with an inspector for one record.
+// The live tail of a stream. What is looked at stands in the address, so that it can be sent to somebody.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { tail } from "./api";
 import type { StreamRecord } from "./api";
-import { bytes, clock, count } from "./format";
+import { bytes, clock, count, Rate } from "./format";
+import { Inspector } from "./inspector";
+import { latest, link, place } from "./store";
 
-const ROWS_MAX = 400;
-const HEX_BYTES_MAX = 4096;
+const ROWS_MAX = 500;
+const ROWS_SHOWN = 120;
+const RECORDS_PER_SECOND = 1000;
 
-function pretty(record: StreamRecord): string {
-  if (record.data === undefined) return "(not text; see the bytes)";
-  try {
-    return JSON.stringify(JSON.parse(record.data), null, 2);
-  } catch {
-    return record.data;
-  }
+type Stream = { name: string; region: string };
+
+interface Followed {
+  rows: StreamRecord[];
+  seen: number;
+  skipped: number;
+  isOpen: boolean;
+  problem: string;
 }
+const NOTHING: Followed = { rows: [], seen: 0, skipped: 0, isOpen: false, problem: "" };
 
-function rawBytes(record: StreamRecord): Uint8Array {
-  if (record.data !== undefined) return new TextEncoder().encode(record.data);
-  return Uint8Array.from(atob(record.data_base64 ?? ""), (ch) => ch.charCodeAt(0));
-}
+const idOf = (record: StreamRecord) => `${record.sequence_number}.${record.sub_sequence ?? 0}`;
 
-function hexDump(record: StreamRecord): string {
-  const data = rawBytes(record).subarray(0, HEX_BYTES_MAX);
-  const lines: string[] = [];
-  for (let at = 0; at < data.length; at += 16) {
-    const part = [...data.subarray(at, at + 16)];
-    const hex = part.map((b) => b.toString(16).padStart(2, "0")).join(" ").padEnd(47);
-    const text = part.map((b) => (b >= 32 && b < 127 ? String.fromCharCode(b) : "·")).join("");
-    lines.push(`${at.toString(16).padStart(6, "0")}  ${hex}  ${text}`);
-  }
-  return lines.join("\n");
-}
-
-const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-
-function Inspector({ record, stream, onClose }: { record: StreamRecord; stream: { name: string; region: string }; onClose: () => void }) {
-  const [view, setView] = useState<"json" | "hex">("json");
-  const command =
-    `aws kinesis get-shard-iterator --stream-name ${quote(stream.name)} --region ${stream.region} --shard-id ${record.shard_id}` +
-    ` --shard-iterator-type AT_SEQUENCE_NUMBER --starting-sequence-number ${record.sequence_number}`;
-  const putCommand =
-    `leat stream put ${quote(stream.name)} --region ${stream.region} --partition-key ${quote(record.partition_key)} --data ${quote(record.data ?? "")}`;
-  return (
-    <aside class="inspector" aria-label="Record">
-      <header>
-        <h3>Record</h3>
-        <button class="plain" onClick={onClose} aria-label="Close">✕</button>
-      </header>
-      <dl>
-        <dt>Partition key</dt>
-        <dd><code>{record.partition_key}</code> → <code>{record.shard_id}</code></dd>
-        <dt>Sequence number</dt>
-        <dd><code class="wrap">{record.sequence_number}</code>{record.sub_sequence !== undefined && ` · user record ${record.sub_sequence}`}</dd>
-        <dt>Arrived</dt>
-        <dd>{new Date(record.arrival_ms).toISOString()}</dd>
-        <dt>Size</dt>
-        <dd>{bytes(record.bytes)}</dd>
-      </dl>
-      <div class="tabs" role="tablist">
-        <button role="tab" aria-selected={view === "json"} onClick={() => setView("json")}>Data</button>
-        <button role="tab" aria-selected={view === "hex"} onClick={() => setView("hex")}>Bytes</button>
-      </div>
-      <pre>{view === "json" ? pretty(record) : hexDump(record)}</pre>
-      <div class="actions">
-        <button onClick={() => navigator.clipboard.writeText(command)}>Copy as aws</button>
-        {record.data !== undefined && <button onClick={() => navigator.clipboard.writeText(putCommand)}>Copy as leat</button>}
-      </div>
-    </aside>
-  );
-}
-
-export function Tail({ stream }: { stream: { name: string; region: string } }) {
-  const [rows, setRows] = useState<StreamRecord[]>([]);
-  const [filter, setFilter] = useState("");
-  const [isPaused, setPaused] = useState(false);
-  const [isOpen, setOpen] = useState(false);
-  const [picked, setPicked] = useState<StreamRecord | null>(null);
-  const [seen, setSeen] = useState(0);
-  const pending = useRef<StreamRecord[]>([]);
-  const paused = useRef(false);
-  paused.current = isPaused;
-
+/** The newest records of the stream, newest first; while paused they are counted only. */
+function useTail(stream: Stream, from: string, shard: string, paused: { current: boolean }): Followed {
+  const [state, setState] = useState(NOTHING);
   useEffect(() => {
-    setRows([]);
-    setPicked(null);
-    setSeen(0);
-    pending.current = [];
-    const end = tail(stream, "latest", (record) => pending.current.push(record), setOpen);
+    setState(NOTHING);
+    let pending: StreamRecord[] = [];
+    let [skipped, hasNews] = [0, false];
+    const end = tail(stream, { from, rate: String(RECORDS_PER_SECOND), ...(shard && { shard }) }, {
+      record: (record) => { pending.push(record); hasNews = true; },
+      skipped: (n) => { skipped += n; hasNews = true; },
+      state: (isOpen) => setState((old) => ({ ...old, isOpen })),
+      failed: (problem) => setState((old) => ({ ...old, problem, isOpen: false })),
+    });
     const timer = setInterval(() => {
-      if (pending.current.length === 0) return;
-      const fresh = pending.current;
-      pending.current = [];
-      setSeen((n) => n + fresh.length);
-      if (!paused.current) setRows((old) => [...fresh.reverse(), ...old].slice(0, ROWS_MAX));
+      if (!hasNews) return;
+      const [fresh, left] = [pending, skipped];
+      [pending, skipped, hasNews] = [[], 0, false];
+      setState((old) => ({
+        ...old, seen: old.seen + fresh.length, skipped: old.skipped + left,
+        rows: paused.current ? old.rows : [...fresh.reverse(), ...old.rows].slice(0, ROWS_MAX),
+      }));
     }, 200);
     return () => {
       clearInterval(timer);
       end();
     };
-  }, [stream.name, stream.region]);
+  }, [stream.name, stream.region, from, shard]);
+  return state;
+}
 
-  const wanted = filter.toLowerCase();
-  const shown = wanted === "" ? rows : rows.filter((r) => `${r.partition_key} ${r.shard_id} ${r.data ?? ""}`.toLowerCase().includes(wanted));
+function Row({ record, isPicked, onPick }: { record: StreamRecord; isPicked: boolean; onPick: () => void }) {
+  return (
+    <tr data-row tabIndex={0} class={isPicked ? "picked" : ""} aria-selected={isPicked} onClick={onPick} onKeyDown={(e) => e.key === "Enter" && onPick()}>
+      <td class="num">{clock(record.arrival_ms)}</td>
+      <td class="num">{Number(record.shard_id.slice(-12))}</td>
+      <td>{record.partition_key.slice(0, 40)}</td>
+      <td class="num right">{bytes(record.bytes)}</td>
+      <td class="data">{(record.data ?? "(binary)").replace(/\s+/g, " ").slice(0, 220)}</td>
+    </tr>
+  );
+}
+
+function emptyText(state: Followed, from: string): string {
+  if (state.rows.length > 0) return "No record matches the filter.";
+  return from === "latest" ? "No records since you opened this. They appear the moment they are durable." : "No records in this stretch yet.";
+}
+
+export function Tail({ stream }: { stream: Stream }) {
+  const { query } = place.value;
+  const [from, shard, wanted] = [query.get("from") ?? "latest", query.get("shard") ?? "", query.get("record")];
+  const [filter, setFilter] = useState(query.get("q") ?? "");
+  const [isPaused, setPaused] = useState(false);
+  const [picked, setPicked] = useState<StreamRecord | null>(null);
+  const paused = useRef(false);
+  paused.current = isPaused;
+  const state = useTail(stream, from, shard, paused);
+  const go = (change: Record<string, string | undefined>) => {
+    const now = { from: from === "latest" ? undefined : from, shard, q: filter, record: wanted ?? undefined, ...change };
+    history.replaceState(null, "", link(["streams", stream.region, stream.name], now));
+  };
+  const pick = (record: StreamRecord | null) => {
+    setPicked(record);
+    go({ record: record?.sequence_number, from: record ? String(record.arrival_ms) : undefined, shard: record?.shard_id });
+  };
+  // An address that names a record shows it as soon as it comes by.
+  useEffect(() => {
+    if (wanted && !picked) setPicked(state.rows.find((r) => r.sequence_number === wanted) ?? null);
+  }, [state.rows, wanted]);
+  useEffect(() => setPicked(null), [stream.name, stream.region, wanted]);
+
+  const needle = filter.toLowerCase();
+  const shown = needle === "" ? state.rows : state.rows.filter((r) => `${r.partition_key} ${r.shard_id} ${r.data ?? ""}`.toLowerCase().includes(needle));
+  const known = latest.value?.streams.find((s) => s.name === stream.name && s.region === stream.region);
   return (
     <section class="card tail">
       <header>
         <h2>{stream.name}</h2>
-        <span class={isOpen ? "dot on" : "dot"} />
-        <small>{isOpen ? `${count(seen)} since you opened it` : "connecting"}</small>
+        <small>{stream.region}{known && ` · ${known.open_shard_count} shard${known.open_shard_count === 1 ? "" : "s"}`}</small>
+        <span class={state.isOpen ? "dot on" : "dot"} />
+        <small>
+          <Rate metric="leat_stream_records_in_total" labels={{ region: stream.region, stream: stream.name }} />
+          {` · ${count(state.seen)} seen`}{state.skipped > 0 && ` · ${count(state.skipped)} left out`}{shard !== "" && ` · only ${shard}`}
+        </small>
         <span class="space" />
-        <input type="search" placeholder="Filter" aria-label="Filter records" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
-        <button aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>{isPaused ? "Resume" : "Pause"}</button>
+        <a class="link" href={link(["streams", stream.region, stream.name], { from: from === "trim-horizon" ? undefined : "trim-horizon" })}>
+          {from === "trim-horizon" ? "newest only" : "from the oldest"}
+        </a>
+        <input type="search" placeholder="Filter ( / )" aria-label="Filter records" value={filter}
+               onInput={(e) => { setFilter(e.currentTarget.value); go({ q: e.currentTarget.value }); }} />
+        <button data-pause aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>{isPaused ? "Resume" : "Pause"}</button>
       </header>
+      {state.problem !== "" && <p class="problem" role="alert">{state.problem}</p>}
       <div class="split">
         <div class="scroll">
           <table>
-            <thead><tr><th>Arrived</th><th>Shard</th><th>Key</th><th class="right">Size</th><th>Data</th></tr></thead>
+            <thead><tr><th>Arrived, UTC</th><th>Shard</th><th>Key</th><th class="right">Size</th><th class="data">Data</th></tr></thead>
             <tbody>
-              {shown.slice(0, 120).map((record) => (
-                <tr key={`${record.sequence_number}.${record.sub_sequence ?? 0}`} tabIndex={0} class={picked === record ? "picked" : ""}
-                    onClick={() => setPicked(record)} onKeyDown={(e) => e.key === "Enter" && setPicked(record)}>
-                  <td class="num">{clock(record.arrival_ms)}</td>
-                  <td class="num">{Number(record.shard_id.slice(-12))}</td>
-                  <td>{record.partition_key.slice(0, 40)}</td>
-                  <td class="num right">{bytes(record.bytes)}</td>
-                  <td class="data">{(record.data ?? "(binary)").replace(/\s+/g, " ").slice(0, 220)}</td>
-                </tr>
-              ))}
+              {shown.slice(0, ROWS_SHOWN).map((r) => <Row key={idOf(r)} record={r} isPicked={picked !== null && idOf(picked) === idOf(r)} onPick={() => pick(r)} />)}
             </tbody>
           </table>
-          {shown.length === 0 && (
-            <p class="empty">{rows.length > 0 ? "No record matches the filter." : "No records since you opened this. They appear the moment they are durable."}</p>
-          )}
+          {shown.length === 0 && state.problem === "" && <p class="empty">{emptyText(state, from)}</p>}
         </div>
-        {picked && <Inspector record={picked} stream={stream} onClose={() => setPicked(null)} />}
+        {picked && <Inspector record={picked} stream={stream} onClose={() => pick(null)} />}
       </div>
     </section>
   );

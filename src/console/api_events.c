@@ -29,6 +29,56 @@ static void handle_snapshot(struct http_exchange *x, void *ctx)
     http_run_blocking(x, send_snapshot, ctx);
 }
 
+/* --- who follows a stream
+ * ------------------------------------------------------------------------------ */
+
+err console__tail_enter(struct console *console, i32 most, struct diag *diag)
+{
+    os_mutex_lock(&console->watch_lock);
+    bool is_full = console->tails >= most || console->is_stopping;
+    __atomic_store_n(&console->tails, console->tails + !is_full, __ATOMIC_SEQ_CST);
+    os_mutex_unlock(&console->watch_lock);
+    if (is_full) {
+        (void)diag_set(diag, ERR_AGAIN, "API007", "%d follow streams already, or the server stops",
+                       most);
+        diag_hint(diag, "close one");
+        return ERR_AGAIN;
+    }
+    return OK;
+}
+
+void console__tail_leave(struct console *console)
+{
+    os_mutex_lock(&console->watch_lock);
+    __atomic_store_n(&console->tails, console->tails - 1, __ATOMIC_SEQ_CST);
+    os_mutex_unlock(&console->watch_lock);
+}
+
+/* On the committer's thread. The tip moves before this is called, and a follower counts itself
+ * before it looks at the tip: one of the two sees the other. */
+void console__on_published(void *ctx, const struct log_frame *frame)
+{
+    struct console *console = ctx;
+    (void)frame;
+    if (__atomic_load_n(&console->tails, __ATOMIC_SEQ_CST) > 0) {
+        os_mutex_lock(&console->watch_lock);
+        os_cond_broadcast(&console->published);
+        os_mutex_unlock(&console->watch_lock);
+    }
+}
+
+bool console__published_wait(struct console *console, u64 lsn, u32 ms)
+{
+    os_mutex_lock(&console->watch_lock);
+    bool is_in_time = true;
+    while (is_in_time && !console->is_stopping && log_tip(console->env.log) <= lsn) {
+        is_in_time = os_cond_wait_ms(&console->published, &console->watch_lock, ms);
+    }
+    bool has_moved = log_tip(console->env.log) > lsn;
+    os_mutex_unlock(&console->watch_lock);
+    return has_moved;
+}
+
 /* --- a stream of them
  * --------------------------------------------------------------------------------- */
 
@@ -89,11 +139,20 @@ bool console__events_wait(struct console *console, u32 ms)
     return goes_on;
 }
 
+bool console__is_stopping(struct console *console)
+{
+    os_mutex_lock(&console->watch_lock);
+    bool is_stopping = console->is_stopping;
+    os_mutex_unlock(&console->watch_lock);
+    return is_stopping;
+}
+
 void console__events_stop(struct console *console)
 {
     os_mutex_lock(&console->watch_lock);
     console->is_stopping = true;
     os_cond_broadcast(&console->watch_changed);
+    os_cond_broadcast(&console->published);
     os_mutex_unlock(&console->watch_lock);
 }
 

@@ -126,10 +126,13 @@ struct console *console_open(const struct console_env *env)
     console->snapshots = console__snapshots_new(console);
     os_mutex_init(&console->watch_lock);
     os_cond_init(&console->watch_changed);
+    os_cond_init(&console->published);
     console__collect_start(console);
+    console->log_watch = log_watch(env->log, console__on_published, console);
     routes_add(console, routes, COUNT_OF(routes));
     routes_add(console, console__api_routes, console__api_route_count);
     routes_add(console, console__event_routes, console__event_route_count);
+    routes_add(console, console__tail_routes, console__tail_route_count);
     routes_add(console, console__asset_routes, console__asset_route_count);
     return console;
 }
@@ -150,8 +153,10 @@ const struct console_route *console_routes(struct console *console, isize *count
 
 void console_close(struct console *console)
 {
+    log_unwatch(console->env.log, console->log_watch);
     console__collect_stop(console);
     console__snapshots_free(console->snapshots);
+    os_cond_deinit(&console->published);
     os_cond_deinit(&console->watch_changed);
     os_mutex_deinit(&console->watch_lock);
     mem_free(console);

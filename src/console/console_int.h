@@ -12,10 +12,12 @@ struct console {
     struct http_server *http; /* Atomic. */
     i64 started_ms;
     struct console_snapshots *snapshots;
-    struct os_mutex watch_lock; /* Of the three below. */
-    struct os_cond watch_changed;
-    i32 watchers;
+    struct os_mutex watch_lock;   /* Of what follows; tails is read without it. */
+    struct os_cond watch_changed; /* The server stops. */
+    struct os_cond published;     /* Or the log has published something. */
+    i32 watchers, tails;
     bool is_stopping; /* Event streams end. */
+    int log_watch;
     struct console_route routes[64];
     isize route_count;
 };
@@ -54,6 +56,19 @@ extern const isize console__event_route_count;
 void console__events_stop(struct console *console);
 /* WORKER. Waits on behalf of an event stream; false when the server stops. */
 bool console__events_wait(struct console *console, u32 ms);
+
+bool console__is_stopping(struct console *console);
+/* Places for those who follow a stream. */
+MUST_USE err console__tail_enter(struct console *console, i32 most, struct diag *diag);
+void console__tail_leave(struct console *console);
+/* WORKER, with such a place. True once the log has published something after `lsn`. */
+bool console__published_wait(struct console *console, u64 lsn, u32 ms);
+/* The log's watcher. */
+void console__on_published(void *console, const struct log_frame *frame);
+
+/* api_tail.c */
+extern const struct console_route console__tail_routes[];
+extern const isize console__tail_route_count;
 
 /* assets.c: the page itself. */
 struct console_asset {

@@ -1,6 +1,8 @@
 """The console's page, its instants and its event stream, as docs/api.md says."""
 
+import base64
 import gzip
+import hashlib
 import http.client
 import json
 import re
@@ -230,3 +232,146 @@ def test_a_stop_does_not_wait_for_watchers():
     server.stop()
     with pytest.raises((EOFError, http.client.IncompleteRead)):
         events.next()
+
+
+# --- the tail of a stream
+
+
+@pytest.fixture(scope="module")
+def kinesis(leat):
+    return conftest.make_client(leat, "kinesis")
+
+
+def make_stream(kinesis, name, shards=1):
+    kinesis.create_stream(StreamName=name, ShardCount=shards)
+    kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+    return name
+
+
+def put(kinesis, stream, *texts):
+    for text in texts:
+        kinesis.put_record(StreamName=stream, PartitionKey="k" + text[:1], Data=text.encode())
+
+
+def records(server, stream, query):
+    """What comes until the server says that this was all."""
+    events, found = Events(server, f"/_leat/api/streams/{stream}/tail?{query}"), []
+    while True:
+        name, value = events.next()
+        if name == "end":
+            events.close()
+            return found
+        assert name == "record", (name, value)
+        found.append(value)
+
+
+def test_a_tail_begins_where_it_is_told_to(leat, kinesis):
+    stream = make_stream(kinesis, "tail-from", 3)
+    put(kinesis, stream, "one", "two", "three")
+    everything = records(leat, stream, "from=trim-horizon&limit=3")
+    assert [r["data"] for r in everything] == ["one", "two", "three"]
+    time.sleep(0.005)
+    put(kinesis, stream, "four")
+    last = records(leat, stream, f"from={everything[2]['arrival_ms'] + 1}&limit=1")
+    assert [r["data"] for r in last] == ["four"]
+    shard = everything[1]["shard_id"]
+    wanted = [r for r in everything if r["shard_id"] == shard]
+    assert records(leat, stream, f"from=trim-horizon&shard={shard}&limit={len(wanted)}") == wanted
+
+
+def test_a_tail_follows_in_order_and_agrees_with_getrecords(leat, kinesis):
+    stream = make_stream(kinesis, "tail-live", 2)
+    put(kinesis, stream, "before")
+    events = Events(leat, f"/_leat/api/streams/{stream}/tail")
+    sent = [f"{n}: \u00e4 \"quoted\"\n" for n in range(20)]
+    put(kinesis, stream, *sent)
+    seen = [events.next()[1] for _ in sent]
+    events.close()
+    assert [r["data"] for r in seen] == sent
+    for record in seen[:3]:
+        iterator = kinesis.get_shard_iterator(StreamName=stream, ShardId=record["shard_id"], ShardIteratorType="AT_SEQUENCE_NUMBER",
+                                              StartingSequenceNumber=record["sequence_number"])["ShardIterator"]
+        got = kinesis.get_records(ShardIterator=iterator, Limit=1)["Records"][0]
+        assert got["SequenceNumber"] == record["sequence_number"]
+        assert got["Data"].decode() == record["data"]
+        assert got["PartitionKey"] == record["partition_key"]
+        assert record["bytes"] == len(got["Data"])
+
+
+def test_bytes_that_are_no_text_come_as_base64(leat, kinesis):
+    stream = make_stream(kinesis, "tail-bytes")
+    kinesis.put_record(StreamName=stream, PartitionKey="1", Data=b"\xff\x00")
+    record, = records(leat, stream, "from=trim-horizon&limit=1")
+    assert "data" not in record
+    assert base64.b64decode(record["data_base64"]) == b"\xff\x00"
+
+
+def aggregate(*pairs):
+    """As the producer library writes it: keys and data of user records in one record."""
+    def field(number, data):
+        return bytes([number << 3 | 2, len(data)]) + data
+    body = b"".join(field(1, key.encode()) for key, _ in pairs)
+    for at, (_, data) in enumerate(pairs):
+        body += field(3, bytes([1 << 3, at]) + field(3, data))
+    return b"\xf3\x89\x9a\xc2" + body + hashlib.md5(body).digest()
+
+
+def test_aggregates_are_split(leat, kinesis):
+    stream = make_stream(kinesis, "tail-kpl")
+    kinesis.put_record(StreamName=stream, PartitionKey="a", Data=aggregate(("x", b"first"), ("y", b"second")))
+    got = records(leat, stream, "from=trim-horizon&limit=2")
+    assert [(r["sub_sequence"], r["partition_key"], r["data"]) for r in got] == [(0, "x", "first"), (1, "y", "second")]
+    assert got[0]["sequence_number"] == got[1]["sequence_number"]
+
+
+def test_a_rate_leaves_out_what_is_live_and_says_so(leat, kinesis):
+    stream = make_stream(kinesis, "tail-rate")
+    events = Events(leat, f"/_leat/api/streams/{stream}/tail?rate=5")
+    for _ in range(4):
+        kinesis.put_records(StreamName=stream, Records=[{"PartitionKey": str(n), "Data": b"x"} for n in range(100)])
+    seen = skipped = 0
+    while seen + skipped < 400:
+        name, value = events.next()
+        seen += name == "record"
+        skipped += value["count"] if name == "skipped" else 0
+    events.close()
+    assert seen >= 5 and skipped > 0 and seen + skipped == 400
+
+
+def test_a_rate_only_slows_down_the_past(leat, kinesis):
+    stream = make_stream(kinesis, "tail-past")
+    put(kinesis, stream, *(str(n) for n in range(12)))
+    got = records(leat, stream, "from=trim-horizon&rate=10&limit=12")
+    assert [r["data"] for r in got] == [str(n) for n in range(12)]
+
+
+def test_a_deleted_stream_ends_its_tail_with_an_error(leat, kinesis):
+    stream = make_stream(kinesis, "tail-deleted")
+    put(kinesis, stream, "x")
+    events = Events(leat, f"/_leat/api/streams/{stream}/tail?from=trim-horizon")
+    assert events.next()[0] == "record"
+    kinesis.delete_stream(StreamName=stream)
+    name, value = events.next()
+    assert (name, value["error"]["message"]) == ("error", "the stream was deleted")
+    with pytest.raises(EOFError):
+        events.next()
+
+
+@pytest.mark.parametrize("path, status, words", [
+    ("nothing/tail", 404, "nothing"),
+    ("tail-errors/tail?region=eu-west-1", 404, "eu-west-1"),
+    ("tail-errors/tail?from=yesterday", 400, "yesterday"),
+    ("tail-errors/tail?shard=shardId-000000000009", 404, "shardId-000000000009"),
+    ("tail-errors/tail?shard=x", 404, "x"),
+    ("tail-errors/tail?rate=-1", 400, "rate"),
+    ("tail-errors/tail?limit=many", 400, "many"),
+    ("tail-errors/other", 404, "no such path"),
+    ("/tail", 404, ""),
+    ("%zz/tail", 404, ""),
+])
+def test_a_bad_tail_is_refused(leat, kinesis, path, status, words):
+    if "tail-errors" not in kinesis.list_streams()["StreamNames"]:
+        make_stream(kinesis, "tail-errors")
+    answer, body = fetch(leat, f"/_leat/api/streams/{path}")
+    assert answer.status == status
+    assert words in json.loads(body)["error"]["message"]
