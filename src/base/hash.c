@@ -1,9 +1,8 @@
-/* base/hash.c: CRC-32C by instruction in three interleaved lanes, by table elsewhere. */
+/* base/hash.c: XXH3; CRC-32C by instruction in three interleaved lanes, by table elsewhere. */
 #include "base/hash.h"
 #include "base/buf.h"
 
 #include <xxhash.h>
-#include <zlib.h>
 
 #define LANE_BYTES ((isize)4096)
 
@@ -92,11 +91,6 @@ u32 crc32c(u32 crc, const void *data, isize bytes)
     }
 #endif
     return ~crc_table(~crc, data, bytes);
-}
-
-u32 crc32_ieee(u32 crc, const void *data, isize bytes)
-{
-    return (u32)crc32_z(crc, data, (size_t)bytes);
 }
 
 u64 hash64(const void *data, isize bytes, u64 seed)

@@ -12,6 +12,8 @@
 u32 crc32c(u32 crc, const void *data, isize bytes);
 /* CRC-32 (IEEE 802.3, as zlib), for event-stream frames and S3 checksums. */
 u32 crc32_ieee(u32 crc, const void *data, isize bytes);
+/* CRC-64/NVME (NVM Express), as S3 has it. */
+u64 crc64_nvme(u64 crc, const void *data, isize bytes);
 u64 hash64(const void *data, isize bytes, u64 seed);
 
 #endif

@@ -4,6 +4,7 @@
 #include "aws/cloudwatch/cloudwatch.h"
 #include "aws/common/dispatch.h"
 #include "aws/kinesis/kinesis.h"
+#include "aws/s3/s3.h"
 #include "aws/sns/sns.h"
 #include "aws/sts/sts.h"
 #include "console/console.h"
@@ -15,7 +16,8 @@
 enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
 
 static const struct aws_service *const services[] = {&kinesis_service, &sts_service,
-                                                     &cloudwatch_service, &sns_service};
+                                                     &cloudwatch_service, &sns_service,
+                                                     &s3_service};
 
 struct server {
     struct os *os;

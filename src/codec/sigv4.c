@@ -378,6 +378,19 @@ static void hmac(str key, str data, u8 out[SHA256_DIGEST_LENGTH])
     memcpy(out, result, sizeof result);
 }
 
+static void signing_key(const struct sigv4_claim *claim, str secret, u8 out[SHA256_DIGEST_LENGTH])
+{
+    struct buf first = {0};
+    buf_append(&first, STR("AWS4"));
+    buf_append(&first, secret);
+    str key = str_from(out, SHA256_DIGEST_LENGTH);
+    hmac(buf_str(&first), claim->date, out);
+    hmac(key, claim->region, out);
+    hmac(key, claim->service, out);
+    hmac(key, STR("aws4_request"), out);
+    buf_deinit(&first);
+}
+
 err sigv4_sign(struct arena *arena, const struct sigv4_request *request,
                const struct sigv4_claim *claim, str secret, u8 hex_out[SIGV4_HEX_BYTES])
 {
@@ -393,15 +406,58 @@ err sigv4_sign(struct arena *arena, const struct sigv4_request *request,
         arena, ALGORITHM "\n" STR_FMT "\n" STR_FMT "/" STR_FMT "/" STR_FMT "/aws4_request\n%.64s",
         STR_ARG(claim->time), STR_ARG(claim->date), STR_ARG(claim->region), STR_ARG(claim->service),
         (const char *)hash);
-    str first = arena_printf(arena, "AWS4" STR_FMT, STR_ARG(secret));
     u8 key[SHA256_DIGEST_LENGTH];
-    hmac(first, claim->date, key);
-    hmac(str_from(key, sizeof key), claim->region, key);
-    hmac(str_from(key, sizeof key), claim->service, key);
-    hmac(str_from(key, sizeof key), STR("aws4_request"), key);
+    signing_key(claim, secret, key);
     hmac(str_from(key, sizeof key), wanted, key);
     to_hex(key, hex_out);
     return OK;
+}
+
+/* --- chunks -------------------------------------------------------------------------------- */
+
+void sigv4_chunks_begin(struct sigv4_chunks *chunks, const struct sigv4_claim *claim, str secret)
+{
+    CHECK(claim->signature.len == SIGV4_HEX_BYTES);
+    signing_key(claim, secret, chunks->key);
+    memcpy(chunks->previous, claim->signature.data, SIGV4_HEX_BYTES);
+    chunks->time = claim->time;
+    chunks->date = claim->date;
+    chunks->region = claim->region;
+    chunks->service = claim->service;
+}
+
+/* `hashes`: what stands behind the previous signature in the string to sign. */
+static void chunk_sign(struct sigv4_chunks *chunks, const char *kind, str hashes,
+                       u8 hex_out[SIGV4_HEX_BYTES])
+{
+    struct buf text = {0};
+    buf_printf(&text,
+               ALGORITHM "-%s\n" STR_FMT "\n" STR_FMT "/" STR_FMT "/" STR_FMT
+                         "/aws4_request\n%.64s\n",
+               kind, STR_ARG(chunks->time), STR_ARG(chunks->date), STR_ARG(chunks->region),
+               STR_ARG(chunks->service), (const char *)chunks->previous);
+    buf_append(&text, hashes);
+    u8 digest[SHA256_DIGEST_LENGTH];
+    hmac(str_from(chunks->key, sizeof chunks->key), buf_str(&text), digest);
+    buf_deinit(&text);
+    to_hex(digest, hex_out);
+    memcpy(chunks->previous, hex_out, SIGV4_HEX_BYTES);
+}
+
+void sigv4_chunk_sign(struct sigv4_chunks *chunks, const u8 hash[32], u8 hex_out[SIGV4_HEX_BYTES])
+{
+    u8 hashes[2 * SIGV4_HEX_BYTES + 1];
+    sigv4_hash(STR_EMPTY, hashes);
+    hashes[SIGV4_HEX_BYTES] = '\n';
+    to_hex(hash, hashes + SIGV4_HEX_BYTES + 1);
+    chunk_sign(chunks, "PAYLOAD", str_from(hashes, sizeof hashes), hex_out);
+}
+
+void sigv4_trailer_sign(struct sigv4_chunks *chunks, str fields, u8 hex_out[SIGV4_HEX_BYTES])
+{
+    u8 hash[SIGV4_HEX_BYTES];
+    sigv4_hash(fields, hash);
+    chunk_sign(chunks, "TRAILER", str_from(hash, sizeof hash), hex_out);
 }
 
 /* --- verifying

@@ -61,6 +61,20 @@ void sigv4_hash(str data, u8 hex_out[SIGV4_HEX_BYTES]);
 MUST_USE err sigv4_sign(struct arena *arena, const struct sigv4_request *request,
                         const struct sigv4_claim *claim, str secret, u8 hex_out[SIGV4_HEX_BYTES]);
 
+/* The chain of signatures of a body that is sent in chunks (AWS4-HMAC-SHA256-PAYLOAD): each covers
+ * the one before, the first that of the request. Plain data: no life cycle. */
+struct sigv4_chunks {
+    u8 key[32];
+    u8 previous[SIGV4_HEX_BYTES];
+    str time, date, region, service; /* Borrowed from the claim. */
+};
+/* `claim` is that of a verified request. */
+void sigv4_chunks_begin(struct sigv4_chunks *chunks, const struct sigv4_claim *claim, str secret);
+/* Signature that the next chunk, of this SHA-256, should have; goes on to the one behind it. */
+void sigv4_chunk_sign(struct sigv4_chunks *chunks, const u8 hash[32], u8 hex_out[SIGV4_HEX_BYTES]);
+/* Of the trailing fields, "name:value\n" each. */
+void sigv4_trailer_sign(struct sigv4_chunks *chunks, str fields, u8 hex_out[SIGV4_HEX_BYTES]);
+
 enum sigv4_verdict {
     SIGV4_VALID,
     SIGV4_INCOMPLETE,  /* A header that must be signed is not, or a part has no sense. */

@@ -41,6 +41,8 @@ struct aws_request {
     str operation;  /* "PutRecord"; empty for REST. */
     str request_id; /* UUID; dispatch sends it as x-amzn-RequestId / x-amz-request-id. */
     void *service;  /* What open() returned. */
+    /* Set when the body comes in chunks whose signatures are to be checked (S3). */
+    struct sigv4_chunks *chunks;
 };
 
 /* What services are opened with. */

@@ -118,6 +118,10 @@ static void finish(const struct verifying *v, str payload_hash)
 {
     enum sigv4_verdict verdict = check(v, payload_hash);
     if (verdict == SIGV4_VALID) {
+        if (is_s3(v) && str_starts(payload_hash, STR("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"))) {
+            v->request->chunks = ARENA_NEW(http_arena(v->request->x), struct sigv4_chunks);
+            sigv4_chunks_begin(v->request->chunks, &v->claim, v->keys->secret);
+        }
         v->fn(v->request, v->ctx);
     } else {
         refuse(v, verdict);
@@ -186,15 +190,17 @@ void aws_verify(struct os *os, const struct aws_keys *keys, struct aws_request *
     str declared = http_header(x, "x-amz-content-sha256");
     bool is_unsigned = str_eq(declared, STR("UNSIGNED-PAYLOAD")) ||
                        str_eq(declared, STR("STREAMING-UNSIGNED-PAYLOAD-TRAILER"));
-    if (str_starts(declared, STR("STREAMING-")) && !is_unsigned) {
-        answer(v, "NotImplemented",
-               "signatures of chunks are not checked yet: use UNSIGNED-PAYLOAD, "
-               "STREAMING-UNSIGNED-PAYLOAD-TRAILER, or the hash of the body",
-               501);
+    if (is_s3(v) && v->claim.is_presigned) {
+        finish(v, is_unsigned ? declared : STR("UNSIGNED-PAYLOAD"));
         return;
     }
-    if (is_s3(v) && (is_unsigned || v->claim.is_presigned)) {
-        finish(v, is_unsigned ? declared : STR("UNSIGNED-PAYLOAD"));
+    if (is_s3(v)) { /* It streams, and compares what was declared with what came. */
+        if (declared.len == 0) {
+            answer(v, "InvalidRequest",
+                   "Missing required header for this request: x-amz-content-sha256", 400);
+            return;
+        }
+        finish(v, declared);
         return;
     }
     http_collect_body(x, BODY_BYTES_MAX, on_body, v);

@@ -16,7 +16,8 @@ struct aws_keys {
 typedef void (*aws_verified_fn)(struct aws_request *request, void *ctx);
 
 /* LOOP. Calls `fn` when the signature of the signed request is right, else answers with the
- * service's error. Collects the body (at most 16 MiB, else 413) unless its hash is not signed. */
+ * service's error. Collects the body (at most 16 MiB, else 413); that of S3 streams: S3 checks its
+ * hash, or its chunks with request->chunks. */
 void aws_verify(struct os *os, const struct aws_keys *keys, struct aws_request *request,
                 aws_verified_fn fn, void *ctx);
 

@@ -267,10 +267,10 @@ static err window_fill(struct s3_reader *reader, u64 offset)
     return OK;
 }
 
-err s3_reader_read(struct s3_reader *reader, u64 offset, void *data, isize bytes, isize *got_out)
+err s3_reader_view(struct s3_reader *reader, u64 offset, str *view_out)
 {
-    if (offset >= reader->bytes || bytes == 0) {
-        *got_out = 0;
+    *view_out = STR_EMPTY;
+    if (offset >= reader->bytes) {
         return OK;
     }
     bool is_inside =
@@ -279,9 +279,18 @@ err s3_reader_read(struct s3_reader *reader, u64 offset, void *data, isize bytes
         TRY(window_fill(reader, offset));
     }
     isize from = (isize)(offset - reader->window_start);
-    isize got = MIN(bytes, reader->window_bytes - from);
-    memcpy(data, reader->window + from, (size_t)got);
-    *got_out = got;
+    *view_out = str_from(reader->window + from, reader->window_bytes - from);
+    return OK;
+}
+
+err s3_reader_read(struct s3_reader *reader, u64 offset, void *data, isize bytes, isize *got_out)
+{
+    str view;
+    TRY(s3_reader_view(reader, offset, &view));
+    *got_out = MIN(bytes, view.len);
+    if (*got_out > 0) {
+        memcpy(data, view.data, (size_t)*got_out);
+    }
     return OK;
 }
 

@@ -66,16 +66,18 @@ err s3_upload_find(struct s3_store *store, i64 bucket, str key, str id, struct a
     return e;
 }
 
-static err part_files(struct s3_store *store, str id, i32 number, struct buf *out)
+/* `etag` (empty: any) must be the part's. */
+static err part_files(struct s3_store *store, str id, i32 number, str etag, struct buf *out)
 {
-    sqlite3_stmt *statement =
-        store_statement(store->db, "SELECT files FROM parts WHERE upload = ?1 AND number = ?2");
+    sqlite3_stmt *statement = store_statement(
+        store->db, "SELECT files, etag FROM parts WHERE upload = ?1 AND number = ?2");
     store_bind_text(statement, 1, id);
     (void)sqlite3_bind_int(statement, 2, number);
     err e = ERR_NOT_FOUND;
     if (store_row(store->db, statement, &e)) {
-        buf_append(out, store_blob(statement, 0));
-        e = OK;
+        bool is_it = etag.len == 0 || str_eq(etag, store_text(statement, 1));
+        buf_append(out, is_it ? store_blob(statement, 0) : STR_EMPTY);
+        e = is_it ? OK : ERR_AGAIN;
     }
     (void)sqlite3_reset(statement);
     return e;
@@ -92,7 +94,7 @@ struct part_put {
 static err part_put_rows(struct s3_store *store, void *ctx)
 {
     struct part_put *put = ctx;
-    err e = part_files(store, put->id, put->number, &put->old_files);
+    err e = part_files(store, put->id, put->number, STR_EMPTY, &put->old_files);
     if (e != OK && e != ERR_NOT_FOUND) {
         return e;
     }
@@ -190,7 +192,7 @@ static err upload_remove(struct s3_store *store, str id)
 struct ending {
     const struct s3_upload *upload;
     str id;
-    const i32 *numbers;
+    const struct s3_part *parts;
     isize count;
     struct s3_object object;
     const struct s3_condition *condition;
@@ -215,7 +217,11 @@ static err complete_rows(struct s3_store *store, void *ctx)
 {
     struct ending *ending = ctx;
     for (isize i = 0; i < ending->count; i++) {
-        TRY(part_files(store, ending->id, ending->numbers[i], &ending->files));
+        const struct s3_part *part = &ending->parts[i];
+        err e = part_files(store, ending->id, part->number, part->etag, &ending->files);
+        if (e != OK) {
+            return e == ERR_NOT_FOUND ? ERR_AGAIN : e;
+        }
     }
     TRY(upload_files(store, ending->id, &ending->all_files));
     TRY(s3__files_forget(store, buf_str(&ending->all_files)));
@@ -254,14 +260,14 @@ static void unlink_unused(struct s3_store *store, const struct ending *ending)
     }
 }
 
-err s3_upload_complete(struct s3_store *store, const struct s3_upload *upload, const i32 *numbers,
-                       isize count, str etag, const struct s3_attributes *attributes,
-                       const struct s3_condition *condition)
+err s3_upload_complete(struct s3_store *store, const struct s3_upload *upload,
+                       const struct s3_part *parts, isize count, str etag,
+                       const struct s3_attributes *attributes, const struct s3_condition *condition)
 {
     struct ending ending = {
         .upload = upload,
         .id = upload->id,
-        .numbers = numbers,
+        .parts = parts,
         .count = count,
         .object = {.key = upload->key,
                    .etag = etag,

@@ -144,7 +144,8 @@ static err put_rows(struct s3_store *store, void *ctx)
 }
 
 err s3_object_put(struct s3_store *store, i64 bucket, str key, struct s3_writer *writer, str etag,
-                  const struct s3_attributes *attributes, const struct s3_condition *condition)
+                  const struct s3_attributes *attributes, const struct s3_condition *condition,
+                  i64 *modified_us_out)
 {
     struct buf files = {0};
     s3__entry_append(&files, writer->id, writer->bytes);
@@ -162,38 +163,82 @@ err s3_object_put(struct s3_store *store, i64 bucket, str key, struct s3_writer 
     if (e == OK) {
         writer->is_taken = true;
         s3__files_unlink(store, put.old_files);
+        if (modified_us_out != NULL) {
+            *modified_us_out = put.object.modified_us;
+        }
     }
     arena_deinit(&put.arena);
     buf_deinit(&files);
     return e;
 }
 
-static err delete_rows(struct s3_store *store, void *ctx)
+struct deletion {
+    i64 bucket;
+    const str *keys;
+    isize count;
+    const struct s3_condition *condition;
+    struct arena arena;
+    struct buf old_files;
+};
+
+static err delete_row(struct s3_store *store, struct deletion *deletion, str key)
 {
-    struct put *put = ctx;
     struct s3_object old = {0};
-    err e = object_select(store, put->bucket, put->object.key, &put->arena, &old);
-    if (e != OK) {
-        return e == ERR_NOT_FOUND ? OK : e;
+    err e = object_select(store, deletion->bucket, key, &deletion->arena, &old);
+    if (e != OK && e != ERR_NOT_FOUND) {
+        return e;
     }
-    put->old_files = old.files;
+    TRY(condition_check(deletion->condition, e == OK, &old));
+    if (e == ERR_NOT_FOUND) {
+        return OK;
+    }
+    buf_append(&deletion->old_files, old.files);
     TRY(s3__files_forget(store, old.files));
     sqlite3_stmt *statement =
         store_statement(store->db, "DELETE FROM objects WHERE bucket = ?1 AND key = ?2");
-    (void)sqlite3_bind_int64(statement, 1, put->bucket);
-    store_bind_blob(statement, 2, put->object.key);
+    (void)sqlite3_bind_int64(statement, 1, deletion->bucket);
+    store_bind_blob(statement, 2, key);
     return store_run(store->db, statement);
 }
 
-err s3_object_delete(struct s3_store *store, i64 bucket, str key)
+static err delete_rows(struct s3_store *store, void *ctx)
 {
-    struct put put = {.bucket = bucket, .object = {.key = key}};
-    err e = s3__transaction(store, delete_rows, &put);
-    if (e == OK) {
-        s3__files_unlink(store, put.old_files);
+    struct deletion *deletion = ctx;
+    for (isize i = 0; i < deletion->count; i++) {
+        TRY(delete_row(store, deletion, deletion->keys[i]));
     }
-    arena_deinit(&put.arena);
+    return OK;
+}
+
+err s3_objects_delete(struct s3_store *store, i64 bucket, const str *keys, isize count,
+                      const struct s3_condition *condition)
+{
+    struct deletion deletion = {
+        .bucket = bucket, .keys = keys, .count = count, .condition = condition};
+    err e = s3__transaction(store, delete_rows, &deletion);
+    if (e == OK) {
+        s3__files_unlink(store, buf_str(&deletion.old_files));
+    }
+    arena_deinit(&deletion.arena);
+    buf_deinit(&deletion.old_files);
     return e;
+}
+
+err s3_object_part(const struct s3_object *object, i64 number, u64 *start_out, u64 *bytes_out)
+{
+    isize count = object->part_count == 0 ? 1 : s3__entry_count(object->files);
+    if (number < 1 || number > count) {
+        return ERR_RANGE;
+    }
+    u64 start = 0, bytes = 0;
+    for (isize i = 0; i < number; i++) {
+        const u8 *id;
+        start += bytes;
+        s3__entry_at(object->files, i, &id, &bytes);
+    }
+    *start_out = start;
+    *bytes_out = bytes;
+    return OK;
 }
 
 /* --- listing

@@ -101,11 +101,17 @@ struct s3_condition {
  * Takes the writer's file (the writer is still to be freed). *modified_us_out may be NULL. */
 MUST_USE err s3_object_put(struct s3_store *store, i64 bucket, str key, struct s3_writer *writer,
                            str etag, const struct s3_attributes *attributes,
-                           const struct s3_condition *condition);
+                           const struct s3_condition *condition, i64 *modified_us_out);
 MUST_USE err s3_object_find(struct s3_store *store, i64 bucket, str key, struct arena *arena,
                             struct s3_object *out);
-/* OK whether or not the key existed. */
-MUST_USE err s3_object_delete(struct s3_store *store, i64 bucket, str key);
+/* All of them in one transaction; OK whether or not a key existed, but for an if_match (which holds
+ * for each). `condition` may be NULL. */
+MUST_USE err s3_objects_delete(struct s3_store *store, i64 bucket, const str *keys, isize count,
+                               const struct s3_condition *condition);
+/* Where part `number` (from 1) of a multipart object stands in it; of another, 1 is the whole.
+ * ERR_RANGE: there is no such part. */
+MUST_USE err s3_object_part(const struct s3_object *object, i64 number, u64 *start_out,
+                            u64 *bytes_out);
 
 struct s3_listing {
     str prefix, delimiter;
@@ -133,6 +139,8 @@ MUST_USE err s3_reader_open(struct s3_store *store, const struct s3_object *obje
  * block's checksum does not match: nothing of it is given. */
 MUST_USE err s3_reader_read(struct s3_reader *reader, u64 offset, void *data, isize bytes,
                             isize *got_out);
+/* As s3_reader_read, without a copy: what *view_out borrows is there until the next read. */
+MUST_USE err s3_reader_view(struct s3_reader *reader, u64 offset, str *view_out);
 void s3_reader_free(struct s3_reader *reader);
 
 /* --- multipart -----------------------------------------------------------------------------------
@@ -165,9 +173,9 @@ MUST_USE err s3_upload_put_part(struct s3_store *store, str id, i32 number,
 MUST_USE err s3_upload_parts(struct s3_store *store, str id, i32 after, i32 max,
                              struct arena *arena, struct s3_part **out, isize *count_out);
 /* Makes the object of the parts named, in that order, without copying a byte; the upload and its
- * other parts go. */
+ * other parts go. Of a part, number and etag count: ERR_AGAIN when it was replaced or went. */
 MUST_USE err s3_upload_complete(struct s3_store *store, const struct s3_upload *upload,
-                                const i32 *numbers, isize count, str etag,
+                                const struct s3_part *parts, isize count, str etag,
                                 const struct s3_attributes *attributes,
                                 const struct s3_condition *condition);
 MUST_USE err s3_upload_abort(struct s3_store *store, str id);
