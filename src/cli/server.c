@@ -132,6 +132,11 @@ static err endpoint_open(struct server *server, struct diag *diag)
     console_set_http(server->console, server->http);
     (void)snprintf(server->endpoint, sizeof server->endpoint, "http://%s:%u", server->options.bind,
                    http_server_port(server->http));
+    char local[sizeof server->endpoint]; /* As this machine reaches it. */
+    bool is_any = strcmp(server->options.bind, "0.0.0.0") == 0;
+    (void)snprintf(local, sizeof local, "http://%s:%u", is_any ? "127.0.0.1" : server->options.bind,
+                   http_server_port(server->http));
+    engine_set_endpoint(server->engine, local, server->keys.access_key, server->keys.secret);
     return OK;
 }
 

@@ -2,11 +2,15 @@
 #include "connect/connect.h"
 
 #include "base/buf.h"
+#include "connect/blackhole/blackhole.h"
+#include "connect/format.h"
 #include "connect/kinesis/kinesis.h"
+#include "connect/print/print.h"
 
 enum { NAMES_MAX = 128 };
 
-static const struct connector *const connectors[] = {&connect_kinesis};
+static const struct connector *const connectors[] = {&connect_blackhole, &connect_kinesis,
+                                                     &connect_print};
 
 const struct connector *connect_find(str name)
 {
@@ -78,23 +82,31 @@ static err connector_unknown(str name, struct diag *diag)
     return ERR_NOT_FOUND;
 }
 
-static const struct connect_option *option_find(const struct connector *connector, str key)
+static bool is_option(const struct connector *connector, str key)
 {
-    for (const struct connect_option *o = connector->options; o->key != NULL; o++) {
-        if (str_eq(key, str_of(o->key))) {
-            return o;
+    const struct connect_option *lists[] = {connector->options,
+                                            connector->has_format ? connect_format_options : NULL};
+    for (isize i = 0; i < COUNT_OF(lists); i++) {
+        for (const struct connect_option *o = lists[i]; o != NULL && o->key != NULL; o++) {
+            if (str_eq(key, str_of(o->key))) {
+                return true;
+            }
         }
     }
-    return NULL;
+    return false;
 }
 
 static err option_unknown(const struct connector *connector, str key, struct diag *diag)
 {
     str names[NAMES_MAX];
     isize count = 0;
-    for (const struct connect_option *o = connector->options; o->key != NULL && count < NAMES_MAX;
-         o++) {
-        names[count++] = str_of(o->key);
+    const struct connect_option *lists[] = {connector->options,
+                                            connector->has_format ? connect_format_options : NULL};
+    for (isize i = 0; i < COUNT_OF(lists); i++) {
+        for (const struct connect_option *o = lists[i]; o != NULL && o->key != NULL; o++) {
+            names[count] = str_of(o->key);
+            count += count < NAMES_MAX - 1;
+        }
     }
     (void)diag_set(diag, ERR_INVALID, "CON002",
                    "Unsupported options found for '%s'. Unsupported options: " STR_FMT,
@@ -124,7 +136,7 @@ err connect_check(const struct connect_table *table, const struct connector **ou
     }
     for (isize i = 0; i < table->option_count; i++) {
         str key = table->options[i].key;
-        if (!str_eq(key, STR("connector")) && option_find(connector, key) == NULL) {
+        if (!str_eq(key, STR("connector")) && !is_option(connector, key)) {
             return option_unknown(connector, key, diag);
         }
     }
@@ -135,6 +147,9 @@ err connect_check(const struct connect_table *table, const struct connector **ou
                             "are:\n\n%s",
                             o->key);
         }
+    }
+    if (connector->has_format) {
+        TRY(connect_format_check(table, diag));
     }
     TRY(connector->check(table, diag));
     *out = connector;

@@ -35,6 +35,7 @@ enum connect_role {                         /* Bits of connector.roles. */
                     CONNECT_SINK_LOG =
                         8, /* Rows become records of a stream, in the step's own frame. */
                     CONNECT_SINK_OUTSIDE = 16, /* Delivered from the outbox. */
+    CONNECT_SINK_NOWHERE = 32,  /* Rows are counted and forgotten. */
 };
 
 enum connect_start { CONNECT_LATEST, CONNECT_TRIM_HORIZON, CONNECT_AT_TIMESTAMP };
@@ -49,16 +50,20 @@ struct connect_stream {
     str delimiter; /* Between partition key fields. */
 };
 
+struct connect_sink_ops; /* connect/sink.h */
+
 struct connector {
     const char *name;
     u32 roles;                            /* enum connect_role */
     const struct connect_option *options; /* Ended by a NULL key. */
+    bool has_format;                      /* It takes 'format' and the options of formats too. */
     /* Values of options, beyond their names. */
     MUST_USE err (*check)(const struct connect_table *table, struct diag *diag);
     /* Type of a metadata column; NULL when there is none of that key. */
     const struct type *(*metadata)(str key);
     /* CONNECT_SOURCE_LOG, CONNECT_SINK_LOG: reads options that connect_check has accepted. */
     void (*stream)(const struct connect_table *table, struct connect_stream *out);
+    const struct connect_sink_ops *sink; /* CONNECT_SINK_OUTSIDE */
 };
 
 /* By name; NULL. */

@@ -1,8 +1,10 @@
 /* engine/engine.c: opening and closing, sessions, and the list of jobs. */
 #include "engine/engine_int.h"
 
+#include "base/hash.h"
 #include "base/metric.h"
 #include "base/trace.h"
+#include "engine/outbox.h"
 
 #include <stdio.h>
 
@@ -121,6 +123,13 @@ static isize step_frames(void)
                                                                    : ENGINE_STEP_FRAMES_MAX;
 }
 
+static bool control_is_live(void *ctx, struct log_channel channel, u64 last_no, i64 arrival_ms)
+{
+    (void)arrival_ms;
+    bool is_outbox = channel.shard == LOG_CONTROL_OUTBOX || channel.shard >= OUTBOX_CHANNEL_BASE;
+    return !is_outbox || engine__outbox_is_live(ctx, channel, last_no);
+}
+
 /* --- open and close
  * --------------------------------------------------------------------------------------- */
 
@@ -131,6 +140,9 @@ static void jobs_resume(struct engine *engine)
         diag_init(&diag);
         err e = engine__job_prepare(job, &diag);
         if (job->state != ENGINE_RUNNING) {
+            if (e == OK) {
+                engine__job_deliver(job);
+            }
             continue;
         }
         if (e != OK) {
@@ -151,6 +163,13 @@ err engine_open(struct os *os, struct streams *streams, struct engine **out, str
     engine->step_frames_max = step_frames();
     os_mutex_init(&engine->lock);
     os_mutex_init(&engine->wake_lock);
+    os_mutex_init(&engine->outbox_cursor_lock);
+    os_mutex_init(&engine->outbox_list_lock);
+    engine->env.os = os;
+    u8 secret[STREAM_SECRET_BYTES];
+    streams_get_secret(streams, secret);
+    engine->env.instance = (u32)hash64(secret, STREAM_SECRET_BYTES, 1);
+    streams_set_control_live(streams, control_is_live, engine);
     os_cond_init(&engine->wake);
     func_set_zone_loader(zone_load, os);
     engine->watch = log_watch(engine->log, on_publish, engine);
@@ -171,6 +190,7 @@ void engine_close(struct engine *engine)
         return;
     }
     metric_unregister(collect, engine);
+    streams_set_control_live(engine->streams, NULL, NULL);
     for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
         engine__job_join(job);
     }
@@ -181,10 +201,21 @@ void engine_close(struct engine *engine)
         engine->jobs = next;
     }
     engine__tables_free(&engine->tables);
+    engine__outbox_marks_free(engine);
+    os_mutex_deinit(&engine->outbox_cursor_lock);
+    os_mutex_deinit(&engine->outbox_list_lock);
     os_cond_deinit(&engine->wake);
     os_mutex_deinit(&engine->wake_lock);
     os_mutex_deinit(&engine->lock);
     mem_free(engine);
+}
+
+void engine_set_endpoint(struct engine *engine, const char *endpoint, str access_key, str secret)
+{
+    str_copy_cstr(str_of(endpoint), engine->env.endpoint, (isize)sizeof engine->env.endpoint);
+    engine->env.access_key = access_key;
+    engine->env.secret = secret;
+    __atomic_store_n(&engine->has_endpoint, true, __ATOMIC_RELEASE);
 }
 
 /* --- sessions
@@ -285,6 +316,7 @@ err engine_job_stop(struct engine *engine, str id, struct diag *diag)
         os_mutex_lock(&job->lock);
         job->state = ENGINE_STOPPED;
         os_mutex_unlock(&job->lock);
+        engine__job_drain(job);
         e = engine__log_state(engine, job, ENGINE_STOPPED, "");
     }
     os_mutex_unlock(&engine->lock);

@@ -21,6 +21,9 @@ struct engine_session;
 /* Rebuilds catalog and jobs from the log, and starts the jobs. */
 MUST_USE err engine_open(struct os *os, struct streams *streams, struct engine **out,
                          struct diag *diag);
+/* Where this process serves the AWS API, for sinks without an `aws.endpoint`, and leat's keys
+ * (empty: none; borrowed as long as the engine). Nothing is delivered before. Once. */
+void engine_set_endpoint(struct engine *engine, const char *endpoint, str access_key, str secret);
 /* Stops every job's thread between two steps; the jobs stay as they are. */
 void engine_close(struct engine *engine);
 

@@ -3,10 +3,9 @@
 #define ENGINE_ENGINE_INT_H
 
 #include "base/buf.h"
-#include "codec/json_row_write.h"
 #include "codec/json_rows.h"
-#include "connect/connect.h"
 #include "connect/format.h"
+#include "connect/sink.h"
 #include "engine/engine.h"
 #include "exec/pipe.h"
 #include "os/thread.h"
@@ -63,9 +62,12 @@ struct engine_sink {
     const struct rel *rel;
     const struct connector *connector;
     struct connect_format format;
-    struct connect_stream place; /* CONNECT_SINK_LOG */
-    struct stream *stream;       /* CONNECT_SINK_LOG */
-    struct json_row_writer *writer;
+    struct connect_stream place; /* CONNECT_SINK_LOG, as the next two. */
+    struct stream *stream;
+    struct connect_writer *writer;
+    struct engine_outbox *outbox; /* CONNECT_SINK_OUTSIDE */
+    isize passed_source;          /* Its records are delivered as they are; -1 = none. */
+    u64 step_rows, step_bytes;    /* Of the step under way, for the outbox. */
 };
 
 /* One scan of a plan. Whatever the connector, a step reads it from the log. */
@@ -76,11 +78,13 @@ struct engine_source {
     struct connect_stream place;
     struct stream *stream;
     u32 stream_number;
-    struct json_rows *decoder;
-    struct type_field *fields; /* Those read from JSON. */
+    struct json_rows *decoder; /* Of JSON. */
+    struct csv_rows *csv;      /* Of CSV. */
+    struct type_field *fields; /* Those read from the message. */
     isize field_count;
-    isize *json_column; /* Per scan column: index into fields, or -1 - metadata kind. */
-    u64 start_lsn;      /* Frames up to it are not this source's. */
+    isize *message_column;         /* Per scan column: index into fields, or -1 - metadata kind. */
+    struct engine_sink *passed_to; /* Its records are not looked at: the sink takes them all. */
+    u64 start_lsn;                 /* Frames up to it are not this source's. */
     i64 watermark_ms;
 };
 
@@ -126,8 +130,18 @@ struct engine_job {
     struct metric_histogram way_through; /* Arrival of a step's oldest record to its outputs. */
 };
 
+struct engine_outbox;
+struct engine_outbox_mark;
+
 struct engine {
     struct os *os;
+    struct connect_env env;
+    bool has_endpoint;                                    /* Atomic: env is complete. */
+    struct os_mutex outbox_cursor_lock, outbox_list_lock; /* engine/outbox.h */
+    struct engine_outbox *outboxes;
+    struct engine_outbox_mark *outbox_marks; /* Found by replay. */
+    u64 outbox_restated_no;                  /* Atomic: older cursor records are superseded. */
+    u64 outbox_records;                      /* Since they were restated; cursor lock. */
     struct log *log;
     struct streams *streams;
     struct os_mutex lock; /* Guards catalog and the list of jobs. Taken before a job's lock. */
@@ -179,12 +193,25 @@ struct engine_job *engine__job_find(struct engine *engine, str id);
 /* Plans the job from its own texts and opens its streams. */
 MUST_USE err engine__job_prepare(struct engine_job *job, struct diag *diag);
 void engine__job_start(struct engine_job *job);
+/* Starts only the delivery of what a stopped job left in its outboxes. */
+void engine__job_deliver(struct engine_job *job);
+/* The job has stopped: its sinks deliver what is left, at once. */
+void engine__job_drain(struct engine_job *job);
 /* Ends the thread after the step under way. */
 void engine__job_join(struct engine_job *job);
 void engine__job_fail(struct engine_job *job, const char *reason);
 
 /* step.c: true when it did something; false when it must wait for input. */
 MUST_USE err engine__step(struct engine_job *job, bool *moved_out, struct diag *diag);
+
+/* step_output.c: around each attempt at a step. */
+void engine__outputs_begin(struct engine_job *job);
+void engine__outputs_done(struct engine_job *job); /* It is durable. */
+/* Waits until every outbox of the job has room, or the job is stopping. */
+void engine__outputs_wait_room(struct engine_job *job);
+
+/* outbox.c */
+void engine__outbox_marks_free(struct engine *engine);
 
 /* submit.c */
 MUST_USE err engine__submit(struct engine_session *session, const struct sql_statement *statement,

@@ -2,6 +2,7 @@
 #include "engine/engine_int.h"
 
 #include "base/trace.h"
+#include "engine/outbox.h"
 
 #include <stdio.h>
 
@@ -18,12 +19,14 @@ void engine__job_free(struct engine_job *job)
 {
     for (isize i = 0; i < job->source_count; i++) {
         json_rows_free(job->sources[i].decoder);
+        csv_rows_free(job->sources[i].csv);
         if (job->sources[i].stream != NULL) {
             stream_unref(job->sources[i].stream);
         }
     }
     for (isize i = 0; i < job->sink_count; i++) {
-        json_row_writer_free(job->sinks[i].writer);
+        engine__outbox_close(job->sinks[i].outbox);
+        connect_writer_free(job->sinks[i].writer);
         if (job->sinks[i].stream != NULL) {
             stream_unref(job->sinks[i].stream);
         }
@@ -96,34 +99,52 @@ static err table_read(struct engine_job *job, const struct table_def *table, u32
 {
     struct connect_table options = engine__connect_table(table, &job->arena);
     TRY(connect_check(&options, out, diag));
+    bool is_sink = (roles & CONNECT_SINK_LOG) != 0;
     if (((*out)->roles & roles) == 0) {
         return diag_set(diag, ERR_UNSUPPORTED, "ENG034",
                         "connector '%s' can only be a %s; table " STR_FMT " is used as a %s",
-                        (*out)->name, (roles & CONNECT_SINK_LOG) != 0 ? "source" : "sink",
-                        STR_ARG(options.name), (roles & CONNECT_SINK_LOG) != 0 ? "sink" : "source");
+                        (*out)->name, is_sink ? "source" : "sink", STR_ARG(options.name),
+                        is_sink ? "sink" : "source");
     }
     connect_format_read(&options, format_out);
-    (*out)->stream(&options, place_out);
+    if ((*out)->stream != NULL) {
+        (*out)->stream(&options, place_out);
+    }
     return OK;
 }
 
-/* Which of the scan's columns come from JSON, and which from the record itself. */
+/* Which of the scan's columns come from the message, and which from the record itself. */
 static void columns_split(struct engine_job *job, struct engine_source *source)
 {
     const struct rel *scan = source->pipe->rels[0];
     source->fields = ARENA_ARRAY(&job->arena, struct type_field, MAX(scan->field_count, 1));
-    source->json_column = ARENA_ARRAY(&job->arena, isize, MAX(scan->field_count, 1));
+    source->message_column = ARENA_ARRAY(&job->arena, isize, MAX(scan->field_count, 1));
     for (isize i = 0; i < scan->field_count; i++) {
         const struct table_column *column = &scan->table->columns[scan->scan_columns[i]];
         if (column->kind != COLUMN_METADATA) {
-            source->json_column[i] = source->field_count;
+            source->message_column[i] = source->field_count;
             source->fields[source->field_count++] = scan->fields[i];
         } else if (str_eq(column->metadata_key, STR("timestamp"))) {
-            source->json_column[i] = -1;
+            source->message_column[i] = -1;
         } else {
-            source->json_column[i] = str_eq(column->metadata_key, STR("shard-id")) ? -2 : -3;
+            source->message_column[i] = str_eq(column->metadata_key, STR("shard-id")) ? -2 : -3;
         }
     }
+}
+
+static err decoder_open(struct engine_source *source, struct diag *diag)
+{
+    const struct connect_format *format = &source->format;
+    TRY(connect_format_types_check(format, source->fields, source->field_count, diag));
+    if (format->kind == CONNECT_FORMAT_JSON) {
+        struct json_rows_options options = {format->is_iso_timestamps,
+                                            format->fails_on_missing_field};
+        source->decoder = json_rows_new(source->fields, source->field_count, &options);
+    } else if (format->kind == CONNECT_FORMAT_CSV) {
+        return csv_rows_new(source->fields, source->field_count, &format->csv_rows, NULL,
+                            &source->csv, diag);
+    }
+    return OK;
 }
 
 static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *diag)
@@ -138,11 +159,8 @@ static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *d
     stream_get_info(source->stream, &info);
     source->stream_number = info.number;
     columns_split(job, source);
-    struct json_rows_options options = {source->format.is_iso_timestamps,
-                                        source->format.fails_on_missing_field};
-    source->decoder = json_rows_new(source->fields, source->field_count, &options);
     job->source_count++;
-    return OK;
+    return decoder_open(source, diag);
 }
 
 static err partition_types_check(const struct rel *rel, struct diag *diag)
@@ -163,20 +181,102 @@ static err partition_types_check(const struct rel *rel, struct diag *diag)
     return OK;
 }
 
+/* Which of the sink's fields are named by PARTITIONED BY. */
+static void schema_read(struct engine_job *job, const struct rel *rel, struct connect_schema *out)
+{
+    const struct table_def *table = rel->table;
+    isize *partition = ARENA_ARRAY(&job->arena, isize, MAX(table->partition_key_count, 1));
+    *out = (struct connect_schema){
+        .fields = rel->fields,
+        .count = rel->field_count,
+        .partition_fields = partition,
+        .account = job->account,
+        .region = job->region,
+        .job = str_of(job->id_text),
+    };
+    for (isize k = 0; k < table->partition_key_count; k++) {
+        for (isize c = 0; c < rel->field_count; c++) {
+            if (rel->scan_columns[c] == table->partition_keys[k]) {
+                partition[out->partition_count++] = c;
+            }
+        }
+    }
+}
+
+static err outside_open(struct engine_job *job, struct engine_sink *sink, struct diag *diag)
+{
+    struct connect_table options = engine__connect_table(sink->rel->table, &job->arena);
+    struct connect_schema schema;
+    schema_read(job, sink->rel, &schema);
+    TRY(engine__outbox_open(job, (u32)job->sink_count, &options, sink->connector, &schema,
+                            &sink->outbox, diag));
+    sink->outbox->table = sink->rel->table->name;
+    job->sink_count++;
+    return OK;
+}
+
 static err sink_open(struct engine_job *job, const struct rel *rel, struct diag *diag)
 {
     struct engine_sink *sink = &job->sinks[job->sink_count];
+    u32 roles = CONNECT_SINK_LOG | CONNECT_SINK_OUTSIDE | CONNECT_SINK_NOWHERE;
     sink->rel = rel;
-    TRY(partition_types_check(rel, diag));
-    TRY(table_read(job, rel->table, CONNECT_SINK_LOG, &sink->connector, &sink->format, &sink->place,
-                   diag));
-    TRY(stream_open(job, &sink->place, &sink->stream, diag));
-    struct json_row_options options = {sink->format.is_iso_timestamps,
-                                       sink->format.ignores_null_fields,
-                                       sink->format.is_decimal_plain};
-    sink->writer = json_row_writer_new(rel->fields, rel->field_count, &options);
+    sink->passed_source = -1;
+    TRY(table_read(job, rel->table, roles, &sink->connector, &sink->format, &sink->place, diag));
+    if ((sink->connector->roles & CONNECT_SINK_OUTSIDE) != 0) {
+        return outside_open(job, sink, diag);
+    }
+    if ((sink->connector->roles & CONNECT_SINK_LOG) != 0) {
+        TRY(partition_types_check(rel, diag));
+        TRY(connect_format_types_check(&sink->format, rel->fields, rel->field_count, diag));
+        TRY(stream_open(job, &sink->place, &sink->stream, diag));
+        sink->writer = connect_writer_new(&sink->format, rel->fields, rel->field_count);
+    }
     job->sink_count++;
     return OK;
+}
+
+/* Does the pipe carry each record of its source to the sink as it is? */
+static bool is_pass_through(const struct engine_source *source, const struct engine_sink *sink)
+{
+    const struct pipe *pipe = source->pipe;
+    const struct rel *scan = pipe->rels[0];
+    bool is_raw = source->format.kind == CONNECT_FORMAT_RAW &&
+                  sink->format.kind == CONNECT_FORMAT_RAW && scan->field_count == 1 &&
+                  source->message_column[0] >= 0 && sink->rel->field_count == 1;
+    if (!is_raw || sink->outbox == NULL || !sink->outbox->limits.is_pass_through) {
+        return false;
+    }
+    for (isize i = 1; i < pipe->rel_count - 1; i++) {
+        bool is_identity = pipe->rels[i]->kind == REL_PROJECT && pipe->rels[i]->expr_count == 1 &&
+                           pipe->rels[i]->exprs[0]->kind == EXPR_COLUMN;
+        if (!is_identity) {
+            return false;
+        }
+    }
+    return type_is_bytes(scan->fields[0].type) || type_is_string(scan->fields[0].type);
+}
+
+static void outboxes_prepare(struct engine_job *job)
+{
+    for (isize k = 0; k < job->sink_count; k++) {
+        struct engine_sink *sink = &job->sinks[k];
+        struct engine_source *only = NULL;
+        isize count = 0;
+        for (isize i = 0; i < job->source_count; i++) {
+            const struct pipe *pipe = job->sources[i].pipe;
+            if (pipe->rels[pipe->rel_count - 1] == sink->rel) {
+                only = &job->sources[i];
+                count++;
+            }
+        }
+        if (count == 1 && is_pass_through(only, sink)) {
+            only->passed_to = sink;
+            sink->outbox->source = only;
+        }
+        if (sink->outbox != NULL) {
+            engine__outbox_prepare(sink->outbox);
+        }
+    }
 }
 
 static err plan_open(struct engine_job *job, const struct plan *plan, struct diag *diag)
@@ -243,6 +343,7 @@ void engine__job_fail(struct engine_job *job, const char *reason)
     job->state = ENGINE_FAILED;
     str_copy_cstr(str_of(reason), job->reason, (isize)sizeof job->reason);
     os_mutex_unlock(&job->lock);
+    engine__job_drain(job);
     err e = engine__log_state(job->engine, job, ENGINE_FAILED, reason);
     if (e != OK) {
         trace(TRACE_WARN, "engine", "the failure of a job could not be written down",
@@ -286,8 +387,19 @@ static void job_main(void *ctx)
     }
 }
 
+void engine__job_deliver(struct engine_job *job)
+{
+    outboxes_prepare(job);
+    for (isize i = 0; i < job->sink_count; i++) {
+        if (job->sinks[i].outbox != NULL) {
+            engine__outbox_start(job->sinks[i].outbox, job->state != ENGINE_RUNNING);
+        }
+    }
+}
+
 void engine__job_start(struct engine_job *job)
 {
+    engine__job_deliver(job);
     job->hold = streams_hold(job->engine->streams, job->position);
     job->is_stopping = false;
     job->has_thread = true;
@@ -307,4 +419,13 @@ void engine__job_join(struct engine_job *job)
     os_thread_join(&job->thread);
     job->has_thread = false;
     streams_hold_release(engine->streams, job->hold);
+}
+
+void engine__job_drain(struct engine_job *job)
+{
+    for (isize i = 0; i < job->sink_count; i++) {
+        if (job->sinks[i].outbox != NULL) {
+            engine__outbox_drain(job->sinks[i].outbox);
+        }
+    }
 }

@@ -1,11 +1,13 @@
 /* engine/journal.c: what the engine writes into the log, and reading it back
  * (docs/formats/journal.md). */
 #include "engine/engine_int.h"
+#include "engine/outbox.h"
 
 enum { RECORD_TABLE = 'T', RECORD_DROP = 'D', RECORD_JOB = 'J', RECORD_STATE = 'S' };
 
 static const struct log_channel catalog_channel = {0, LOG_CONTROL_ENGINE};
 static const struct log_channel journal_channel = {0, LOG_CONTROL_JOURNAL};
+static const struct log_channel outbox_channel = {0, LOG_CONTROL_OUTBOX};
 
 /* --- writing
  * ------------------------------------------------------------------------------------------- */
@@ -271,6 +273,9 @@ err engine__replay(struct engine *engine, struct diag *diag)
     err e = read_channel(engine, catalog_channel, read_catalog);
     if (e == OK) {
         e = read_channel(engine, journal_channel, read_step);
+    }
+    if (e == OK) {
+        e = read_channel(engine, outbox_channel, engine__outbox_read);
     }
     if (e != OK) {
         return diag_set(diag, e, "ENG001", "the SQL catalog or the journal cannot be read: %s",

@@ -16,6 +16,9 @@ static err streams_check(struct engine_job *job, struct diag *diag)
         bool is_source = i < job->source_count;
         struct stream *stream =
             is_source ? job->sources[i].stream : job->sinks[i - job->source_count].stream;
+        if (stream == NULL) {
+            continue; /* A sink outside the log. */
+        }
         struct stream_info info;
         stream_get_info(stream, &info);
         if (info.is_deleted) {
@@ -122,6 +125,7 @@ static err try_step(struct engine_job *job, isize frames_max, bool *moved_out, s
     struct step s;
     u64 start_ns = os_mono_ns(job->engine->os);
     step_begin(&s, job, diag);
+    engine__outputs_begin(job);
     u64 lsn = 0;
     bool is_ours = false;
     err e = read_frames(&s, frames_max, &lsn, &is_ours);
@@ -141,6 +145,9 @@ static err try_step(struct engine_job *job, isize frames_max, bool *moved_out, s
         job->position = lsn;
         os_mutex_unlock(&job->lock);
         streams_hold_move(job->engine->streams, job->hold, lsn);
+        if (is_ours) {
+            engine__outputs_done(job);
+        }
     }
     step_end(&s);
     return e;
@@ -150,6 +157,7 @@ err engine__step(struct engine_job *job, bool *moved_out, struct diag *diag)
 {
     *moved_out = false;
     TRY(streams_check(job, diag));
+    engine__outputs_wait_room(job);
     isize frames = job->engine->step_frames_max;
     for (;;) {
         struct diag problem;

@@ -4,37 +4,11 @@
  */
 #include "engine/step_int.h"
 
-#include "codec/base64.h"
-#include "codec/json.h"
+#include "codec/kpl.h"
+#include "engine/dead_letter.h"
 
 /* --- dead letters
  * ------------------------------------------------------------------------------------- */
-
-static err dead_letters_open(struct step *s)
-{
-    if (s->dead_letters != NULL) {
-        return OK;
-    }
-    struct engine *engine = s->job->engine;
-    str region = s->source->place.region.len > 0 ? s->source->place.region : s->job->region;
-    struct stream_id id = {s->job->account, region, STR(ENGINE_DEAD_LETTERS)};
-    s->dead_letters = streams_find(engine->streams, id);
-    if (s->dead_letters == NULL) {
-        struct stream_spec spec = {.id = id, .mode = STREAM_PROVISIONED, .shard_count = 1};
-        err e = stream_create_wait(engine->streams, &spec);
-        if (e != OK && e != ERR_EXISTS) {
-            return e;
-        }
-        s->dead_letters = streams_find(engine->streams, id);
-    }
-    return s->dead_letters == NULL ? ERR_CLOSED : OK;
-}
-
-static void put_member(struct buf *out, const char *name, str value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    json_write_string(out, value);
-}
 
 static void source_sequence(const struct step *s, isize message, char *out)
 {
@@ -48,33 +22,43 @@ static void source_sequence(const struct step *s, isize message, char *out)
 /* The record that cannot be processed, with its place, field and reason, into the dead letters. */
 static void dead_letter(struct step *s, isize message, str field, isize offset, str reason)
 {
-    err e = dead_letters_open(s);
+    struct engine_job *job = s->job;
+    const struct engine_source *source = s->source;
     const struct stream_record *record = &s->records[message];
     char sequence[STREAM_SEQUENCE_DIGITS + 1], shard[21];
     source_sequence(s, message, sequence);
     stream_shard_format(s->shard, shard);
-    struct buf *out = &s->text;
-    buf_reset(out);
-    buf_printf(out, "{\"at_ms\":%lld", (long long)(s->record.wall_us / 1000));
-    put_member(out, "job", str_of(s->job->id_text));
-    put_member(out, "table", s->source->pipe->rels[0]->table->name);
-    put_member(out, "stream", s->source->place.name);
-    put_member(out, "shard_id", str_of(shard));
-    put_member(out, "sequence_number", str_of(sequence));
-    put_member(out, "partition_key", record->partition_key);
-    put_member(out, "field", field);
-    put_member(out, "reason", reason);
-    buf_printf(out, ",\"offset\":%td,\"data_base64\":\"", offset);
-    base64_append(out, record->data);
-    buf_append(out, STR("\"}"));
-    struct stream_record letter = {.partition_key = str_of(shard), .data = buf_str(out)};
+    struct engine_dead_letter letter = {
+        .at_ms = s->record.wall_us / 1000,
+        .job = str_of(job->id_text),
+        .table = source->pipe->rels[0]->table->name,
+        .stream = source->place.name,
+        .shard = str_of(shard),
+        .sequence = str_of(sequence),
+        .subsequence = s->subsequences[message],
+        .partition_key = record->partition_key,
+        .field = field,
+        .reason = reason,
+        .offset = offset,
+        .data = record->data,
+    };
+    err e = OK;
+    if (s->dead_letters == NULL) {
+        str region = source->place.region.len > 0 ? source->place.region : job->region;
+        e = engine__dead_letters_open(job->engine, job->account, region, &s->dead_letters);
+    }
     if (e == OK) {
-        e = stream_batch_add(s->dead_letters, s->batch, &letter, NULL);
+        e = engine__dead_letter_add(s->dead_letters, s->batch, &letter);
     }
     if (e != OK && s->e == OK) {
         s->e = diag_set(s->diag, e, "ENG021", "a dead letter cannot be written: %s", err_text(e));
     }
     s->counters.dead_letters++;
+}
+
+static const char *format_name(enum connect_format_kind kind)
+{
+    return kind == CONNECT_FORMAT_CSV ? "CSV row" : kind == CONNECT_FORMAT_RAW ? "record" : "JSON";
 }
 
 void engine__step_bad_record(struct step *s, isize message, str field, isize offset, str reason)
@@ -87,8 +71,9 @@ void engine__step_bad_record(struct step *s, isize message, str field, isize off
         char sequence[STREAM_SEQUENCE_DIGITS + 1];
         source_sequence(s, message, sequence);
         s->e = diag_set(s->diag, ERR_INVALID, "ENG022",
-                        "Failed to deserialize JSON '" STR_FMT "'. " STR_FMT
+                        "Failed to deserialize %s '" STR_FMT "'. " STR_FMT
                         " (byte %td of record %s of stream " STR_FMT ", shard %u)",
+                        format_name(format->kind),
                         STR_ARG(str_slice(s->records[message].data, 0, 256)), STR_ARG(reason),
                         offset, sequence, STR_ARG(s->source->place.name), s->shard);
     } else if (format->on_error == CONNECT_DEAD_LETTER) {
@@ -139,12 +124,12 @@ static void on_fill(void *ctx, struct pipe_run *run, isize column, const struct 
                     struct vec *out)
 {
     struct step *s = ctx;
-    isize from = s->source->json_column[column];
+    isize from = s->source->message_column[column];
     if (from < 0) {
         fill_metadata(s, from, s->source->pipe->rels[0]->fields[column].type, sel, out);
         return;
     }
-    json_rows_fill(s->source->decoder, &s->scan, from, sel, &s->arena, out);
+    engine__step_fill(s, from, sel, out);
     field_issues(s, run);
 }
 
@@ -213,7 +198,7 @@ static void run_messages(struct step *s, str *messages, isize count)
         arena_reset(&s->arena);
         s->func.errors = NULL;
         s->func.error_count = s->func.error_capacity = 0;
-        json_rows_scan(s->source->decoder, messages + done, count - done, &s->arena, &s->scan);
+        engine__step_scan(s, messages + done, count - done);
         s->issues_seen = 0;
         message_issues(s);
         s->rows_taken = 0;
@@ -234,38 +219,96 @@ static void run_messages(struct step *s, str *messages, isize count)
         done += s->scan.message_count;
         s->records += s->scan.message_count;
         s->numbers += s->scan.message_count;
+        s->subsequences += s->scan.message_count;
     }
+}
+
+/* User records of one run; the arrays double as they grow. */
+struct messages {
+    struct arena arena;
+    str *data;
+    struct stream_record *records;
+    u64 *numbers;
+    i64 *subsequences;
+    isize count;
+};
+
+static void messages_add(struct messages *m, const struct stream_record *record, u64 no, i64 sub)
+{
+    m->data = arena_grow(&m->arena, m->data, m->count, (isize)sizeof(str));
+    m->records = arena_grow(&m->arena, m->records, m->count, (isize)sizeof *m->records);
+    m->numbers = arena_grow(&m->arena, m->numbers, m->count, (isize)sizeof(u64));
+    m->subsequences = arena_grow(&m->arena, m->subsequences, m->count, (isize)sizeof(i64));
+    m->data[m->count] = record->data;
+    m->records[m->count] = *record;
+    m->numbers[m->count] = no;
+    m->subsequences[m->count++] = sub;
+}
+
+/* Those of an aggregate that lie in the shard's range of hash keys: the rest was put there before
+ * a reshard and is read with another shard. False when it is none. */
+static bool aggregate_add(struct step *s, struct messages *m, const struct stream_record *record,
+                          u64 no)
+{
+    struct kpl_record *subs;
+    isize count;
+    if (!kpl_is_candidate(record->data) ||
+        kpl_decode(record->data, &m->arena, &subs, &count, NULL) != KPL_AGGREGATE) {
+        return false;
+    }
+    struct stream_shard shard;
+    CHECK(stream_find_shard(s->source->stream, s->shard, &shard));
+    for (isize i = 0; i < count; i++) {
+        u128 hash;
+        bool is_ours = kpl_hash_key(&subs[i], &hash) == OK && hash >= shard.hash_first &&
+                       hash <= shard.hash_last;
+        struct stream_record one = {.partition_key = subs[i].partition_key, .data = subs[i].data};
+        if (is_ours) {
+            messages_add(m, &one, no, i);
+        }
+    }
+    return true;
 }
 
 /* All records of one run: one shard of one source in one frame. */
 static void run_records(struct step *s, struct log_run run)
 {
-    isize count = run.count;
-    str *messages = mem_alloc(count * (isize)sizeof(str));
-    struct stream_record *records = mem_alloc(count * (isize)sizeof(struct stream_record));
-    u64 *numbers = mem_alloc(count * (isize)sizeof(u64));
+    struct messages m = {0};
     struct log_record record;
-    isize n = 0;
     while (log_run_next(&run, &record)) {
-        err e = stream_record_decode(record.body, &records[n]);
+        struct stream_record decoded;
+        err e = stream_record_decode(record.body, &decoded);
         if (e != OK) {
             s->e = diag_set(s->diag, e, "ENG024", "record %llu cannot be read",
                             (unsigned long long)record.no);
             break;
         }
-        messages[n] = records[n].data;
-        numbers[n] = record.no;
-        s->counters.bytes_in += (u64)records[n].data.len;
-        n++;
+        s->counters.bytes_in += (u64)decoded.data.len;
+        if (!aggregate_add(s, &m, &decoded, record.no)) {
+            messages_add(&m, &decoded, record.no, -1);
+        }
     }
-    s->records = records;
-    s->numbers = numbers;
+    s->records = m.records;
+    s->numbers = m.numbers;
+    s->subsequences = m.subsequences;
     if (s->e == OK) {
-        run_messages(s, messages, n);
+        run_messages(s, m.data, m.count);
     }
-    mem_free(messages);
-    mem_free(records);
-    mem_free(numbers);
+    arena_deinit(&m.arena);
+}
+
+/* The sink reads these records itself: they are only counted. */
+static void pass_records(struct step *s, struct log_run run)
+{
+    struct engine_sink *sink = s->source->passed_to;
+    u64 bytes = (u64)run.bytes.len;
+    s->counters.rows_in += run.count;
+    s->counters.bytes_in += bytes;
+    s->counters.rows_out += run.count;
+    s->counters.bytes_out += bytes;
+    s->record.output_count += run.count;
+    sink->step_rows += run.count;
+    sink->step_bytes += bytes;
 }
 
 bool engine__step_frame(struct step *s, const struct log_frame *frame)
@@ -283,7 +326,11 @@ bool engine__step_frame(struct step *s, const struct log_frame *frame)
                 is_ours = true;
                 s->oldest_ms = s->oldest_ms > 0 ? s->oldest_ms : log_frame_arrival_ms(frame);
                 s->shard = run.channel.shard;
-                run_records(s, run);
+                if (s->source->passed_to != NULL) {
+                    pass_records(s, run);
+                } else {
+                    run_records(s, run);
+                }
             }
         }
     }

@@ -21,7 +21,9 @@ struct step {
     u32 shard;
     const struct stream_record *records; /* Per message. */
     const u64 *numbers;
+    const i64 *subsequences; /* Place in an aggregate; -1 = it was none. */
     struct json_scan scan;
+    struct vec *ready; /* Formats other than JSON: all fields, decoded. */
     isize issues_seen;
     isize rows_taken;
     i64 watermark_ms;
@@ -32,6 +34,11 @@ struct step {
 bool engine__step_frame(struct step *s, const struct log_frame *frame);
 /* What a bad record leads to, as the table's on-error says. `field` empty: the whole message. */
 void engine__step_bad_record(struct step *s, isize message, str field, isize offset, str reason);
+
+/* step_decode.c: the next messages into s->scan (and s->ready). */
+void engine__step_scan(struct step *s, const str *messages, isize count);
+/* Field `column` of the messages for the rows of `sel`. */
+void engine__step_fill(struct step *s, isize column, const struct sel *sel, struct vec *out);
 
 /* step_output.c: rows that reached a sink, into the step's batch. */
 void engine__step_take(struct step *s, const struct rel *rel, const struct vec *cols,

@@ -2,6 +2,7 @@
 #include "engine/step_int.h"
 
 #include "base/hash.h"
+#include "engine/outbox.h"
 
 #include <stdio.h>
 
@@ -76,7 +77,25 @@ static str partition_key(struct step *s, const struct engine_sink *sink, const s
     return result;
 }
 
-static void put_row(struct step *s, struct engine_sink *sink, const struct vec *cols, isize row)
+static void note_output(struct step *s, str key, str data)
+{
+    s->record.output_count++;
+    s->record.output_hash = hash64(data.data, data.len, s->record.output_hash);
+    s->record.output_hash = hash64(key.data, key.len, s->record.output_hash);
+    s->counters.bytes_out += (u64)data.len;
+}
+
+static void put_failed(struct step *s, err e, const struct engine_sink *sink)
+{
+    if (s->e == OK) {
+        s->e = e; /* ERR_LIMIT: the step is too large and is cut. */
+        (void)diag_set(s->diag, e, "ENG023", "cannot put a row into table \"" STR_FMT "\": %s",
+                       STR_ARG(sink->rel->table->name), err_text(e));
+    }
+}
+
+/* CONNECT_SINK_LOG */
+static void put_record(struct step *s, struct engine_sink *sink, const struct vec *cols, isize row)
 {
     char scratch[RANDOM_KEY_BYTES];
     str key = partition_key(s, sink, cols, row, scratch);
@@ -86,7 +105,7 @@ static void put_row(struct step *s, struct engine_sink *sink, const struct vec *
         return;
     }
     buf_reset(&s->text);
-    json_row_write(sink->writer, cols, row, &s->text);
+    connect_writer_row(sink->writer, cols, row, &s->arena, &s->text);
     struct stream_record record = {.partition_key = key, .data = buf_str(&s->text)};
     err e = stream_batch_add(sink->stream, s->batch, &record, NULL);
     struct stream_info info;
@@ -95,18 +114,40 @@ static void put_row(struct step *s, struct engine_sink *sink, const struct vec *
     if (is_too_large) {
         engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0,
                                 STR("the output is larger than the stream's records may be"));
+    } else if (e != OK) {
+        put_failed(s, e, sink);
+    } else {
+        note_output(s, key, record.data);
+    }
+}
+
+/* CONNECT_SINK_OUTSIDE */
+static void put_outbox(struct step *s, struct engine_sink *sink, const struct vec *cols, isize row)
+{
+    struct engine_outbox *outbox = sink->outbox;
+    struct buf key = {0};
+    struct diag diag;
+    diag_init(&diag);
+    buf_reset(&s->text);
+    err e = outbox->ops->encode(outbox->sink, cols, row, &s->arena, &key, &s->text, &diag);
+    str data = buf_str(&s->text);
+    if (e == OK && key.len + data.len > LOG_RECORD_BYTES_MAX - 64) {
+        e = diag_set(&diag, ERR_INVALID, "ENG037", "the output is larger than a row may be");
+    }
+    if (e != OK) {
+        engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0, str_of(diag.message));
+        buf_deinit(&key);
         return;
     }
-    if (e != OK && s->e == OK) {
-        s->e = e; /* ERR_LIMIT: the step is too large and is cut. */
-        (void)diag_set(s->diag, e, "ENG023", "cannot put a row into stream " STR_FMT ": %s",
-                       STR_ARG(sink->place.name), err_text(e));
-        return;
+    e = engine__outbox_add(outbox, s->batch, buf_str(&key), data);
+    if (e != OK) {
+        put_failed(s, e, sink);
+    } else {
+        note_output(s, buf_str(&key), data);
+        sink->step_rows++;
+        sink->step_bytes += (u64)(data.len + key.len);
     }
-    s->record.output_count++;
-    s->record.output_hash = hash64(record.data.data, record.data.len, s->record.output_hash);
-    s->record.output_hash = hash64(key.data, key.len, s->record.output_hash);
-    s->counters.bytes_out += (u64)record.data.len;
+    buf_deinit(&key);
 }
 
 void engine__step_take(struct step *s, const struct rel *rel, const struct vec *cols,
@@ -114,8 +155,38 @@ void engine__step_take(struct step *s, const struct rel *rel, const struct vec *
 {
     struct engine_sink *sink = sink_of(s->job, rel);
     for (isize i = 0; i < sel->count && s->e == OK; i++) {
-        put_row(s, sink, cols, sel_row(sel, i));
+        if (sink->outbox != NULL) {
+            put_outbox(s, sink, cols, sel_row(sel, i));
+        } else if (sink->stream != NULL) {
+            put_record(s, sink, cols, sel_row(sel, i));
+        }
     }
     s->rows_taken += sel->count;
     s->counters.rows_out += (u64)sel->count;
+}
+
+void engine__outputs_begin(struct engine_job *job)
+{
+    for (isize i = 0; i < job->sink_count; i++) {
+        job->sinks[i].step_rows = job->sinks[i].step_bytes = 0;
+    }
+}
+
+void engine__outputs_done(struct engine_job *job)
+{
+    for (isize i = 0; i < job->sink_count; i++) {
+        struct engine_sink *sink = &job->sinks[i];
+        if (sink->outbox != NULL && sink->step_rows > 0) {
+            engine__outbox_added(sink->outbox, sink->step_rows, sink->step_bytes);
+        }
+    }
+}
+
+void engine__outputs_wait_room(struct engine_job *job)
+{
+    for (isize i = 0; i < job->sink_count; i++) {
+        if (job->sinks[i].outbox != NULL) {
+            engine__outbox_wait_room(job->sinks[i].outbox);
+        }
+    }
 }

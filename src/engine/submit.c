@@ -218,6 +218,7 @@ static err replace_old(struct engine_session *session, struct engine_job *job,
     os_mutex_lock(&old->lock);
     old->state = ENGINE_STOPPED;
     os_mutex_unlock(&old->lock);
+    engine__job_drain(old);
     return engine__log_state(session->engine, old, ENGINE_STOPPED, "replaced");
 }
 

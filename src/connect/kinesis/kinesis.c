@@ -12,7 +12,7 @@ static const struct connect_option options[] = {
     {"stream", false, "Name of the stream (or stream.arn)."},
     {"stream.arn", false, "ARN of the stream (or stream); its region and name are used."},
     {"aws.region", false, "Region of the stream; the session's when absent."},
-    {"format", true, "json"},
+    {"format", true, "json, csv or raw"},
     {"scan.stream.initpos", false, "LATEST (default), TRIM_HORIZON or AT_TIMESTAMP."},
     {"scan.stream.initpos-timestamp", false,
      "For AT_TIMESTAMP: ISO time with zone, or epoch seconds."},
@@ -45,7 +45,6 @@ static const struct connect_option options[] = {
     {"sink.flush-buffer.size", false, NO_EFFECT},
     {"sink.flush-buffer.timeout", false, NO_EFFECT},
     {"sink.fail-on-error", false, NO_EFFECT},
-    CONNECT_FORMAT_OPTIONS,
     {NULL, false, NULL},
 };
 
@@ -104,7 +103,6 @@ static err check(const struct connect_table *table, struct diag *diag)
     TRY(connect_one_of(table, "scan.stream.initpos", positions, diag));
     TRY(connect_one_of(table, "source.init.position", positions, diag));
     TRY(connect_one_of(table, "sink.partitioner", partitioners, diag));
-    TRY(connect_format_check(table, diag));
     str time = first_of(table, "scan.stream.initpos-timestamp", "source.init.timestamp");
     str position = first_of(table, "scan.stream.initpos", "source.init.position");
     i64 ms;
@@ -165,6 +163,7 @@ const struct connector connect_kinesis = {
     .name = "kinesis",
     .roles = CONNECT_SOURCE_LOG | CONNECT_SINK_LOG,
     .options = options,
+    .has_format = true,
     .check = check,
     .metadata = metadata,
     .stream = stream_read,

@@ -1,0 +1,297 @@
+/* engine/outbox.c: outboxes, and their cursors in the log (docs/formats/journal.md). */
+#include "engine/outbox.h"
+
+#include "base/trace.h"
+
+enum { RECORD_CURSOR = 'C', RECORD_PLAN = 'P' };
+
+static const struct log_channel cursor_channel = {0, LOG_CONTROL_OUTBOX};
+
+/* What replay found for a job's sink, before its job was planned. */
+struct engine_outbox_mark {
+    struct engine_outbox_mark *next;
+    u64 job, cursor, planned;
+    u32 index;
+};
+
+/* --- cursors ------------------------------------------------------------------------------- */
+
+static struct engine_outbox_mark *mark_of(struct engine *engine, u64 job, u32 index)
+{
+    struct engine_outbox_mark *mark = engine->outbox_marks;
+    while (mark != NULL && (mark->job != job || mark->index != index)) {
+        mark = mark->next;
+    }
+    return mark;
+}
+
+err engine__outbox_read(struct engine *engine, str record)
+{
+    u64 job, index, position;
+    if (record.len == 0) {
+        return ERR_CORRUPT;
+    }
+    u8 kind = record.data[0];
+    record = str_slice(record, 1, record.len);
+    TRY(varint_take(&record, &job));
+    TRY(varint_take(&record, &index));
+    TRY(varint_take(&record, &position));
+    if (kind != RECORD_CURSOR && kind != RECORD_PLAN) {
+        return ERR_VERSION;
+    }
+    struct engine_outbox_mark *mark = mark_of(engine, job, (u32)index);
+    if (mark == NULL) {
+        mark = NEW(struct engine_outbox_mark);
+        *mark = (struct engine_outbox_mark){
+            .next = engine->outbox_marks, .job = job, .index = (u32)index};
+        engine->outbox_marks = mark;
+    }
+    u64 *at = kind == RECORD_CURSOR ? &mark->cursor : &mark->planned;
+    *at = MAX(*at, position);
+    return OK;
+}
+
+void engine__outbox_marks_free(struct engine *engine)
+{
+    while (engine->outbox_marks != NULL) {
+        struct engine_outbox_mark *next = engine->outbox_marks->next;
+        mem_free(engine->outbox_marks);
+        engine->outbox_marks = next;
+    }
+}
+
+static err put_record(struct log_batch *batch, u8 kind, const struct engine_outbox *outbox,
+                      u64 position)
+{
+    struct buf out = {0};
+    buf_append_byte(&out, kind);
+    buf_append_varint(&out, outbox->job->id);
+    buf_append_varint(&out, outbox->index);
+    buf_append_varint(&out, position);
+    err e = log_batch_add(batch, cursor_channel, buf_str(&out));
+    buf_deinit(&out);
+    return e;
+}
+
+/* All cursors anew, so that the old records may go. cursor_lock is held: none moves meanwhile. */
+static void restate(struct engine *engine)
+{
+    u64 first = log_channel_tip(engine->log, cursor_channel);
+    struct log_batch *batch = log_batch_new();
+    err e = OK;
+    os_mutex_lock(&engine->outbox_list_lock);
+    for (struct engine_outbox *o = engine->outboxes; o != NULL && e == OK; o = o->next) {
+        e = put_record(batch, RECORD_CURSOR, o, __atomic_load_n(&o->cursor, __ATOMIC_RELAXED));
+        if (e == OK && o->planned > 0) {
+            e = put_record(batch, RECORD_PLAN, o, o->planned);
+        }
+    }
+    os_mutex_unlock(&engine->outbox_list_lock);
+    if (e == OK && log_batch_count(batch) > 0) {
+        e = log_commit(engine->log, batch);
+    }
+    if (e == OK) {
+        __atomic_store_n(&engine->outbox_restated_no, first, __ATOMIC_RELEASE);
+        engine->outbox_records = 0;
+    }
+    log_batch_free(batch);
+}
+
+static err commit(struct engine_outbox *outbox, struct log_batch *batch)
+{
+    struct engine *engine = outbox->engine;
+    err e = log_commit(engine->log, batch);
+    if (e == OK && ++engine->outbox_records >= OUTBOX_RESTATE_RECORDS) {
+        restate(engine);
+    }
+    return e;
+}
+
+err engine__outbox_plan(struct engine_outbox *outbox, u64 to)
+{
+    struct log_batch *batch = log_batch_new();
+    os_mutex_lock(&outbox->engine->outbox_cursor_lock);
+    err e = put_record(batch, RECORD_PLAN, outbox, to);
+    if (e == OK) {
+        e = commit(outbox, batch);
+    }
+    if (e == OK) {
+        outbox->planned = to;
+    }
+    os_mutex_unlock(&outbox->engine->outbox_cursor_lock);
+    log_batch_free(batch);
+    return e;
+}
+
+err engine__outbox_move(struct engine_outbox *outbox, u64 to, struct log_batch *letters)
+{
+    struct engine *engine = outbox->engine;
+    struct log_batch *own = letters == NULL ? log_batch_new() : NULL;
+    struct log_batch *batch = letters == NULL ? own : letters;
+    os_mutex_lock(&engine->outbox_cursor_lock);
+    err e = put_record(batch, RECORD_CURSOR, outbox, to);
+    if (e == OK) {
+        OS_FAILPOINT("engine.before_cursor_commit");
+        e = commit(outbox, batch);
+    }
+    if (e == OK) {
+        __atomic_store_n(&outbox->cursor, to, __ATOMIC_RELEASE);
+        if (to >= outbox->planned) {
+            outbox->planned = 0;
+        }
+    }
+    os_mutex_unlock(&engine->outbox_cursor_lock);
+    log_batch_free(own);
+    if (e == OK && outbox->has_hold) {
+        streams_hold_move(engine->streams, outbox->hold, to);
+    }
+    return e;
+}
+
+bool engine__outbox_is_live(struct engine *engine, struct log_channel channel, u64 last_no)
+{
+    if (channel.shard == LOG_CONTROL_OUTBOX) {
+        return last_no >= __atomic_load_n(&engine->outbox_restated_no, __ATOMIC_ACQUIRE);
+    }
+    bool is_live = true;
+    os_mutex_lock(&engine->outbox_list_lock);
+    for (struct engine_outbox *o = engine->outboxes; o != NULL; o = o->next) {
+        if (log_channel_eq(o->channel, channel) && o->source == NULL) {
+            is_live = last_no > __atomic_load_n(&o->cursor, __ATOMIC_ACQUIRE);
+        }
+    }
+    os_mutex_unlock(&engine->outbox_list_lock);
+    return is_live;
+}
+
+/* --- rows in ------------------------------------------------------------------------------- */
+
+err engine__outbox_add(struct engine_outbox *outbox, struct log_batch *batch, str key, str data)
+{
+    struct buf head = {0};
+    buf_append_varint(&head, (u64)key.len);
+    u8 *out = log_batch_reserve(batch, outbox->channel, head.len + key.len + data.len);
+    if (out != NULL) {
+        memcpy(out, head.data, (size_t)head.len);
+        memcpy(out + head.len, key.data, (size_t)key.len);
+        memcpy(out + head.len + key.len, data.data, (size_t)data.len);
+    }
+    buf_deinit(&head);
+    return out == NULL ? ERR_LIMIT : OK;
+}
+
+void engine__outbox_added(struct engine_outbox *outbox, u64 rows, u64 bytes)
+{
+    metric_add(&outbox->counters.rows, rows);
+    metric_add(&outbox->counters.bytes, bytes);
+    os_mutex_lock(&outbox->lock);
+    outbox->pending_bytes += outbox->source == NULL ? bytes : 0;
+    outbox->added++;
+    os_cond_broadcast(&outbox->changed);
+    os_mutex_unlock(&outbox->lock);
+}
+
+void engine__outbox_wait_room(struct engine_outbox *outbox)
+{
+    enum { LOOK_MS = 200 };
+    os_mutex_lock(&outbox->lock);
+    while (outbox->pending_bytes > OUTBOX_BYTES_MAX && outbox->has_thread &&
+           !__atomic_load_n(&outbox->job->is_stopping, __ATOMIC_RELAXED)) {
+        (void)os_cond_wait_ms(&outbox->changed, &outbox->lock, LOOK_MS);
+    }
+    os_mutex_unlock(&outbox->lock);
+}
+
+u64 engine__outbox_due(const struct engine_outbox *outbox)
+{
+    if (outbox->source != NULL) {
+        os_mutex_lock(&outbox->job->lock);
+        u64 position = outbox->job->position;
+        os_mutex_unlock(&outbox->job->lock);
+        return position;
+    }
+    return log_channel_tip(outbox->engine->log, outbox->channel) - 1;
+}
+
+/* --- open and close ------------------------------------------------------------------------ */
+
+/* Undelivered bytes that a former process left. */
+static void pending_count(struct engine_outbox *outbox)
+{
+    u64 position = outbox->cursor, rows, bytes;
+    struct log_frame *frame;
+    while (outbox->source == NULL &&
+           engine__outbox_frame(outbox, position, &frame, &position, &rows, &bytes) == OK) {
+        outbox->pending_bytes += bytes;
+        metric_add(&outbox->counters.rows, rows);
+        metric_add(&outbox->counters.bytes, bytes);
+        log_frame_unref(frame);
+    }
+}
+
+err engine__outbox_open(struct engine_job *job, u32 index, const struct connect_table *table,
+                        const struct connector *connector, const struct connect_schema *schema,
+                        struct engine_outbox **out, struct diag *diag)
+{
+    if (index >= OUTBOX_SINKS_MAX) {
+        return diag_set(diag, ERR_LIMIT, "ENG035", "a job has at most %d sinks", OUTBOX_SINKS_MAX);
+    }
+    struct engine *engine = job->engine;
+    struct engine_outbox *outbox = NEW(struct engine_outbox);
+    outbox->engine = engine;
+    outbox->job = job;
+    outbox->index = index;
+    outbox->ops = connector->sink;
+    outbox->schema = *schema;
+    outbox->channel =
+        (struct log_channel){0, OUTBOX_CHANNEL_BASE + (u32)job->id * OUTBOX_SINKS_MAX + index};
+    err e = outbox->ops->open(table, &outbox->schema, &engine->env, &outbox->sink, &outbox->limits,
+                              diag);
+    if (e != OK) {
+        mem_free(outbox);
+        return e;
+    }
+    os_mutex_init(&outbox->lock);
+    os_cond_init(&outbox->changed);
+    const struct engine_outbox_mark *mark = mark_of(engine, job->id, index);
+    if (mark != NULL) {
+        outbox->cursor = mark->cursor;
+        outbox->planned = mark->planned > mark->cursor ? mark->planned : 0;
+    }
+    os_mutex_lock(&engine->outbox_list_lock);
+    outbox->next = engine->outboxes;
+    engine->outboxes = outbox;
+    os_mutex_unlock(&engine->outbox_list_lock);
+    *out = outbox;
+    return OK;
+}
+
+void engine__outbox_close(struct engine_outbox *outbox)
+{
+    if (outbox == NULL) {
+        return;
+    }
+    engine__outbox_stop(outbox);
+    struct engine *engine = outbox->engine;
+    os_mutex_lock(&engine->outbox_list_lock);
+    struct engine_outbox **at = &engine->outboxes;
+    while (*at != outbox) {
+        at = &(*at)->next;
+    }
+    *at = outbox->next;
+    os_mutex_unlock(&engine->outbox_list_lock);
+    outbox->ops->close(outbox->sink);
+    os_cond_deinit(&outbox->changed);
+    os_mutex_deinit(&outbox->lock);
+    mem_free(outbox);
+}
+
+void engine__outbox_prepare(struct engine_outbox *outbox)
+{
+    if (outbox->source != NULL) {
+        outbox->cursor = MAX(outbox->cursor, outbox->source->start_lsn);
+        outbox->hold = streams_hold(outbox->engine->streams, outbox->cursor);
+        outbox->has_hold = true;
+    }
+    pending_count(outbox);
+}
