@@ -189,8 +189,8 @@ static void fail_number(struct func_ctx *ctx, const struct func_cast *cast, stru
                         isize row, str text, const char *why)
 {
     func__cast_fail(ctx, cast, out, row,
-                    arena_printf(ctx->arena, "For input string: '" STR_FMT "'. %s",
-                                 STR_ARG(str_slice(text, 0, 200)), why));
+                    arena_printf(ctx->arena, "For input string: '" STR_FMT "'.%s%s",
+                                 STR_ARG(str_slice(text, 0, 200)), why[0] == 0 ? "" : " ", why));
 }
 
 /* "12", "+12", "12.7": digits after a point are checked and dropped. NULL, or what is wrong. */

@@ -1,13 +1,25 @@
 /* func/common_type.c: least restrictive types, and which casts happen by themselves. */
 #include "func/func_int.h"
 
+static bool is_real(const struct type *type)
+{
+    return type->kind == TYPE_FLOAT || type->kind == TYPE_DOUBLE;
+}
+
+/* As Calcite: of FLOAT and DOUBLE the first, next to a DECIMAL always DOUBLE. */
+enum type_kind func__real_common(const struct type *a, const struct type *b)
+{
+    if (a->kind == TYPE_DECIMAL || b->kind == TYPE_DECIMAL) {
+        return TYPE_DOUBLE;
+    }
+    return is_real(a) ? a->kind : b->kind;
+}
+
 static const struct type *numeric_common(struct arena *arena, const struct type *a,
                                          const struct type *b)
 {
-    bool is_real = a->kind == TYPE_FLOAT || a->kind == TYPE_DOUBLE || b->kind == TYPE_FLOAT ||
-                   b->kind == TYPE_DOUBLE;
-    if (is_real) {
-        return a->kind == TYPE_FLOAT && b->kind == TYPE_FLOAT ? a : type_of(TYPE_DOUBLE);
+    if (is_real(a) || is_real(b)) {
+        return type_of(func__real_common(a, b));
     }
     if (a->kind != TYPE_DECIMAL && b->kind != TYPE_DECIMAL) {
         return type_of(MAX(a->kind, b->kind));

@@ -134,6 +134,8 @@ bool func__any_nullable(const struct func_arg *args, isize count);
 /* Result = `type`, nullable when any argument is. */
 void func__set_result(struct func_binding *b, const struct type *type);
 
+/* The type of FLOAT or DOUBLE with any other number. */
+enum type_kind func__real_common(const struct type *a, const struct type *b);
 err func__bind_time_arith(struct func_binding *b); /* "+" "-" "*" "/" with dates and intervals. */
 void func__mod_narrow(struct func_ctx *ctx, const void *data, const struct vec *args,
                       isize arg_count, const struct sel *sel, struct vec *out);
@@ -238,6 +240,8 @@ const struct func_zone *func__zone_str(str name);
 struct func_instant func__zone_to_local(const struct func_zone *zone, struct func_instant utc);
 /* As java.time: a gap moves forward by its length, an overlap takes the earlier offset. */
 struct func_instant func__zone_to_utc(const struct func_zone *zone, struct func_instant local);
+/* As java.util.Calendar, which UNIX_TIMESTAMP and CONVERT_TZ use: an overlap takes the later one. */
+struct func_instant func__zone_to_utc_late(const struct func_zone *zone, struct func_instant local);
 const struct func_zone *func__ctx_zone(const struct func_ctx *ctx);
 
 /* Patterns of java.time.DateTimeFormatter. */

@@ -322,16 +322,19 @@ static int hex_value(u8 c)
                                                 : -1;
 }
 
-/* An odd number of digits is read as if a 0 stood in front. */
+/* As Flink: of an odd number of digits the first is dropped, and a zero byte stands in front. */
 static bool unhex(str text, u8 *out)
 {
-    isize lead = text.len % 2;
-    for (isize i = -lead, n = 0; i < text.len; i += 2, n++) {
-        int high = i < 0 ? 0 : hex_value(text.data[i]), low = hex_value(text.data[i + 1]);
+    isize n = 0, i = text.len % 2;
+    if (i == 1) {
+        out[n++] = 0;
+    }
+    for (; i < text.len; i += 2) {
+        int high = hex_value(text.data[i]), low = hex_value(text.data[i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }
-        out[n] = (u8)(high * 16 + low);
+        out[n++] = (u8)(high * 16 + low);
     }
     return true;
 }

@@ -212,7 +212,7 @@ static const struct type *dec_result(struct arena *arena, enum arith op, const s
     i32 s = MAX(s1, s2);
     switch ((int)op) {
     case MUL:
-        return func__dec_type(arena, p1 + p2, s1 + s2);
+        return func__dec_type(arena, p1 + p2 + 1, s1 + s2);
     case DIV:
         s = MAX(6, s1 + p2 + 1);
         return func__dec_type(arena, p1 - s1 + s2 + s, s);
@@ -258,9 +258,7 @@ static err bind_numbers(struct func_binding *b, enum arith op)
     }
     enum type_kind kind = MAX(x->kind, y->kind);
     if (!is_exact) {
-        bool has_float = x->kind == TYPE_FLOAT || y->kind == TYPE_FLOAT;
-        bool has_double = x->kind == TYPE_DOUBLE || y->kind == TYPE_DOUBLE;
-        kind = has_float && !has_double ? TYPE_FLOAT : TYPE_DOUBLE;
+        kind = func__real_common(x, y);
     }
     b->out->arg_types[0] = b->out->arg_types[1] = type_of(kind);
     func__set_result(b, type_of(kind));

@@ -247,9 +247,9 @@ KERNEL(overlay)
             continue;
         }
         isize from = func__char_offset(text, (isize)start - 1);
-        /* A negative length drops the rest, as Flink does. */
+        /* No length, or a negative one, drops the rest, as Flink does. */
         isize to =
-            length < 0 ? text.len : func__char_offset(text, (isize)MIN(start - 1 + length, chars));
+            length <= 0 ? text.len : func__char_offset(text, (isize)MIN(start - 1 + length, chars));
         u8 *room = func__text_room(ctx, row, (i64)from + fresh.len + text.len - to);
         if (room != NULL) {
             memcpy(room, text.data, (size_t)from);

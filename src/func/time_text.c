@@ -134,7 +134,7 @@ KERNEL(unix_timestamp)
         str text = func__text_at(&args[0], row);
         bool ok = is_default ? text.len > 10 && parse_prefix(text, &local)
                              : fmt != NULL && func__timefmt_parse(fmt, text, &local);
-        VEC(i64, out)[row] = ok ? func__zone_to_utc(zone, local).seconds : INT64_MIN;
+        VEC(i64, out)[row] = ok ? func__zone_to_utc_late(zone, local).seconds : INT64_MIN;
     }
 }
 
@@ -275,7 +275,8 @@ KERNEL(convert_tz)
             func__put_null(ctx, out, row);
             continue;
         }
-        put_formatted(ctx, NULL, func__zone_to_local(to, func__zone_to_utc(from, local)), out, row);
+        put_formatted(ctx, NULL, func__zone_to_local(to, func__zone_to_utc_late(from, local)), out,
+                      row);
     }
 }
 

@@ -407,3 +407,11 @@ struct func_instant func__zone_to_utc(const struct func_zone *zone, struct func_
     /* In a gap neither fits: the offset before it moves the time forward by the gap. */
     return (struct func_instant){offset_at(zone, late) == after ? late : early, local.nanos};
 }
+
+struct func_instant func__zone_to_utc_late(const struct func_zone *zone, struct func_instant local)
+{
+    struct func_instant early = func__zone_to_utc(zone, local);
+    i64 late = local.seconds - offset_at(zone, local.seconds + DAY_S);
+    bool is_there = late + offset_at(zone, late) == local.seconds;
+    return (struct func_instant){is_there ? late : early.seconds, local.nanos};
+}

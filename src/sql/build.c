@@ -102,18 +102,19 @@ const struct expr *sql__new_null(struct sql_binder *b, const struct type *type,
     return sql__new_literal(b, &value, span);
 }
 
-static isize character_count(str text)
+/* Of UTF-16, as Flink's literals are counted. */
+static isize unit_count(str text)
 {
     isize count = 0;
     for (isize i = 0; i < text.len; i++) {
-        count += (text.data[i] & 0xC0) != 0x80;
+        count += ((text.data[i] & 0xC0) != 0x80) + (text.data[i] >= 0xF0);
     }
     return count;
 }
 
 const struct expr *sql__new_text(struct sql_binder *b, str text, struct sql_span span)
 {
-    const struct type *type = type_char(b->arena, TYPE_CHAR, (i32)character_count(text));
+    const struct type *type = type_char(b->arena, TYPE_CHAR, (i32)unit_count(text));
     struct value value = {.type = type_with_null(b->arena, type, false), .u.text = text};
     return sql__new_literal(b, &value, span);
 }
