@@ -1,6 +1,8 @@
 /* aws/cloudwatch/cloudwatch.c: the service, and how its input is read. */
 #include "aws/cloudwatch/cloudwatch_int.h"
 
+#include "base/metric.h"
+
 #include <stdio.h>
 
 /* --- units --------------------------------------------------------------------------------- */
@@ -195,18 +197,23 @@ bool cw__dimensions(struct query_call *call, const struct json_value *list,
 
 /* --- the service --------------------------------------------------------------------------- */
 
-bool cw__store(struct query_call *call, struct cw_store **out)
+err cw__store_open(struct cloudwatch *cloudwatch, struct cw_store **out, struct diag *diag)
 {
-    struct cloudwatch *cloudwatch = call->service;
-    struct diag diag;
-    diag_init(&diag);
     os_mutex_lock(&cloudwatch->lock);
     err e = OK;
     if (cloudwatch->store == NULL) {
-        e = cw_store_open(cloudwatch->os, cloudwatch->dir, &cloudwatch->store, &diag);
+        e = cw_store_open(cloudwatch->os, cloudwatch->dir, &cloudwatch->store, diag);
     }
     *out = cloudwatch->store;
     os_mutex_unlock(&cloudwatch->lock);
+    return e;
+}
+
+bool cw__store(struct query_call *call, struct cw_store **out)
+{
+    struct diag diag;
+    diag_init(&diag);
+    err e = cw__store_open(call->service, out, &diag);
     if (e != OK) {
         query_fail(call, 500, "InternalServiceError", "%s", diag.message);
     }
@@ -216,6 +223,7 @@ bool cw__store(struct query_call *call, struct cw_store **out)
 static const struct query_operation operations[] = {
     {"PutMetricData", cw__put_metric_data},
     {"GetMetricStatistics", cw__get_metric_statistics},
+    {"GetMetricData", cw__get_metric_data},
     {"ListMetrics", cw__list_metrics},
 };
 static const struct query_api api = {
@@ -225,6 +233,24 @@ static const struct query_api api = {
     COUNT_OF(operations),
 };
 
+static void collect(struct metric_snapshot *snapshot, void *ctx)
+{
+    static const struct metric_family data = {METRIC_COUNTER, "leat_cloudwatch_data_total",
+                                              "Data that PutMetricData took."};
+    static const struct metric_family series = {METRIC_GAUGE, "leat_cloudwatch_series",
+                                                "Metrics that are kept."};
+    struct cloudwatch *cloudwatch = ctx;
+    struct cw_counts counts = {0};
+    os_mutex_lock(&cloudwatch->lock);
+    struct cw_store *store = cloudwatch->store;
+    os_mutex_unlock(&cloudwatch->lock);
+    if (store != NULL) {
+        cw_store_count(store, &counts);
+    }
+    metric_sample(snapshot, &data, NULL, 0, (double)metric_load(&cloudwatch->data));
+    metric_sample(snapshot, &series, NULL, 0, (double)counts.series);
+}
+
 static err cloudwatch_open(const struct aws_env *env, void **out, struct diag *diag)
 {
     (void)diag; /* The files are opened at the first use. */
@@ -232,6 +258,7 @@ static err cloudwatch_open(const struct aws_env *env, void **out, struct diag *d
     cloudwatch->os = env->os;
     (void)snprintf(cloudwatch->dir, sizeof cloudwatch->dir, "%s/cloudwatch", env->data_dir);
     os_mutex_init(&cloudwatch->lock);
+    metric_register(collect, cloudwatch);
     *out = cloudwatch;
     return OK;
 }
@@ -239,6 +266,7 @@ static err cloudwatch_open(const struct aws_env *env, void **out, struct diag *d
 static void cloudwatch_close(void *service)
 {
     struct cloudwatch *cloudwatch = service;
+    metric_unregister(collect, cloudwatch);
     cw_store_close(cloudwatch->store);
     os_mutex_deinit(&cloudwatch->lock);
     mem_free(cloudwatch);
@@ -251,21 +279,17 @@ static void cloudwatch_handle(struct aws_request *request)
 
 static err cloudwatch_reset(void *service)
 {
-    struct cloudwatch *cloudwatch = service;
-    os_mutex_lock(&cloudwatch->lock);
+    struct cw_store *store;
     struct diag diag;
     diag_init(&diag);
-    err e = OK;
-    if (cloudwatch->store == NULL) {
-        e = cw_store_open(cloudwatch->os, cloudwatch->dir, &cloudwatch->store, &diag);
-    }
-    if (e == OK) {
-        e = cw_store_reset(cloudwatch->store);
-    }
-    os_mutex_unlock(&cloudwatch->lock);
-    return e;
+    TRY(cw__store_open(service, &store, &diag));
+    return cw_store_reset(store);
 }
 
+static const struct aws_service_route routes[] = {
+    {"GET", "/_aws/cloudwatch/series", cw__handle_series},
+    {NULL, NULL, NULL},
+};
 static const char *const scopes[] = {"monitoring", NULL};
 static const char *const prefixes[] = {"GraniteServiceVersion20100801", NULL};
 static const char *const versions[] = {"2010-08-01", NULL};
@@ -279,4 +303,5 @@ const struct aws_service cloudwatch_service = {
     .close = cloudwatch_close,
     .handle = cloudwatch_handle,
     .reset = cloudwatch_reset,
+    .routes = routes,
 };

@@ -22,12 +22,16 @@ struct cloudwatch {
     struct os *os;
     char dir[1024];
     struct os_mutex lock;   /* Guards the opening of the store. */
-    struct cw_store *store; /* NULL until the first use. */
+    struct cw_store *store; /* NULL until the first use; then it stays. */
+    u64 data;               /* Taken; atomic. */
 };
 
 /* --- input (cloudwatch.c) ------------------------------------------------------------------ */
 
-/* The store, opened at the first use. False when it cannot be: the call has failed. */
+/* Opens the store at the first use. */
+MUST_USE err cw__store_open(struct cloudwatch *cloudwatch, struct cw_store **out,
+                            struct diag *diag);
+/* The same for a call. False when it cannot be: the call has failed. */
 bool cw__store(struct query_call *call, struct cw_store **out);
 
 /* Text member `name` of `object`, 1 to `max` bytes; `prefix` names the object in messages ("" or
@@ -59,16 +63,33 @@ const char *cw__unit_name(int unit);
 /* Fails the call as AWS words it: "The value %s for parameter %s is invalid." */
 void cw__fail_value(struct query_call *call, const char *path, str value);
 
-/* --- statistics (cw_statistics.c) ---------------------------------------------------------- */
+/* --- statistics (cw_stat.c) ----------------------------------------------------------------- */
 
-enum cw_stat_kind { CW_SAMPLE_COUNT, CW_AVERAGE, CW_SUM, CW_MINIMUM, CW_MAXIMUM };
+enum cw_stat_kind {
+    CW_SAMPLE_COUNT,
+    CW_AVERAGE,
+    CW_SUM,
+    CW_MINIMUM,
+    CW_MAXIMUM,
+    CW_PERCENTILE,      /* p99.9 */
+    CW_TRIMMED_MEAN,    /* tm90, TM(10%:90%), TM(:500), IQM */
+    CW_WINSORIZED_MEAN, /* wm98 */
+    CW_TRIMMED_COUNT,   /* tc90 */
+    CW_TRIMMED_SUM,     /* ts90 */
+    CW_PERCENTILE_RANK, /* PR(100:2000) */
+};
 struct cw_stat {
     enum cw_stat_kind kind;
-    str name; /* As given. */
+    str name;         /* As given. */
+    double low, high; /* Percent, or values when is_absolute. */
+    bool is_absolute;
 };
 /* False when there is no such statistic. */
 bool cw__stat_parse(str name, struct cw_stat *out);
-double cw__stat_value(const struct cw_stat *stat, const struct cw_statistics *v);
+/* Of the five of Statistics; NULL for the extended ones. */
+const char *cw__stat_plain_name(const struct cw_stat *stat);
+/* False when the point does not have it: extended ones need the values behind a point. */
+bool cw__stat_value(const struct cw_stat *stat, const struct cw_point *point, double *out);
 
 /* Namespace, MetricName and Dimensions, as members. */
 void cw__put_metric_name(struct query_call *call, const struct cw_series_name *name);
@@ -77,6 +98,8 @@ void cw__put_metric_name(struct query_call *call, const struct cw_series_name *n
 
 void cw__put_metric_data(struct query_call *call);
 void cw__get_metric_statistics(struct query_call *call);
+void cw__get_metric_data(struct query_call *call);
 void cw__list_metrics(struct query_call *call);
+void cw__handle_series(struct http_exchange *x, void *service);
 
 #endif

@@ -1,6 +1,8 @@
 /* aws/cloudwatch/cw_put.c: PutMetricData. */
 #include "aws/cloudwatch/cloudwatch_int.h"
 
+#include "base/metric.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -36,8 +38,9 @@ static bool number_read(const struct reader *r, const struct json_value *value, 
     return true;
 }
 
-static void add(struct cw_statistics *all, double value, double count)
+static void add(struct cw_datum *datum, double value, double count)
 {
+    struct cw_statistics *all = &datum->value;
     bool is_first = all->count == 0;
     all->min = is_first ? value : fmin(all->min, value);
     all->max = is_first ? value : fmax(all->max, value);
@@ -83,6 +86,8 @@ static bool values_read(const struct reader *r, const struct json_value *values,
                    r->prefix);
         return false;
     }
+    struct cw_pair *pairs = ARENA_ARRAY(r->call->arena, struct cw_pair, MAX(count, (isize)1));
+    out->pairs = pairs;
     const struct json_value *c = json_first(counts);
     for (const struct json_value *v = json_first(values); v != NULL; v = json_next(v)) {
         double value, times = 1;
@@ -96,7 +101,8 @@ static bool values_read(const struct reader *r, const struct json_value *values,
             cw__fail_value(r->call, path, json_text(c));
             return false;
         }
-        add(&out->value, value, times);
+        add(out, value, times);
+        pairs[out->pair_count++] = (struct cw_pair){value, times};
         c = json_next(c);
     }
     return true;
@@ -129,7 +135,7 @@ static bool value_read(const struct reader *r, struct cw_datum *out)
     } else {
         double number;
         if (number_read(r, value, "Value", &number)) {
-            add(&out->value, number, 1);
+            add(out, number, 1);
             return true;
         }
     }
@@ -167,12 +173,13 @@ static bool rest_read(const struct reader *r, struct cw_datum *out)
     char path[PATH_BYTES];
     const struct json_value *unit = json_get(r->item, STR("Unit"));
     const struct json_value *resolution = json_get(r->item, STR("StorageResolution"));
-    out->unit = json_is_set(unit) ? cw__unit_parse(json_text(unit)) : 0;
-    if (out->unit < 0) {
+    int number = json_is_set(unit) ? cw__unit_parse(json_text(unit)) : 0;
+    if (number < 0) {
         path_of(r, "Unit", path);
         cw__fail_value(r->call, path, json_text(unit));
         return false;
     }
+    out->unit = (u8)number;
     double seconds = 60;
     if (json_is_set(resolution) && !number_read(r, resolution, "StorageResolution", &seconds)) {
         return false;
@@ -262,5 +269,7 @@ void cw__put_metric_data(struct query_call *call)
                    CW_SERIES_MAX);
     } else if (e != OK) {
         query_fail_err(call, e);
+    } else {
+        metric_add(&cloudwatch->data, (u64)count);
     }
 }

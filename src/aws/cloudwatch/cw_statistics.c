@@ -1,74 +1,49 @@
-/* aws/cloudwatch/cw_statistics.c: GetMetricStatistics, and the statistics of a point. */
+/* aws/cloudwatch/cw_statistics.c: GetMetricStatistics. */
 #include "aws/cloudwatch/cloudwatch_int.h"
 
-#include <math.h>
-#include <stdio.h>
-
 enum { STATISTICS_MAX = 5, EXTENDED_MAX = 10 };
-
-/* --- statistics ---------------------------------------------------------------------------- */
-
-static const char *const plain_names[] = {"SampleCount", "Average", "Sum", "Minimum", "Maximum"};
-
-bool cw__stat_parse(str name, struct cw_stat *out)
-{
-    *out = (struct cw_stat){.name = name};
-    for (int i = 0; i < COUNT_OF(plain_names); i++) {
-        if (str_eq(name, str_of(plain_names[i]))) {
-            out->kind = (enum cw_stat_kind)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-double cw__stat_value(const struct cw_stat *stat, const struct cw_statistics *v)
-{
-    switch (stat->kind) {
-    case CW_SAMPLE_COUNT:
-        return v->count;
-    case CW_AVERAGE:
-        return v->sum / v->count;
-    case CW_SUM:
-        return v->sum;
-    case CW_MINIMUM:
-        return v->min;
-    case CW_MAXIMUM:
-        return v->max;
-    }
-    return NAN;
-}
 
 /* --- the operation ------------------------------------------------------------------------- */
 
 struct statistics_call {
     struct cw_series_name series;
     struct cw_range range;
-    struct cw_stat plain[STATISTICS_MAX];
-    isize plain_count;
+    struct cw_stat plain[STATISTICS_MAX], extended[EXTENDED_MAX];
+    isize plain_count, extended_count;
     int unit; /* -1 = any. */
 };
 
+static bool list_read(struct query_call *call, const char *name, struct cw_stat *out, isize max,
+                      isize *count_out)
+{
+    const struct json_value *list = json_get(call->input, str_of(name));
+    if (json_count(list) > max) {
+        query_fail(call, 400, "InvalidParameterValue",
+                   "The collection %s must not have a size greater than %td.", name, max);
+        return false;
+    }
+    bool is_plain = max == STATISTICS_MAX;
+    for (const struct json_value *v = json_first(list); v != NULL; v = json_next(v)) {
+        struct cw_stat *stat = &out[(*count_out)++];
+        if (!cw__stat_parse(json_text(v), stat) ||
+            (cw__stat_plain_name(stat) != NULL) != is_plain) {
+            cw__fail_value(call, name, json_text(v));
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool stats_read(struct query_call *call, struct statistics_call *in)
 {
-    const struct json_value *list = json_get(call->input, STR("Statistics"));
-    const struct json_value *extended = json_get(call->input, STR("ExtendedStatistics"));
-    if (json_count(list) == 0 && json_count(extended) == 0) {
+    if (!list_read(call, "Statistics", in->plain, STATISTICS_MAX, &in->plain_count) ||
+        !list_read(call, "ExtendedStatistics", in->extended, EXTENDED_MAX, &in->extended_count)) {
+        return false;
+    }
+    if (in->plain_count == 0 && in->extended_count == 0) {
         query_fail(call, 400, "InvalidParameterCombination",
                    "Must specify either Statistics or ExtendedStatistics.");
         return false;
-    }
-    if (json_count(list) > STATISTICS_MAX) {
-        query_fail(call, 400, "InvalidParameterValue",
-                   "The collection Statistics must not have a size greater than %d.",
-                   STATISTICS_MAX);
-        return false;
-    }
-    for (const struct json_value *v = json_first(list); v != NULL; v = json_next(v)) {
-        if (!cw__stat_parse(json_text(v), &in->plain[in->plain_count++])) {
-            cw__fail_value(call, "Statistics", json_text(v));
-            return false;
-        }
     }
     return true;
 }
@@ -122,6 +97,27 @@ static bool call_read(struct query_call *call, struct statistics_call *in)
            range_read(call, &in->range) && stats_read(call, in) && unit_read(call, &in->unit);
 }
 
+/* A key of a map: "p99" or what else a statistic may be called. */
+static void extended_put(struct query_call *call, const struct statistics_call *in,
+                         const struct cw_point *point)
+{
+    bool is_open = false;
+    for (isize i = 0; i < in->extended_count; i++) {
+        double value;
+        if (!cw__stat_value(&in->extended[i], point, &value)) {
+            continue;
+        }
+        if (!is_open) {
+            query_open_map(call, "ExtendedStatistics");
+            is_open = true;
+        }
+        query_put_number_entry(call, in->extended[i].name, value);
+    }
+    if (is_open) {
+        query_close_map(call, "ExtendedStatistics");
+    }
+}
+
 static void point_put(struct query_call *call, const struct statistics_call *in,
                       const struct cw_point *point)
 {
@@ -129,8 +125,11 @@ static void point_put(struct query_call *call, const struct statistics_call *in,
     query_put_time(call, "Timestamp", point->time_s);
     for (isize i = 0; i < in->plain_count; i++) {
         const struct cw_stat *stat = &in->plain[i];
-        query_put_number(call, plain_names[stat->kind], cw__stat_value(stat, &point->value));
+        double value = 0;
+        IGNORE(!cw__stat_value(stat, point, &value)); /* Plain ones are always there. */
+        query_put_number(call, cw__stat_plain_name(stat), value);
     }
+    extended_put(call, in, point);
     query_put_text(call, "Unit", str_of(cw__unit_name(point->unit)));
     query_close(call, NULL);
 }

@@ -1,43 +1,89 @@
-/* aws/cloudwatch/cw_store.c: two tables: series, and points by (series, slot). */
-#include "aws/cloudwatch/cw_store.h"
+/* aws/cloudwatch/cw_store.c: opening, putting, reading, listing. */
+#include "aws/cloudwatch/cw_store_int.h"
 
-#include "aws/common/store.h"
-#include "base/buf.h"
+#include "base/trace.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { PATH_BYTES = 1024, MAINTAIN_EVERY_S = 300, MINUTE_S = 60 };
-
-struct cw_store {
-    struct os *os;
-    struct store *db;
-    i64 maintained_s; /* Guarded by the store's lock. */
+enum {
+    PATH_BYTES = 1024,
+    FLUSH_POINTS = 200000,
+    FLUSH_JOURNAL_BYTES = 16 << 20,
+    FLUSH_EVERY_S = 300,
 };
 
 static const char *const migrations[] = {
-    "CREATE TABLE series(id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,"
-    " region TEXT NOT NULL, namespace TEXT NOT NULL, metric TEXT NOT NULL,"
-    " dimensions BLOB NOT NULL, unit INTEGER NOT NULL, last_s INTEGER NOT NULL,"
-    " UNIQUE(account, region, namespace, metric, dimensions));"
-    "CREATE TABLE points(series INTEGER NOT NULL REFERENCES series(id), time_s INTEGER NOT NULL,"
-    " step INTEGER NOT NULL, count REAL NOT NULL, sum REAL NOT NULL, min REAL NOT NULL,"
-    " max REAL NOT NULL, PRIMARY KEY(series, time_s, step)) WITHOUT ROWID;"
-    "CREATE INDEX points_by_age ON points(step, time_s)",
+    "CREATE TABLE series(id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL,"
+    " last_s INTEGER NOT NULL);"
+    "CREATE TABLE journal(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+    "CREATE TABLE chunks(series INTEGER NOT NULL, step INTEGER NOT NULL,"
+    " start_s INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(series, step, start_s))"
+    " WITHOUT ROWID;"
+    "CREATE INDEX chunks_by_age ON chunks(step, start_s)",
 };
+
+/* --- opening ------------------------------------------------------------------------------- */
+
+static err series_load(struct cw_store *store)
+{
+    sqlite3_stmt *s = store_statement(store->db, "SELECT id, key, last_s FROM series ORDER BY id");
+    err e = OK;
+    while (store_row(store->db, s, &e)) {
+        IGNORE(cw__entry_add(store, store_blob(s, 1), sqlite3_column_int64(s, 0),
+                             sqlite3_column_int64(s, 2)) == NULL); /* It is in the table now. */
+    }
+    return e;
+}
+
+static err row_replay(struct cw_store *store, str row)
+{
+    while (row.len > 0) {
+        u64 id;
+        struct cw_point point;
+        TRY(varint_take(&row, &id));
+        TRY(cw__point_decode(&row, 0, &point));
+        struct cw_entry *entry = cw__entry_by_id(store, (i64)id);
+        if (entry == NULL) {
+            cw__point_free(&point);
+            return ERR_CORRUPT;
+        }
+        cw__recent_add(store, entry, &point);
+    }
+    return OK;
+}
+
+static err journal_load(struct cw_store *store)
+{
+    sqlite3_stmt *s = store_statement(store->db, "SELECT data FROM journal ORDER BY id");
+    err e = OK;
+    while (e == OK && store_row(store->db, s, &e)) {
+        str row = store_blob(s, 0);
+        store->journal_bytes += row.len;
+        e = row_replay(store, row);
+    }
+    (void)sqlite3_reset(s);
+    return e;
+}
 
 err cw_store_open(struct os *os, const char *dir, struct cw_store **out, struct diag *diag)
 {
     struct cw_store *store = NEW(struct cw_store);
     store->os = os;
+    store->flushed_s = os_wall_us(os) / 1000000;
     char path[PATH_BYTES];
     err e = os_mkdir_all(os, dir);
     if (e == OK) {
         (void)snprintf(path, sizeof path, "%s/cloudwatch.sqlite", dir);
         e = store_open(os, path, migrations, (int)COUNT_OF(migrations), &store->db, diag);
     }
+    if (e == OK) {
+        (void)store_lock(store->db);
+        e = series_load(store);
+        e = e == OK ? journal_load(store) : e;
+        store_unlock(store->db);
+    }
     if (e != OK) {
-        mem_free(store);
+        cw_store_close(store);
         return diag_set(diag, e, "CW001", "cannot open the metrics in \"%s\": %s", dir,
                         err_text(e));
     }
@@ -48,9 +94,22 @@ err cw_store_open(struct os *os, const char *dir, struct cw_store **out, struct 
 void cw_store_close(struct cw_store *store)
 {
     if (store != NULL) {
+        cw__entries_cut(store, 0);
+        mem_free(store->entries);
+        mem_free(store->table);
         store_close(store->db);
         mem_free(store);
     }
+}
+
+static err reset_rows(struct cw_store *store)
+{
+    static const char *const statements[] = {"DELETE FROM chunks", "DELETE FROM journal",
+                                             "DELETE FROM series"};
+    for (int i = 0; i < COUNT_OF(statements); i++) {
+        TRY(store_run(store->db, store_statement(store->db, statements[i])));
+    }
+    return OK;
 }
 
 err cw_store_reset(struct cw_store *store)
@@ -58,259 +117,181 @@ err cw_store_reset(struct cw_store *store)
     (void)store_lock(store->db);
     err e = store_begin(store->db);
     if (e == OK) {
-        e = store_run(store->db, store_statement(store->db, "DELETE FROM points"));
-    }
-    if (e == OK) {
-        e = store_run(store->db, store_statement(store->db, "DELETE FROM series"));
-    }
-    if (e == OK) {
-        e = store_commit(store->db);
-    } else {
-        store_rollback(store->db);
-    }
-    store_unlock(store->db);
-    return e;
-}
-
-/* --- names
- * ------------------------------------------------------------------------------------------ */
-
-static int dimension_order(const void *a, const void *b)
-{
-    return str_cmp(((const struct cw_dimension *)a)->name, ((const struct cw_dimension *)b)->name);
-}
-
-/* Sorted by name, each name and value with its length: equal sets give equal bytes. */
-static void dimensions_encode(const struct cw_series_name *name, struct buf *out)
-{
-    struct cw_dimension sorted[CW_DIMENSIONS_MAX];
-    CHECK(name->dimension_count <= CW_DIMENSIONS_MAX);
-    for (isize i = 0; i < name->dimension_count; i++) {
-        sorted[i] = name->dimensions[i];
-    }
-    qsort(sorted, (size_t)name->dimension_count, sizeof sorted[0], dimension_order);
-    buf_reset(out);
-    for (isize i = 0; i < name->dimension_count; i++) {
-        buf_append_varint(out, (u64)sorted[i].name.len);
-        buf_append(out, sorted[i].name);
-        buf_append_varint(out, (u64)sorted[i].value.len);
-        buf_append(out, sorted[i].value);
-    }
-}
-
-static bool text_take(str *in, str *out)
-{
-    u64 len;
-    if (varint_take(in, &len) != OK || len > (u64)in->len) {
-        return false;
-    }
-    *out = str_slice(*in, 0, (isize)len);
-    *in = str_slice(*in, (isize)len, in->len);
-    return true;
-}
-
-static void dimensions_decode(str in, struct arena *arena, struct cw_series_name *out)
-{
-    struct cw_dimension *items = ARENA_ARRAY(arena, struct cw_dimension, CW_DIMENSIONS_MAX);
-    isize count = 0;
-    while (count < CW_DIMENSIONS_MAX && text_take(&in, &items[count].name) &&
-           text_take(&in, &items[count].value)) {
-        count++;
-    }
-    out->dimensions = items;
-    out->dimension_count = count;
-}
-
-static void bind_name(sqlite3_stmt *statement, const struct cw_series_name *name, str dimensions)
-{
-    store_bind_text(statement, 1, name->account);
-    store_bind_text(statement, 2, name->region);
-    store_bind_text(statement, 3, name->namespace);
-    store_bind_text(statement, 4, name->metric);
-    store_bind_blob(statement, 5, dimensions);
-}
-
-static err series_find(struct cw_store *store, const struct cw_series_name *name, str dimensions,
-                       i64 *id_out)
-{
-    sqlite3_stmt *statement =
-        store_statement(store->db, "SELECT id FROM series WHERE account = ?1 AND region = ?2"
-                                   " AND namespace = ?3 AND metric = ?4 AND dimensions = ?5");
-    bind_name(statement, name, dimensions);
-    err e = ERR_NOT_FOUND;
-    if (store_row(store->db, statement, &e)) {
-        *id_out = sqlite3_column_int64(statement, 0);
-        e = OK;
-    }
-    (void)sqlite3_reset(statement);
-    return e;
-}
-
-static err series_count(struct cw_store *store, const struct cw_series_name *name, i64 *out)
-{
-    sqlite3_stmt *statement = store_statement(
-        store->db, "SELECT COUNT(*) FROM series WHERE account = ?1 AND region = ?2");
-    store_bind_text(statement, 1, name->account);
-    store_bind_text(statement, 2, name->region);
-    err e = ERR_IO;
-    if (store_row(store->db, statement, &e)) {
-        *out = sqlite3_column_int64(statement, 0);
-        e = OK;
-    }
-    (void)sqlite3_reset(statement);
-    return e;
-}
-
-/* --- writing
- * ----------------------------------------------------------------------------------------- */
-
-static err series_make(struct cw_store *store, const struct cw_datum *datum, str dimensions,
-                       i64 *id_out)
-{
-    i64 count = 0;
-    TRY(series_count(store, &datum->series, &count));
-    if (count >= CW_SERIES_MAX) {
-        return ERR_LIMIT;
-    }
-    sqlite3_stmt *statement = store_statement(
-        store->db,
-        "INSERT INTO series(account, region, namespace, metric, dimensions, unit, last_s)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
-    bind_name(statement, &datum->series, dimensions);
-    (void)sqlite3_bind_int(statement, 6, datum->unit);
-    (void)sqlite3_bind_int64(statement, 7, datum->time_s);
-    TRY(store_run(store->db, statement));
-    return series_find(store, &datum->series, dimensions, id_out);
-}
-
-static err point_add(struct cw_store *store, i64 series, const struct cw_datum *datum)
-{
-    i64 step = datum->is_per_second ? 1 : MINUTE_S;
-    i64 slot = datum->time_s - datum->time_s % step;
-    sqlite3_stmt *s =
-        store_statement(store->db, "INSERT INTO points(series, time_s, step, count, sum, min, max)"
-                                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET"
-                                   " count = count + excluded.count, sum = sum + excluded.sum,"
-                                   " min = MIN(min, excluded.min), max = MAX(max, excluded.max)");
-    (void)sqlite3_bind_int64(s, 1, series);
-    (void)sqlite3_bind_int64(s, 2, slot);
-    (void)sqlite3_bind_int64(s, 3, step);
-    (void)sqlite3_bind_double(s, 4, datum->value.count);
-    (void)sqlite3_bind_double(s, 5, datum->value.sum);
-    (void)sqlite3_bind_double(s, 6, datum->value.min);
-    (void)sqlite3_bind_double(s, 7, datum->value.max);
-    TRY(store_run(store->db, s));
-    s = store_statement(store->db, "UPDATE series SET last_s = MAX(last_s, ?2) WHERE id = ?1");
-    (void)sqlite3_bind_int64(s, 1, series);
-    (void)sqlite3_bind_int64(s, 2, datum->time_s);
-    return store_run(store->db, s);
-}
-
-static err put_rows(struct cw_store *store, const struct cw_datum *data, isize count)
-{
-    struct buf dimensions = {0};
-    err e = OK;
-    for (isize i = 0; i < count && e == OK; i++) {
-        i64 series = 0;
-        dimensions_encode(&data[i].series, &dimensions);
-        e = series_find(store, &data[i].series, buf_str(&dimensions), &series);
-        if (e == ERR_NOT_FOUND) {
-            e = series_make(store, &data[i], buf_str(&dimensions), &series);
-        }
-        if (e == OK) {
-            e = point_add(store, series, &data[i]);
-        }
-    }
-    buf_deinit(&dimensions);
-    return e;
-}
-
-/* Folds seconds that are older than three hours into their minutes. */
-static err fold(struct cw_store *store, i64 now_s)
-{
-    i64 seconds_until = (now_s - CW_SECONDS_KEPT_S) / MINUTE_S * MINUTE_S;
-    sqlite3_stmt *s = store_statement(
-        store->db, "INSERT INTO points(series, time_s, step, count, sum, min, max)"
-                   " SELECT series, time_s - time_s % 60, 60, SUM(count), SUM(sum), MIN(min),"
-                   " MAX(max) FROM points WHERE step = 1 AND time_s < ?1"
-                   " GROUP BY series, time_s - time_s % 60 ON CONFLICT DO UPDATE SET"
-                   " count = count + excluded.count, sum = sum + excluded.sum,"
-                   " min = MIN(min, excluded.min), max = MAX(max, excluded.max)");
-    (void)sqlite3_bind_int64(s, 1, seconds_until);
-    TRY(store_run(store->db, s));
-    s = store_statement(store->db, "DELETE FROM points WHERE step = 1 AND time_s < ?1");
-    (void)sqlite3_bind_int64(s, 1, seconds_until);
-    TRY(store_run(store->db, s));
-    s = store_statement(store->db, "DELETE FROM points WHERE step = 60 AND time_s < ?1");
-    (void)sqlite3_bind_int64(s, 1, now_s - CW_MINUTES_KEPT_S);
-    TRY(store_run(store->db, s));
-    s = store_statement(store->db, "DELETE FROM series WHERE last_s < ?1"
-                                   " AND id NOT IN (SELECT series FROM points)");
-    (void)sqlite3_bind_int64(s, 1, now_s - CW_MINUTES_KEPT_S);
-    return store_run(store->db, s);
-}
-
-err cw_store_put(struct cw_store *store, const struct cw_datum *data, isize count)
-{
-    (void)store_lock(store->db);
-    err e = store_begin(store->db);
-    if (e == OK) {
-        e = put_rows(store, data, count);
-        i64 now_s = os_wall_us(store->os) / 1000000;
-        if (e == OK && now_s - store->maintained_s >= MAINTAIN_EVERY_S) {
-            store->maintained_s = now_s;
-            e = fold(store, now_s);
-        }
+        e = reset_rows(store);
         if (e == OK) {
             e = store_commit(store->db);
         } else {
             store_rollback(store->db);
         }
     }
+    if (e == OK) {
+        cw__entries_cut(store, 0);
+        store->journal_bytes = 0;
+    }
     store_unlock(store->db);
+    return e;
+}
+
+/* --- putting ------------------------------------------------------------------------------- */
+
+static err entry_make(struct cw_store *store, str key, i64 last_s, struct cw_entry **out)
+{
+    if (store->entry_count >= CW_SERIES_MAX) {
+        return ERR_LIMIT;
+    }
+    sqlite3_stmt *s =
+        store_statement(store->db, "INSERT INTO series(key, last_s) VALUES(?1, ?2) RETURNING id");
+    store_bind_blob(s, 1, key);
+    (void)sqlite3_bind_int64(s, 2, last_s);
+    err e = ERR_IO;
+    if (store_row(store->db, s, &e)) {
+        *out = cw__entry_add(store, key, sqlite3_column_int64(s, 0), last_s);
+        e = OK;
+    }
+    (void)sqlite3_reset(s);
+    return e;
+}
+
+/* What a put works with. */
+struct put {
+    struct cw_entry **entries; /* Of each datum. */
+    struct cw_point *points;
+    struct buf key, row;
+};
+
+static err put_rows(struct cw_store *store, const struct cw_datum *data, isize count,
+                    struct put *put)
+{
+    for (isize i = 0; i < count; i++) {
+        cw__series_encode(&data[i].series, &put->key);
+        put->entries[i] = cw__entry_find(store, buf_str(&put->key));
+        if (put->entries[i] == NULL) {
+            TRY(entry_make(store, buf_str(&put->key), put->points[i].time_s, &put->entries[i]));
+        }
+        buf_append_varint(&put->row, (u64)put->entries[i]->id);
+        cw__point_encode(&put->row, &put->points[i], 0);
+    }
+    sqlite3_stmt *s = store_statement(store->db, "INSERT INTO journal(data) VALUES(?1)");
+    store_bind_blob(s, 1, buf_str(&put->row));
+    return store_run(store->db, s);
+}
+
+static err put_commit(struct cw_store *store, const struct cw_datum *data, isize count,
+                      struct put *put)
+{
+    isize entries_before = store->entry_count;
+    TRY(store_begin(store->db));
+    err e = put_rows(store, data, count, put);
+    if (e == OK) {
+        e = store_commit(store->db);
+    } else {
+        store_rollback(store->db);
+    }
+    if (e != OK) {
+        cw__entries_cut(store, entries_before);
+    }
+    return e;
+}
+
+/* Never fails a put: what cannot be moved stays in the journal. */
+static void flush_if_due(struct cw_store *store)
+{
+    i64 now_s = os_wall_us(store->os) / 1000000;
+    bool is_due = store->recent_points >= FLUSH_POINTS ||
+                  store->journal_bytes >= FLUSH_JOURNAL_BYTES ||
+                  now_s - store->flushed_s >= FLUSH_EVERY_S || now_s < store->flushed_s;
+    if (is_due) {
+        err e = cw__flush(store, now_s);
+        if (e != OK) {
+            trace(TRACE_ERROR, "cloudwatch", "points stay in the journal",
+                  T_STR("error", str_of(err_text(e))));
+        }
+    }
+}
+
+err cw_store_put(struct cw_store *store, const struct cw_datum *data, isize count)
+{
+    struct put put = {
+        .entries = mem_zalloc(count * (isize)sizeof *put.entries),
+        .points = mem_zalloc(count * (isize)sizeof *put.points),
+    };
+    for (isize i = 0; i < count; i++) {
+        put.points[i] = cw__point_of(&data[i]);
+    }
+    (void)store_lock(store->db);
+    err e = put_commit(store, data, count, &put);
+    if (e == OK) {
+        store->journal_bytes += put.row.len;
+        for (isize i = 0; i < count; i++) {
+            cw__recent_add(store, put.entries[i], &put.points[i]);
+        }
+        flush_if_due(store);
+    }
+    store_unlock(store->db);
+    for (isize i = 0; i < count && e != OK; i++) {
+        cw__point_free(&put.points[i]);
+    }
+    mem_free(put.entries);
+    mem_free(put.points);
+    buf_deinit(&put.key);
+    buf_deinit(&put.row);
     return e;
 }
 
 err cw_store_maintain(struct cw_store *store, i64 now_s)
 {
     (void)store_lock(store->db);
-    err e = store_begin(store->db);
-    if (e == OK) {
-        e = fold(store, now_s);
-        if (e == OK) {
-            e = store_commit(store->db);
-        } else {
-            store_rollback(store->db);
-        }
-    }
+    err e = cw__flush(store, now_s);
     store_unlock(store->db);
     return e;
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------- */
-
-static err points_select(struct cw_store *store, i64 series, const struct cw_range *range,
-                         struct arena *arena, struct cw_point **out, isize *count_out)
+void cw_store_count(struct cw_store *store, struct cw_counts *out)
 {
-    sqlite3_stmt *s = store_statement(
-        store->db, "SELECT time_s - time_s % ?4, SUM(count), SUM(sum), MIN(min), MAX(max)"
-                   " FROM points WHERE series = ?1 AND time_s >= ?2 AND time_s < ?3"
-                   " GROUP BY time_s - time_s % ?4 ORDER BY 1");
-    (void)sqlite3_bind_int64(s, 1, series);
-    (void)sqlite3_bind_int64(s, 2, range->from_s);
-    (void)sqlite3_bind_int64(s, 3, range->to_s);
-    (void)sqlite3_bind_int64(s, 4, range->period_s);
-    err e = OK;
-    while (store_row(store->db, s, &e)) {
-        *out = arena_grow(arena, *out, *count_out, (isize)sizeof **out);
-        (*out)[(*count_out)++] = (struct cw_point){
-            .time_s = sqlite3_column_int64(s, 0),
-            .value = {sqlite3_column_double(s, 1), sqlite3_column_double(s, 2),
-                      sqlite3_column_double(s, 3), sqlite3_column_double(s, 4)},
-        };
+    (void)store_lock(store->db);
+    *out = (struct cw_counts){store->entry_count, store->recent_points, store->journal_bytes};
+    store_unlock(store->db);
+}
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+static void recent_read(const struct cw_entry *entry, const struct cw_range *range,
+                        struct cw_points *out)
+{
+    for (isize i = 0; i < entry->recent_count; i++) {
+        struct cw_point point = entry->recent[i];
+        if (point.time_s < range->from_s || point.time_s >= range->to_s) {
+            continue;
+        }
+        if (point.pair_count > 0) {
+            isize bytes = (isize)sizeof *point.pairs * point.pair_count;
+            point.pairs = mem_alloc(bytes);
+            memcpy(point.pairs, entry->recent[i].pairs, (size_t)bytes);
+            point.pair_capacity = point.pair_count;
+        } else {
+            point.pairs = NULL;
+            point.pair_capacity = 0;
+        }
+        cw__points_push(out, &point);
     }
-    return e;
+}
+
+/* Slots become periods; then what is in one period becomes one point of a unit. */
+static void to_periods(struct cw_points *points, const struct cw_range *range)
+{
+    isize kept = 0;
+    for (isize i = 0; i < points->count; i++) {
+        struct cw_point *p = &points->items[i];
+        if (p->time_s < range->from_s || p->time_s >= range->to_s) {
+            cw__point_free(p);
+            continue;
+        }
+        p->time_s -= (p->time_s - range->from_s) % range->period_s;
+        p->is_per_second = false;
+        points->items[kept++] = *p;
+    }
+    points->count = kept;
+    cw__points_merge(points);
 }
 
 err cw_store_get(struct cw_store *store, const struct cw_series_name *series,
@@ -318,20 +299,34 @@ err cw_store_get(struct cw_store *store, const struct cw_series_name *series,
                  isize *count_out)
 {
     CHECK(range->period_s > 0);
-    struct buf dimensions = {0};
-    dimensions_encode(series, &dimensions);
-    *out = NULL;
-    *count_out = 0;
+    struct buf key = {0};
+    struct cw_points points = {0};
+    cw__series_encode(series, &key);
     (void)store_lock(store->db);
-    i64 id = 0;
-    err e = series_find(store, series, buf_str(&dimensions), &id);
-    if (e == OK) {
-        e = points_select(store, id, range, arena, out, count_out);
+    struct cw_entry *entry = cw__entry_find(store, buf_str(&key));
+    err e = OK;
+    if (entry != NULL) {
+        e = cw__chunks_read(store, entry->id, range, &points);
+        recent_read(entry, range, &points);
     }
     store_unlock(store->db);
-    buf_deinit(&dimensions);
-    return e == ERR_NOT_FOUND ? OK : e;
+    to_periods(&points, range);
+    *count_out = e == OK ? points.count : 0;
+    *out = ARENA_ARRAY(arena, struct cw_point, MAX(points.count, (isize)1));
+    for (isize i = 0; i < *count_out; i++) {
+        struct cw_point *p = &(*out)[i];
+        *p = points.items[i];
+        p->pairs = ARENA_ARRAY(arena, struct cw_pair, MAX(p->pair_count, 1));
+        if (p->pair_count > 0) {
+            memcpy(p->pairs, points.items[i].pairs, sizeof *p->pairs * (size_t)p->pair_count);
+        }
+    }
+    cw__points_free(&points);
+    buf_deinit(&key);
+    return e;
 }
+
+/* --- listing ------------------------------------------------------------------------------- */
 
 static bool dimensions_match(const struct cw_filter *filter, const struct cw_series_name *name)
 {
@@ -352,42 +347,41 @@ static bool dimensions_match(const struct cw_filter *filter, const struct cw_ser
     return true;
 }
 
+static bool matches(const struct cw_filter *filter, const struct cw_series_name *name)
+{
+    return str_eq(name->account, filter->account) && str_eq(name->region, filter->region) &&
+           (filter->namespace.len == 0 || str_eq(name->namespace, filter->namespace)) &&
+           (filter->metric.len == 0 || str_eq(name->metric, filter->metric)) &&
+           dimensions_match(filter, name);
+}
+
 err cw_store_list(struct cw_store *store, const struct cw_filter *filter, struct arena *arena,
                   struct cw_series **out, isize *count_out)
 {
     struct cw_series *items = NULL;
+    struct arena scratch = {0};
     isize count = 0;
     (void)store_lock(store->db);
-    sqlite3_stmt *s = store_statement(
-        store->db, "SELECT id, namespace, metric, dimensions, unit, last_s FROM series"
-                   " WHERE account = ?1 AND region = ?2 AND (?3 = '' OR namespace = ?3)"
-                   " AND (?4 = '' OR metric = ?4) AND id > ?5 AND last_s >= ?6 ORDER BY id");
-    store_bind_text(s, 1, filter->account);
-    store_bind_text(s, 2, filter->region);
-    store_bind_text(s, 3, filter->namespace);
-    store_bind_text(s, 4, filter->metric);
-    (void)sqlite3_bind_int64(s, 5, filter->after_id);
-    (void)sqlite3_bind_int64(s, 6, filter->active_since_s);
-    err e = OK;
-    while (count < filter->max && store_row(store->db, s, &e)) {
-        struct cw_series series = {.id = sqlite3_column_int64(s, 0),
-                                   .last_s = sqlite3_column_int64(s, 5)};
-        str blob = arena_copy(arena, store_blob(s, 3));
-        dimensions_decode(blob, arena, &series.name);
-        if (!dimensions_match(filter, &series.name)) {
+    for (isize i = 0; i < store->entry_count && count < filter->max; i++) {
+        const struct cw_entry *entry = store->entries[i];
+        if (entry->id <= filter->after_id || entry->last_s < filter->active_since_s) {
             continue;
         }
-        series.name.account = filter->account;
-        series.name.region = filter->region;
-        series.name.namespace = arena_copy(arena, store_text(s, 1));
-        series.name.metric = arena_copy(arena, store_text(s, 2));
-        series.unit = sqlite3_column_int(s, 4);
+        struct cw_series_name name;
+        str key = str_from(entry->key, entry->key_bytes);
+        arena_reset(&scratch);
+        cw__series_decode(key, &scratch, &name);
+        if (!matches(filter, &name)) {
+            continue;
+        }
         items = arena_grow(arena, items, count, (isize)sizeof *items);
-        items[count++] = series;
+        items[count] = (struct cw_series){.id = entry->id, .last_s = entry->last_s};
+        cw__series_decode(arena_copy(arena, key), arena, &items[count].name);
+        count++;
     }
-    (void)sqlite3_reset(s);
     store_unlock(store->db);
+    arena_deinit(&scratch);
     *out = items;
     *count_out = count;
-    return e;
+    return OK;
 }

@@ -107,7 +107,7 @@ void query_open_map(struct query_call *call, const char *name)
     query_open(call, name);
 }
 
-void query_put_entry(struct query_call *call, str key, str value)
+static void entry_begin(struct query_call *call, str key)
 {
     struct buf *out = &call->out;
     if (call->is_json) {
@@ -116,15 +116,37 @@ void query_put_entry(struct query_call *call, str key, str value)
         }
         json_write_string(out, key);
         buf_append_byte(out, ':');
-        json_write_string(out, value);
         call->needs_comma = true;
         return;
     }
     buf_append(out, STR("<entry><key>"));
     query_write_xml(out, key);
     buf_append(out, STR("</key><value>"));
-    query_write_xml(out, value);
-    buf_append(out, STR("</value></entry>"));
+}
+
+static void entry_end(struct query_call *call)
+{
+    if (!call->is_json) {
+        buf_append(&call->out, STR("</value></entry>"));
+    }
+}
+
+void query_put_entry(struct query_call *call, str key, str value)
+{
+    entry_begin(call, key);
+    if (call->is_json) {
+        json_write_string(&call->out, value);
+    } else {
+        query_write_xml(&call->out, value);
+    }
+    entry_end(call);
+}
+
+void query_put_number_entry(struct query_call *call, str key, double value)
+{
+    entry_begin(call, key);
+    json_write_f64(&call->out, value);
+    entry_end(call);
 }
 
 void query_close_map(struct query_call *call, const char *name)

@@ -83,6 +83,7 @@ void query_put_time(struct query_call *call, const char *name, i64 seconds);
 /* A map of strings: the caller writes entries between query_open_map and its end. */
 void query_open_map(struct query_call *call, const char *name);
 void query_put_entry(struct query_call *call, str key, str value);
+void query_put_number_entry(struct query_call *call, str key, double value);
 void query_close_map(struct query_call *call, const char *name);
 
 /* The answer is this error; the first one counts. Status 400 = the sender's fault. */
