@@ -1,10 +1,10 @@
-// Builds the console into ../src/console/web: one script, one style sheet, one page.
+// Builds the console into ../src/console/web (or the folder given): one script, one style sheet, one page.
 import { build } from "esbuild";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { feature, mesh } from "topojson-client";
 import { presimplify, quantile, simplify } from "topojson-simplify";
 
-const out = new URL("../src/console/web/", import.meta.url).pathname;
+const out = process.argv[2] ? `${process.argv[2]}/` : new URL("../src/console/web/", import.meta.url).pathname;
 mkdirSync(out, { recursive: true });
 
 /** SVG path of rings or lines, whole pixels with one decimal, relative steps. */

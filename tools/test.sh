@@ -150,8 +150,9 @@ if [ -f tests/wire/requirements.txt ]; then
     run_pytest wire build/venv/bin/python tests/wire "$marks"
 fi
 if [ -f tests/console/run.mjs ] && [ -z "$only" ]; then
-    if command -v node >/dev/null && command -v chromium >/dev/null; then
+    if command -v npm >/dev/null && command -v chromium >/dev/null; then
         log=$logs/console.log
+        step "node modules" npm ci --prefix tests/console --no-audit --no-fund
         node tests/console/run.mjs >"$log" 2>&1
         line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -1)
         bad=$(echo "$line" | sed -n 's/.*, \([0-9]*\) failed.*/\1/p')

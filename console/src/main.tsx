@@ -66,7 +66,7 @@ function moveFocus(step: number) {
 
 function onKey(event: KeyboardEvent, help: HTMLDialogElement | null) {
   const target = event.target as HTMLElement;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || help?.open) return;
   if (target.matches("input, textarea, select")) {
     if (event.key === "Escape") target.blur();
     return;

@@ -69,11 +69,11 @@ export function Metrics() {
   const groups = groupsOf((value?.series ?? []).filter((s) => s.points.length > 0));
   return (
     <>
-      {error && <p class="problem" role="alert">{error}</p>}
-      {value && groups.length === 0 && (
+      {groups.length === 0 && (
         <section class="card">
           <header><h2>Metrics</h2><small>CloudWatch, the last hour</small></header>
-          <p class="empty">No custom metric in the last hour. A job with the <code>cloudwatch</code> connector, or PutMetricData of any AWS SDK, fills this.</p>
+          {error && <p class="problem" role="alert">{error}</p>}
+          {value && <p class="empty">No custom metric in the last hour. A job with the <code>cloudwatch</code> connector, or PutMetricData of any AWS SDK, fills this.</p>}
         </section>
       )}
       <div class="grid">{groups.map((group) => <GroupCard key={`${group.title}/${group.dimensions}`} group={group} />)}</div>
