@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "connect/blackhole/blackhole.h"
+#include "connect/filesystem/filesystem.h"
 #include "connect/format.h"
 #include "connect/kinesis/kinesis.h"
 #include "connect/print/print.h"

@@ -35,7 +35,7 @@ enum connect_role {                         /* Bits of connector.roles. */
                     CONNECT_SINK_LOG =
                         8, /* Rows become records of a stream, in the step's own frame. */
                     CONNECT_SINK_OUTSIDE = 16, /* Delivered from the outbox. */
-    CONNECT_SINK_NOWHERE = 32,  /* Rows are counted and forgotten. */
+                    CONNECT_SINK_NOWHERE = 32, /* Rows are counted and forgotten. */
 };
 
 enum connect_start { CONNECT_LATEST, CONNECT_TRIM_HORIZON, CONNECT_AT_TIMESTAMP };

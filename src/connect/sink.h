@@ -25,6 +25,7 @@ struct connect_schema { /* The fields that an INSERT writes. */
     const isize *partition_fields; /* PARTITIONED BY: positions in fields. */
     isize partition_count;
     str account, region, job; /* Of the job. */
+    u32 sink;                 /* Number of the sink in the job. */
 };
 
 /* How the outbox is cut into deliveries. */

@@ -193,6 +193,7 @@ static void schema_read(struct engine_job *job, const struct rel *rel, struct co
         .account = job->account,
         .region = job->region,
         .job = str_of(job->id_text),
+        .sink = (u32)job->sink_count,
     };
     for (isize k = 0; k < table->partition_key_count; k++) {
         for (isize c = 0; c < rel->field_count; c++) {
