@@ -10,8 +10,8 @@
 
 enum { NAMES_MAX = 128 };
 
-static const struct connector *const connectors[] = {&connect_blackhole, &connect_kinesis,
-                                                     &connect_print};
+static const struct connector *const connectors[] = {&connect_blackhole, &connect_filesystem,
+                                                     &connect_kinesis, &connect_print, &connect_s3};
 
 const struct connector *connect_find(str name)
 {

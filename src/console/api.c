@@ -130,6 +130,18 @@ static void handle_streams(struct http_exchange *x, void *ctx)
  * --------------------------------------------------------------------------------------------------
  */
 
+static void put_delivery(struct buf *out, const struct engine_job_source *sink)
+{
+    buf_printf(out,
+               ",\"rows\":%llu,\"bytes\":%llu,\"delivered_rows\":%llu,\"delivered_bytes\":%llu,"
+               "\"rejected_rows\":%llu,\"retries\":%llu,\"oldest_undelivered_ms\":%lld,",
+               (unsigned long long)sink->rows, (unsigned long long)sink->bytes,
+               (unsigned long long)sink->delivered_rows, (unsigned long long)sink->delivered_bytes,
+               (unsigned long long)sink->rejected_rows, (unsigned long long)sink->retries,
+               (long long)sink->oldest_undelivered_ms);
+    put(out, "problem", sink->problem);
+}
+
 static void put_ends(struct buf *out, const struct engine_job_source *ends, isize count,
                      bool is_sink)
 {
@@ -139,8 +151,13 @@ static void put_ends(struct buf *out, const struct engine_job_source *ends, isiz
         put(out, "table", ends[i].table);
         buf_append_byte(out, ',');
         put(out, is_sink ? "target" : "stream", ends[i].stream);
-        buf_append(out, STR(",\"kind\":\"kinesis\","));
+        buf_append_byte(out, ',');
+        put(out, "kind", ends[i].kind);
+        buf_append_byte(out, ',');
         put(out, "region", ends[i].region);
+        if (ends[i].is_delivered) {
+            put_delivery(out, &ends[i]);
+        }
         buf_append_byte(out, '}');
     }
     buf_append_byte(out, ']');

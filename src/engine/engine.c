@@ -110,6 +110,9 @@ static void collect(struct metric_snapshot *s, void *ctx)
     for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
         collect_job(s, job);
     }
+    for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
+        engine__outbox_collect(s, job);
+    }
     os_mutex_unlock(&engine->lock);
 }
 
@@ -277,17 +280,26 @@ static void job_info(struct engine_job *job, struct arena *arena, struct engine_
         const struct engine_source *source = &job->sources[i];
         str region = source->place.region.len > 0 ? source->place.region : job->region;
         out->sources[i] = (struct engine_job_source){
-            arena_copy(arena, source->pipe->rels[0]->table->name),
-            arena_copy(arena, source->place.name), arena_copy(arena, region)};
+            .table = arena_copy(arena, source->pipe->rels[0]->table->name),
+            .stream = arena_copy(arena, source->place.name),
+            .region = arena_copy(arena, region),
+            .kind = str_of(source->connector->name),
+        };
     }
     out->sinks = ARENA_ARRAY(arena, struct engine_job_source, MAX(job->sink_count, 1));
     out->sink_count = job->sink_count;
     for (isize i = 0; i < job->sink_count; i++) {
         const struct engine_sink *sink = &job->sinks[i];
         str region = sink->place.region.len > 0 ? sink->place.region : job->region;
-        out->sinks[i] = (struct engine_job_source){arena_copy(arena, sink->rel->table->name),
-                                                   arena_copy(arena, sink->place.name),
-                                                   arena_copy(arena, region)};
+        out->sinks[i] = (struct engine_job_source){
+            .table = arena_copy(arena, sink->rel->table->name),
+            .stream = arena_copy(arena, sink->place.name),
+            .region = arena_copy(arena, region),
+            .kind = str_of(sink->connector->name),
+        };
+        if (sink->outbox != NULL) {
+            engine__outbox_info(sink->outbox, arena, &out->sinks[i]);
+        }
     }
 }
 

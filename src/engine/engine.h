@@ -77,7 +77,13 @@ MUST_USE err engine_execute(struct engine_session *session, str text,
 enum engine_state { ENGINE_RUNNING, ENGINE_FAILED, ENGINE_STOPPED };
 
 struct engine_job_source {
-    str table, stream, region;
+    str table, stream, region; /* stream: of a sink outside the log its target. */
+    str kind;                  /* Name of the connector. */
+    /* Sinks outside the log only; bytes without keys. */
+    bool is_delivered; /* It has an outbox. */
+    u64 rows, bytes, delivered_rows, delivered_bytes, rejected_rows, retries;
+    i64 oldest_undelivered_ms; /* Its age; 0 when all is delivered. */
+    str problem;               /* Why the delivery under way is tried again; may be empty. */
 };
 struct engine_job_info { /* Strings in the arena given. */
     str id, name, account, region, sql, reason;

@@ -87,6 +87,11 @@ MUST_USE err engine__outbox_plan(struct engine_outbox *outbox, u64 to);
 MUST_USE err engine__outbox_move(struct engine_outbox *outbox, u64 to, struct log_batch *letters);
 bool engine__outbox_is_live(struct engine *engine, struct log_channel channel, u64 last_no);
 
+/* outbox_info.c */
+void engine__outbox_info(struct engine_outbox *outbox, struct arena *arena,
+                         struct engine_job_source *out);
+void engine__outbox_collect(struct metric_snapshot *snapshot, const struct engine_job *job);
+
 /* outbox_read.c: the rows of a range */
 struct outbox_reader {
     struct connect_batch base;
