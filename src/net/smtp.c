@@ -20,6 +20,7 @@ struct smtp_client {
     CURL *curl;
     char server[HOST_BYTES]; /* "smtp://host:25", without user and password. */
     enum stage stage;
+    bool is_leaving;           /* QUIT was sent: what is answered to it does not matter. */
     char answer[ANSWER_BYTES]; /* The server's last line. */
     str rest;                  /* Of the message under way. */
 };
@@ -111,11 +112,16 @@ static void stage_note(struct smtp_client *client, str line)
         client->stage = STAGE_RECIPIENT;
     } else if (str_starts_nocase(line, STR("DATA"))) {
         client->stage = STAGE_DATA;
+    } else if (str_starts_nocase(line, STR("QUIT"))) {
+        client->is_leaving = true;
     }
 }
 
 static void answer_note(struct smtp_client *client, str line)
 {
+    if (client->is_leaving) {
+        return;
+    }
     line = str_trim(line);
     isize used = 0;
     for (isize i = 0; i < line.len && used < ANSWER_BYTES - 1; i++) {
@@ -194,6 +200,7 @@ err smtp_send(struct smtp_client *client, const struct smtp_message *message, st
 {
     client->stage = STAGE_CONNECT;
     client->answer[0] = '\0';
+    client->is_leaving = false;
     client->rest = message->text;
     struct curl_slist *to = curl_slist_append(NULL, message->recipient);
     CHECK(to != NULL);

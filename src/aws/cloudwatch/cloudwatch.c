@@ -221,10 +221,10 @@ bool cw__store(struct query_call *call, struct cw_store **out)
 }
 
 static const struct query_operation operations[] = {
-    {"PutMetricData", cw__put_metric_data},
-    {"GetMetricStatistics", cw__get_metric_statistics},
-    {"GetMetricData", cw__get_metric_data},
-    {"ListMetrics", cw__list_metrics},
+    {"PutMetricData", cw__put_metric_data, false},
+    {"GetMetricStatistics", cw__get_metric_statistics, false},
+    {"GetMetricData", cw__get_metric_data, false},
+    {"ListMetrics", cw__list_metrics, false},
 };
 static const struct query_api api = {
     "CloudWatch",

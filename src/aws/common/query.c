@@ -263,7 +263,7 @@ static void write_result(struct query_call *call, struct buf *body)
     }
     str name = call->operation;
     buf_printf(body, "<" STR_FMT "Response xmlns=\"%s\">", STR_ARG(name), call->api->namespace);
-    if (call->out.len > 0) {
+    if (call->out.len > 0 || call->has_empty_result) {
         buf_printf(body, "<" STR_FMT "Result>", STR_ARG(name));
         buf_append(body, buf_str(&call->out));
         buf_printf(body, "</" STR_FMT "Result>", STR_ARG(name));
@@ -394,6 +394,7 @@ static void run(struct query_call *call)
     const struct query_api *api = call->api;
     for (isize i = 0; i < api->operation_count; i++) {
         if (str_eq(call->operation, str_of(api->operations[i].name))) {
+            call->has_empty_result = api->operations[i].has_empty_result;
             api->operations[i].run(call);
             return;
         }

@@ -28,6 +28,7 @@ struct query_operation {
     const char *name;
     /* Answers with query__fail, or writes members of the result and returns. */
     void (*run)(struct query_call *call);
+    bool has_empty_result; /* Its result is there in XML though nothing ever stands in it. */
 };
 
 struct query_api {
@@ -47,6 +48,7 @@ struct query_call {
     struct buf out;                 /* The result, under way. */
     bool is_json;
     bool needs_comma;
+    bool has_empty_result;
     bool has_failed;
     int error_status;
     const char *error_code;

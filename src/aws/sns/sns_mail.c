@@ -157,12 +157,16 @@ static void append_quoted_printable(struct buf *out, str body)
     isize column = 0;
     for (isize i = 0; i < body.len; i++) {
         u8 c = body.data[i];
+        if (c == '\r' && i + 1 < body.len && body.data[i + 1] == '\n') {
+            continue; /* A line's end is CRLF in any case. */
+        }
         if (c == '\n') {
             buf_append(out, STR("\r\n"));
             column = 0;
             continue;
         }
-        bool is_at_end = i + 1 == body.len || body.data[i + 1] == '\n';
+        bool is_at_end =
+            i + 1 == body.len || body.data[i + 1] == '\n' || body.data[i + 1] == '\r';
         bool is_plain = (c > 0x20 && c < 0x7F && c != '=') || (c == ' ' && !is_at_end);
         if (column + (is_plain ? 1 : 3) > LINE_MAX - 1) {
             buf_append(out, STR("=\r\n"));
