@@ -159,8 +159,7 @@ static void rows_make(struct rows *r, isize count, int indent)
         isize before = r->text.len;
         CHECK(csv_reader_next(reader, &row) == OK);
         i64 now = (i64)START_S * 1000000 + i * 257000 + 123456;
-        if (feed_row_json(&columns, &json, row.fields, row.count, now, &r->text, &diag) !=
-            OK) {
+        if (feed_row_json(&columns, &json, row.fields, row.count, now, &r->text, &diag) != OK) {
             give_up("row", &diag);
         }
         r->messages[i].len = r->text.len - before;

@@ -5,11 +5,13 @@
 #include "codec/base64.h"
 #include "data/number.h"
 
+#include <stdio.h>
+
 struct json_row_writer {
     const struct type_field *fields;
     isize count;
     struct json_row_options options;
-    str *names; /* `"name":` of each. */
+    str *names; /* `,"name":` of each. */
     struct arena arena;
 };
 
@@ -57,8 +59,42 @@ static isize put_special(str s, isize at, struct buf *out)
     return MIN(s.len - at, 3);
 }
 
+/* Is any of the eight bytes a control, a quote, a backslash or above 0x7F? */
+static inline bool has_special(u64 word)
+{
+    const u64 ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
+    u64 quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
+    u64 found = (word - ones * 0x20) | (quote - ones) | (slash - ones) | word;
+    return (found & highs) != 0;
+}
+
+/* Errs on the side of true where a byte borrows from the next one. */
+static bool may_have_special(str s)
+{
+    isize i = 0;
+    for (; s.len - i >= 8; i += 8) {
+        if (has_special(get_u64(s.data + i))) {
+            return true;
+        }
+    }
+    u64 last = 0x2020202020202020ULL;
+    for (isize k = 0; i < s.len; i++, k += 8) {
+        last = (last & ~((u64)0xFF << k)) | (u64)s.data[i] << k;
+    }
+    return has_special(last);
+}
+
 static void put_string(str s, struct buf *out)
 {
+    u8 *room = may_have_special(s) ? NULL : buf_reserve(out, s.len + 2);
+    if (room != NULL) {
+        room[0] = room[s.len + 1] = '"';
+        if (s.len > 0) {
+            memcpy(room + 1, s.data, (size_t)s.len);
+        }
+        out->len += s.len + 2;
+        return;
+    }
     buf_append_byte(out, '"');
     isize plain = 0;
     for (isize i = 0; i < s.len;) {
@@ -87,39 +123,48 @@ static u8 *put_two(u8 *p, i32 value, u8 mark)
     return p + 3;
 }
 
-static void put_year(i64 year, struct buf *out)
+enum { YEAR_CHARS_MAX = 21, STAMP_CHARS_MAX = 56 };
+
+static u8 *put_year(u8 *p, i64 year)
 {
     if (year >= 0 && year <= 9999) {
-        u8 text[4] = {(u8)('0' + year / 1000), (u8)('0' + year / 100 % 10),
-                      (u8)('0' + year / 10 % 10), (u8)('0' + year % 10)};
-        buf_append_bytes(out, text, 4);
-    } else {
-        buf_printf(out, year < 0 ? "-%04lld" : "+%lld", (long long)(year < 0 ? -year : year));
+        p[0] = (u8)('0' + year / 1000);
+        p[1] = (u8)('0' + year / 100 % 10);
+        p[2] = (u8)('0' + year / 10 % 10);
+        p[3] = (u8)('0' + year % 10);
+        return p + 4;
     }
+    return p + snprintf((char *)p, YEAR_CHARS_MAX, year < 0 ? "-%04lld" : "+%lld",
+                        (long long)(year < 0 ? -year : year));
+}
+
+static u8 *put_fraction(u8 *p, i32 nanos)
+{
+    if (nanos == 0) {
+        return p;
+    }
+    *p++ = '.';
+    for (i32 unit = 100000000; nanos != 0; unit /= 10) {
+        *p++ = (u8)('0' + nanos / unit);
+        nanos %= unit;
+    }
+    return p;
 }
 
 static void put_timestamp(i64 us, i32 nanos_below, const struct json_row_options *options,
                           bool is_zoned, struct buf *out)
 {
     struct cal cal;
+    u8 text[STAMP_CHARS_MAX];
     cal_from_us(us, &cal);
-    buf_append_byte(out, '"');
-    put_year(cal.year, out);
-    u8 text[32];
-    u8 *p = put_two(text, cal.month, '-');
+    text[0] = '"';
+    u8 *p = put_year(text + 1, cal.year);
+    p = put_two(p, cal.month, '-');
     p = put_two(p, cal.day, '-');
     p = put_two(p, cal.hour, options->is_iso_timestamps ? 'T' : ' ');
     p = put_two(p, cal.minute, ':');
     p = put_two(p, cal.second, ':');
-    i32 nanos = cal.nanos + nanos_below;
-    if (nanos != 0) {
-        *p++ = '.';
-        i32 unit = 100000000;
-        for (; nanos != 0; unit /= 10) {
-            *p++ = (u8)('0' + nanos / unit);
-            nanos %= unit;
-        }
-    }
+    p = put_fraction(p, cal.nanos + nanos_below);
     if (is_zoned) {
         *p++ = 'Z';
     }
@@ -232,13 +277,12 @@ static void put_date(i64 days, struct buf *out)
 {
     i64 year;
     i32 month, day;
-    u8 text[6];
+    u8 text[STAMP_CHARS_MAX];
     cal_civil_from_days(days, &year, &month, &day);
-    buf_append_byte(out, '"');
-    put_year(year, out);
-    (void)put_two(put_two(text, month, '-'), day, '-');
-    buf_append_bytes(out, text, 6);
-    buf_append_byte(out, '"');
+    text[0] = '"';
+    u8 *p = put_two(put_two(put_year(text + 1, year), month, '-'), day, '-');
+    *p++ = '"';
+    buf_append_bytes(out, text, p - text);
 }
 
 static void put_time(i64 ms, struct buf *out)
@@ -322,6 +366,7 @@ struct json_row_writer *json_row_writer_new(const struct type_field *fields, isi
     struct buf name = {0};
     for (isize i = 0; i < count; i++) {
         buf_reset(&name);
+        buf_append_byte(&name, ',');
         put_string(fields[i].name, &name);
         buf_append_byte(&name, ':');
         writer->names[i] = arena_copy(&writer->arena, buf_str(&name));
@@ -351,6 +396,12 @@ static void put_cell(const struct json_row_writer *writer, const struct vec *col
     case TYPE_BIGINT:
         buf_append_i64(out, VEC(i64, col)[at]);
         return;
+    case TYPE_TIMESTAMP:
+        if (col->type->precision <= 6) {
+            put_timestamp(VEC(i64, col)[at], 0, &writer->options, false, out);
+            return;
+        }
+        break;
     default:
         break;
     }
@@ -371,11 +422,8 @@ void json_row_write(const struct json_row_writer *writer, const struct vec *cols
         if (is_null && writer->options.ignores_null_fields) {
             continue;
         }
-        if (!is_first) {
-            buf_append_byte(out, ',');
-        }
+        buf_append(out, str_slice(writer->names[i], is_first, writer->names[i].len));
         is_first = false;
-        buf_append(out, writer->names[i]);
         if (is_null) {
             buf_append(out, STR("null"));
         } else {

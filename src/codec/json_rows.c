@@ -2,6 +2,7 @@
 #include "codec/json_rows_int.h"
 
 #include "base/buf.h"
+#include "base/cal.h"
 
 struct json_rows *json_rows_new(const struct type_field *fields, isize count,
                                 const struct json_rows_options *options)
@@ -313,6 +314,58 @@ static void fill_bigint(struct filling *f, isize row, const struct json_member *
     }
 }
 
+/* Two digits; *bad becomes other than 0 when they are none. */
+static inline i32 two_digits(const u8 *p, u32 *bad)
+{
+    u32 high = (u32)p[0] - '0', low = (u32)p[1] - '0';
+    *bad |= (u32)(high > 9) | (u32)(low > 9);
+    return (i32)(high * 10 + low);
+}
+
+/* "2026-11-24T01:02:03[.f]" with up to six digits f. False: json__decode has to say. */
+static bool parse_stamp(const u8 *p, isize len, u8 mark, struct cal *out)
+{
+    u32 bad = 0, fraction = 0, unit = 100000000;
+    if (len < 19 || len > 26 || p[4] != '-' || p[7] != '-' || p[10] != mark || p[13] != ':' ||
+        p[16] != ':') {
+        return false;
+    }
+    out->year = two_digits(p, &bad) * 100 + two_digits(p + 2, &bad);
+    out->month = two_digits(p + 5, &bad);
+    out->day = two_digits(p + 8, &bad);
+    out->hour = two_digits(p + 11, &bad);
+    out->minute = two_digits(p + 14, &bad);
+    out->second = two_digits(p + 17, &bad);
+    bad |= len > 19 && (p[19] != '.' || len == 20);
+    for (isize i = 20; i < len; i++, unit /= 10) {
+        bad |= (u32)p[i] - '0' > 9;
+        fraction += ((u32)p[i] - '0') * unit;
+    }
+    out->nanos = (i32)fraction;
+    return bad == 0 && out->month >= 1 && out->month <= 12 && out->day >= 1 &&
+           (out->day <= 28 || out->day <= cal_month_days(out->year, out->month)) &&
+           out->hour <= 23 && out->minute <= 59 && out->second <= 59;
+}
+
+static void fill_timestamp(struct filling *f, isize row, const struct json_member *member)
+{
+    static const i32 units[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    const struct type *type = f->rows->fields[f->column].type;
+    bool is_zoned = type->kind == TYPE_TIMESTAMP_LTZ;
+    isize len = (isize)member->len - is_zoned;
+    struct cal cal;
+    bool is_plain =
+        type->precision <= 6 && member->kind == JSON_MEMBER_STRING && len >= 0 &&
+        (!is_zoned || member->data[len] == 'Z') &&
+        parse_stamp(member->data, len, f->rows->options.is_iso_timestamps ? 'T' : ' ', &cal);
+    if (!is_plain) {
+        fill_value(f, row, member);
+        return;
+    }
+    i64 us = cal_to_us(&cal);
+    VEC(i64, f->out)[row] = us - cal.nanos / 1000 % units[type->precision];
+}
+
 void json_rows_fill(const struct json_rows *rows, struct json_scan *scan, isize column,
                     const struct sel *sel, struct arena *arena, struct vec *out)
 {
@@ -339,6 +392,10 @@ void json_rows_fill(const struct json_rows *rows, struct json_scan *scan, isize 
             break;
         case TYPE_BIGINT:
             fill_bigint(&f, row, member);
+            break;
+        case TYPE_TIMESTAMP:
+        case TYPE_TIMESTAMP_LTZ:
+            fill_timestamp(&f, row, member);
             break;
         default:
             fill_value(&f, row, member);

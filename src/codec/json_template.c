@@ -15,14 +15,16 @@
 #include <immintrin.h>
 #endif
 
-enum { PAGE_BYTES = 4096, WAIT_FIRST = 16 };
+enum { PAGE_BYTES = 4096, LOAD_BYTES = 64, WAIT_FIRST = 16 };
 
 #define UNCHECKED __attribute__((no_sanitize("address")))
 
-/* May `bytes` be loaded at p, which lies before the message's end? */
-static inline bool is_loadable(const u8 *p, const u8 *end, isize bytes)
+/* The last place from which two vectors may be loaded: both end in the page of the message's last
+ * byte, or before. */
+static inline const u8 *last_loadable(const u8 *end)
 {
-    return end - p >= bytes || ((uintptr_t)p & (PAGE_BYTES - 1)) <= (uintptr_t)(PAGE_BYTES - bytes);
+    uintptr_t rest = -(uintptr_t)end & (PAGE_BYTES - 1);
+    return end + rest - LOAD_BYTES;
 }
 
 /* A value of another kind than a string without escapes, or with more blanks before it. */
@@ -45,16 +47,16 @@ static bool take_other(struct json_cursor *c, struct json_member *out, u64 *high
     attributes static isize take_##level(const struct json_template *t, struct json_cursor *c, \
                                          struct json_member *members, u64 *high)               \
     {                                                                                          \
-        const u8 *end = c->end;                                                                \
+        const u8 *end = c->end, *safe = last_loadable(end);                                    \
         isize i = 0;                                                                           \
         for (; i < t->count; i++) {                                                            \
             const struct json_gap *gap = &t->gaps[i];                                          \
             const u8 *p = c->at;                                                               \
-            if (end - p <= gap->len || !gap_eq_##level(p, end, gap)) {                         \
+            if (end - p <= gap->len || !gap_eq_##level(p, safe, gap)) {                        \
                 break;                                                                         \
             }                                                                                  \
             p += gap->len;                                                                     \
-            const u8 *stop = *p == '"' ? text_end_##level(p + 1, end, high) : NULL;            \
+            const u8 *stop = *p == '"' ? text_end_##level(p + 1, end, safe, high) : NULL;      \
             struct json_member member;                                                         \
             if (LIKELY(stop != NULL && stop < end && *stop == '"')) {                          \
                 member = (struct json_member){p + 1, (u32)(stop - p - 1), JSON_MEMBER_STRING}; \
@@ -74,14 +76,15 @@ static bool take_other(struct json_cursor *c, struct json_member *out, u64 *high
 
 /* --- plain C */
 
-static inline bool gap_eq_plain(const u8 *p, const u8 *end, const struct json_gap *gap)
+static inline bool gap_eq_plain(const u8 *p, const u8 *safe, const struct json_gap *gap)
 {
-    (void)end; /* The caller has seen that the gap lies before it. */
+    (void)safe; /* The caller has seen that the gap lies in the message. */
     return memcmp(p, gap->bytes, (size_t)gap->len) == 0;
 }
 
-static inline const u8 *text_end_plain(const u8 *p, const u8 *end, u64 *high)
+static inline const u8 *text_end_plain(const u8 *p, const u8 *end, const u8 *safe, u64 *high)
 {
+    (void)safe;
     const u64 ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
     for (; end - p >= 8; p += 8) {
         u64 word = get_u64(p);
@@ -109,23 +112,22 @@ AVX2 static inline u32 equal_32(const u8 *p, const u8 *q)
     return (u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b));
 }
 
-AVX2 static inline bool gap_eq_avx2(const u8 *p, const u8 *end, const struct json_gap *gap)
+AVX2 static inline bool gap_eq_avx2(const u8 *p, const u8 *safe, const struct json_gap *gap)
 {
-    bool is_long = gap->len > 32;
-    if (!is_loadable(p, end, is_long ? 64 : 32)) {
+    if (p > safe) {
         return false;
     }
     u64 equal = equal_32(p, gap->bytes);
-    if (is_long) {
+    if (gap->len > 32) {
         equal |= (u64)equal_32(p + 32, gap->bytes + 32) << 32;
     }
     return (~equal << (64 - gap->len)) == 0;
 }
 
-AVX2 static inline const u8 *text_end_avx2(const u8 *p, const u8 *end, u64 *high)
+AVX2 static inline const u8 *text_end_avx2(const u8 *p, const u8 *end, const u8 *safe, u64 *high)
 {
     const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
-    for (; p < end && is_loadable(p, end, 32); p += 32) {
+    for (; p < end && p <= safe; p += 32) {
         __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)p);
         __m256i is_end =
             _mm256_or_si256(_mm256_cmpeq_epi8(bytes, quote), _mm256_cmpeq_epi8(bytes, slash));
