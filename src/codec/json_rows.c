@@ -372,6 +372,9 @@ void json_rows_fill(const struct json_rows *rows, struct json_scan *scan, isize 
     const struct type *type = rows->fields[column].type;
     vec_init(out, arena, type, scan->row_count, false);
     struct filling f = {rows, scan, column, arena, out};
+    /* The general level takes no short way: the others are held against it. */
+    bool is_general = rows->layout.level == JSON_LEVEL_GENERAL;
+    enum type_kind kind = is_general ? TYPE_ROW : type->kind;
     for (isize i = 0; i < sel->count; i++) {
         isize row = sel_row(sel, i);
         const struct json_member *member = &scan->members[row * scan->field_count + column];
@@ -385,7 +388,7 @@ void json_rows_fill(const struct json_rows *rows, struct json_scan *scan, isize 
             }
             continue;
         }
-        switch (type->kind) {
+        switch (kind) {
         case TYPE_VARCHAR:
         case TYPE_CHAR:
             fill_text(&f, row, member);

@@ -6,7 +6,7 @@
 #include "codec/json_row_write.h"
 #include "codec/json_rows_int.h"
 
-enum { CHECK_FIELDS = 5 };
+enum { CHECK_FIELDS = 5, CHECK_FORMS = 3 };
 
 static const struct type_field *check_fields(struct arena *arena)
 {
@@ -50,15 +50,26 @@ static void check_describe(struct json_rows *rows, const struct json_row_writer 
     }
 }
 
-/* False, with what the levels said in `a` and `b`, when they differ. */
-static bool check_levels(const str *messages, isize count, struct buf *a, struct buf *b)
+/* The time as TIMESTAMP(6) in SQL's form, TIMESTAMP(3) and TIMESTAMP_LTZ(1) in ISO 8601. */
+static const struct type_field *check_fields_of(struct arena *arena, int form)
+{
+    struct type_field *fields = ARENA_ARRAY(arena, struct type_field, CHECK_FIELDS);
+    memcpy(fields, check_fields(arena), CHECK_FIELDS * sizeof *fields);
+    if (form > 0) {
+        fields[3].type = form == 1 ? type_timestamp(arena, TYPE_TIMESTAMP, 3)
+                                   : type_timestamp(arena, TYPE_TIMESTAMP_LTZ, 1);
+    }
+    return fields;
+}
+
+static bool check_form(const str *messages, isize count, int form, struct buf *a, struct buf *b)
 {
     bool is_same = true;
     for (int level = JSON_LEVEL_GENERAL; level <= (int)json__best_level() && is_same; level++) {
         struct arena arena = {0};
-        const struct type_field *fields = check_fields(&arena);
-        struct json_rows_options options = {0};
-        struct json_row_options to = {0};
+        const struct type_field *fields = check_fields_of(&arena, form);
+        struct json_rows_options options = {.is_iso_timestamps = form > 0};
+        struct json_row_options to = {.is_iso_timestamps = form > 0};
         struct json_rows *rows = json_rows_new(fields, CHECK_FIELDS, &options);
         struct json_row_writer *writer = json_row_writer_new(fields, CHECK_FIELDS, &to);
         rows->layout.level = (enum json_level)level;
@@ -69,6 +80,16 @@ static bool check_levels(const str *messages, isize count, struct buf *a, struct
         json_rows_free(rows);
         json_row_writer_free(writer);
         arena_deinit(&arena);
+    }
+    return is_same;
+}
+
+/* False, with what the levels said in `a` and `b`, when they differ. */
+static bool check_levels(const str *messages, isize count, struct buf *a, struct buf *b)
+{
+    bool is_same = true;
+    for (int form = 0; form < CHECK_FORMS && is_same; form++) {
+        is_same = check_form(messages, count, form, a, b);
     }
     return is_same;
 }

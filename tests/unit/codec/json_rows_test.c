@@ -332,6 +332,46 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Each byte at each place of texts of several lengths, against the rule written out. */
+static void strings_are_escaped_everywhere(void **state)
+{
+    (void)state;
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    struct type_field field = {STR("a"), type_of(TYPE_VARCHAR), STR_EMPTY};
+    struct json_row_options options = {0};
+    struct json_row_writer *writer = json_row_writer_new(&field, 1, &options);
+    struct vec col;
+    struct buf out = {0}, wanted = {0};
+    vec_init(&col, &arena, field.type, 1, false);
+    for (int c = 1; c < 0x80; c++) {
+        for (isize len = 1; len < 20; len++) {
+            for (isize at = 0; at < len; at++) {
+                u8 text[20];
+                memset(text, 'x', sizeof text);
+                text[at] = (u8)c;
+                const char *found = strchr(from, c);
+                buf_reset(&out);
+                buf_reset(&wanted);
+                buf_append(&wanted, STR("{\"a\":\""));
+                buf_append_bytes(&wanted, text, at);
+                if (found != NULL) {
+                    buf_printf(&wanted, "\\%c", to[found - from]);
+                } else {
+                    buf_printf(&wanted, c < 0x20 ? "\\u%04X" : "%c", c);
+                }
+                buf_append_bytes(&wanted, text + at + 1, len - at - 1);
+                buf_append(&wanted, STR("\"}"));
+                VEC(struct strview, &col)[0] = strview_of(str_from(text, len));
+                json_row_write(writer, &col, 0, &out);
+                assert_true(str_eq(buf_str(&out), buf_str(&wanted)));
+            }
+        }
+    }
+    json_row_writer_free(writer);
+    buf_deinit(&out);
+    buf_deinit(&wanted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +382,7 @@ int main(void)
         cmocka_unit_test(depth_is_limited),
         cmocka_unit_test(arrays_fill_a_batch),
         cmocka_unit_test(field_errors_say_where),
+        cmocka_unit_test(strings_are_escaped_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

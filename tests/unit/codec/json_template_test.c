@@ -20,21 +20,27 @@ static void put_row(struct buf *out, struct rng *rng, int form)
         "caf\xc3\xa9",
         "\\u00e9\\ud83d\\ude00",
         "a long text of well over sixty-four bytes, which no single step can span"};
+    static const char *const times[] = {
+        "2026-11-24 01:02:03",     "2026-11-24T01:02:03",         "2026-11-24T01:02:03.987654",
+        "1969-12-31T23:59:59.75Z", "2026-11-24t01:02:03.",        "2024-02-29 23:59:59.000001",
+        "2023-02-29 00:00:00",     "2026-11-24T01:02:03.9876543", "2026-11-24 24:00:00",
+        "2026-11-24T01:02",        "+12026-11-24T01:02:03",       "2026-11-24 01:02:03.12Z"};
+    const char *time = times[rng_below(rng, COUNT_OF(times))];
     const char *note = notes[rng_below(rng, COUNT_OF(notes))];
     int a = (int)rng_below(rng, 10), b = (int)rng_below(rng, 10), c = (int)rng_below(rng, 10);
     switch (form) {
     case 0:
         buf_printf(out,
                    "{\"ID\":\"A-%d\",\"Severity\":\"%d\",\"Note\":\"%s\",\"Lat\":\"%d.5\","
-                   "\"At\":\"2026-11-24 01:02:0%d\",\"Tags\":[\"x\"],\"Last\":\"Day\"}",
-                   a, b, note, c, a);
+                   "\"At\":\"%s\",\"Tags\":[\"x\"],\"Last\":\"Day\"}",
+                   a, b, note, c, time);
         break;
     case 1:
         buf_printf(out,
                    "{\n    \"ID\": \"A-%d\",\n    \"Severity\": \"%d\",\n    \"Note\": \"%s\",\n"
-                   "    \"Lat\": %d.25,\n    \"At\": \"2026-11-24 01:02:0%d\",\n    \"An_unwanted_"
+                   "    \"Lat\": %d.25,\n    \"At\": \"%s\",\n    \"An_unwanted_"
                    "name_of_more_than_64_characters_so_that_the_layout_ends_here\": null\n}\n",
-                   a, b, note, c, a);
+                   a, b, note, c, time);
         break;
     default:
         buf_printf(out, "{\"Severity\":%d,\"ID\":%d,\"ID\":\"%s\",\"Lat\":%d,\"caf\xc3\xa9\":%d}",
