@@ -15,12 +15,12 @@
 #include <immintrin.h>
 #endif
 
-enum { PAGE_BYTES = 4096, LOAD_BYTES = 64, WAIT_FIRST = 16 };
+enum { PAGE_BYTES = 4096, LOAD_BYTES = 32, WAIT_FIRST = 16 };
 
 #define UNCHECKED __attribute__((no_sanitize("address")))
 
-/* The last place from which two vectors may be loaded: both end in the page of the message's last
- * byte, or before. */
+/* The last place from which a vector may be loaded: it ends in the page of the message's last byte,
+ * or before. */
 static inline const u8 *last_loadable(const u8 *end)
 {
     uintptr_t rest = -(uintptr_t)end & (PAGE_BYTES - 1);
@@ -114,11 +114,12 @@ AVX2 static inline u32 equal_32(const u8 *p, const u8 *q)
 
 AVX2 static inline bool gap_eq_avx2(const u8 *p, const u8 *safe, const struct json_gap *gap)
 {
-    if (p > safe) {
+    bool is_long = gap->len > LOAD_BYTES;
+    if (p > safe || (is_long && p + LOAD_BYTES > safe)) {
         return false;
     }
     u64 equal = equal_32(p, gap->bytes);
-    if (gap->len > 32) {
+    if (is_long) {
         equal |= (u64)equal_32(p + 32, gap->bytes + 32) << 32;
     }
     return (~equal << (64 - gap->len)) == 0;

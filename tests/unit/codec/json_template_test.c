@@ -163,11 +163,14 @@ static void a_layout_is_learned_and_left(void **state)
     rng_init(&rng, 5);
     struct buf row = {0};
     struct json_scan scan;
+    static _Alignas(PAGE) u8 page[PAGE]; /* At the end of a page a row is not compared. */
     for (int form = 0; form < 3; form += 2) {
         for (int i = 0; i < 200; i++) {
             buf_reset(&row);
             put_row(&row, &rng, form);
-            str message = buf_str(&row);
+            assert_true(row.len < PAGE / 2);
+            memcpy(page, row.data, (size_t)row.len);
+            str message = str_from(page, row.len);
             json_rows_scan(rows, &message, 1, &arena, &scan);
             assert_int_equal(scan.row_count, 1);
         }
