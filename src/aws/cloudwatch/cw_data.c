@@ -215,7 +215,7 @@ static bool figure(const struct cw_line *line, str what, double *out)
     return true;
 }
 
-/* PROP('name') of a query of one metric. */
+/* PROP('name') of what was read. */
 static bool property(const struct cw_query *query, str name, struct buf *out)
 {
     const struct cw_series_name *s = &query->series;
@@ -256,7 +256,8 @@ static bool dynamic_put(const struct cw_query *query, const struct cw_line *line
         return true;
     }
     bool is_prop = str_starts(what, STR("PROP('")) && str_ends(what, STR("')"));
-    return is_prop && property(query, str_slice(what, 6, what.len - 2), out);
+    return is_prop &&
+           property(line->from != NULL ? line->from : query, str_slice(what, 6, what.len - 2), out);
 }
 
 /* The label with its ${...} filled in. */

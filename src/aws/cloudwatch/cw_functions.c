@@ -406,6 +406,24 @@ static bool time_series(struct cw_math *math, const struct cw_value *in, struct 
     return fill_line(math, &like, FILL_VALUE, in->scalar, out->lines);
 }
 
+/* Drops the series without points, as Grafana asks around each of its searches. */
+static bool remove_empty(struct cw_math *math, const struct cw_value *in, struct cw_value *out)
+{
+    if (!is_series(in)) {
+        return cw__math_fail(math, "REMOVE_EMPTY takes time series");
+    }
+    *out = (struct cw_value){
+        .kind = CW_LINES,
+        .lines = ARENA_ARRAY(math->call->arena, struct cw_line, MAX(in->count, 1)),
+    };
+    for (isize i = 0; i < in->count; i++) {
+        if (in->lines[i].count > 0) {
+            out->lines[out->count++] = in->lines[i];
+        }
+    }
+    return true;
+}
+
 static bool various(struct cw_math *math, char what, struct cw_value *arguments, int count,
                     struct cw_value *out)
 {
@@ -418,6 +436,8 @@ static bool various(struct cw_math *math, char what, struct cw_value *arguments,
         return condition(math, arguments, out);
     case 's':
         return cw__search(math, arguments, count, out);
+    case 'e':
+        return remove_empty(math, &arguments[0], out);
     case 't':
         return time_series(math, &arguments[0], out);
     case 'p':
@@ -454,7 +474,7 @@ bool cw__function_call(struct cw_math *math, str name, struct cw_value *argument
         {"FILL", 2, 2, 'v', 'f'},         {"METRICS", 0, 1, 'v', 'm'},
         {"IF", 3, 3, 'v', 'i'},           {"SEARCH", 2, 3, 'v', 's'},
         {"TIME_SERIES", 1, 1, 'v', 't'},  {"PERIOD", 1, 1, 'v', 'p'},
-        {"METRIC_COUNT", 1, 1, 'v', 'c'},
+        {"METRIC_COUNT", 1, 1, 'v', 'c'}, {"REMOVE_EMPTY", 1, 1, 'v', 'e'},
     };
     for (int i = 0; i < COUNT_OF(functions); i++) {
         if (!str_eq_nocase(name, str_of(functions[i].name))) {

@@ -12,7 +12,9 @@ enum {
 };
 
 /* One time series: times ascending, in the call's arena. */
+struct cw_query;
 struct cw_line {
+    const struct cw_query *from; /* What was read, for ${PROP(...)}; NULL for what was computed. */
     str label;
     i64 *times;
     double *values;

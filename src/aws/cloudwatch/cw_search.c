@@ -275,9 +275,13 @@ bool cw__search(struct cw_math *math, const struct cw_value *arguments, int coun
         }
         what.series = series[i].name;
         what.label = label_make(math, &series[i].name);
-        if (!cw__line_read(math, &what, &out->lines[out->count])) {
+        struct cw_line *line = &out->lines[out->count];
+        if (!cw__line_read(math, &what, line)) {
             return false;
         }
+        struct cw_query *from = ARENA_NEW(math->call->arena, struct cw_query);
+        *from = what;
+        line->from = from;
         out->count += out->lines[out->count].count > 0;
     }
     return true;
