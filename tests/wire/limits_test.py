@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import conftest
 import leat_server
 from http_hostile_test import POST, connect, read_all, statuses, talk
 
@@ -190,6 +191,18 @@ def test_watchers(leat):
         sock.sendall(ask)
         assert sock.recv(65536).startswith(b"HTTP/1.1 503 " if number == 16 else b"HTTP/1.1 200 ")
     for sock in socks:
+        sock.close()
+
+
+@covers("who follows a stream (`streams/NAME/tail`)")
+def test_tails(leat):
+    conftest.make_client(leat, "kinesis").create_stream(StreamName="followed", ShardCount=1)
+    ask = b"GET /_leat/api/streams/followed/tail?from=trim-horizon HTTP/1.1\r\n" + HOST + b"\r\n"
+    held = [connect(leat) for _ in range(25)]
+    for number, sock in enumerate(held):
+        sock.sendall(ask)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 503 " if number == 24 else b"HTTP/1.1 200 ")
+    for sock in held:
         sock.close()
 
 
