@@ -90,8 +90,8 @@ static void chunks_done(struct http_conn *conn, struct http_chunk *chunk)
 static void after_write(struct http_conn *conn)
 {
     conn->progress_ms = http__now_ms(conn->loop);
-    if (conn->out_first != NULL) {
-        flush(conn);
+    flush(conn);
+    if (conn->is_writing || conn->is_closing) {
         return;
     }
     if (conn->is_closed_after) {

@@ -351,6 +351,8 @@ void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx)
     x->worker_fn = fn;
     x->worker_ctx = ctx;
     x->is_worker = true;
+    bool is_continue_due = x->expects_continue && !is_collected;
+    x->is_continue_due = is_continue_due;
     http__exchange_ref(x);
     if (os_pool_submit(x->loop->server->pool, worker_main, x) != OK) {
         x->is_worker = false;
@@ -360,13 +362,16 @@ void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx)
         return;
     }
     x->body_mode = HTTP_BODY_QUEUE;
-    if (!x->is_body_complete && x->conn != NULL) {
+    if (!x->is_body_complete && !is_continue_due && x->conn != NULL) {
         x->transport->want_body(x);
     }
 }
 
 bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
 {
+    if (bytes == 0) {
+        return true; /* An empty piece would read as the end. */
+    }
     if (x->body_mode == HTTP_BODY_COLLECT) {
         if (bytes > x->body_bytes_max - x->body.len) {
             x->body_error = ERR_LIMIT;
@@ -417,6 +422,10 @@ static void resume_body(struct http_exchange *x, void *ctx)
 
 err http_body_read(struct http_exchange *x, void *data, isize bytes, isize *got_out)
 {
+    if (x->is_continue_due) { /* Until now an error could be answered instead. */
+        x->is_continue_due = false;
+        http_post(x, resume_body, NULL);
+    }
     os_mutex_lock(&x->lock);
     while (x->body_first == NULL && !x->is_body_complete && !x->is_gone) {
         os_cond_wait(&x->changed, &x->lock);

@@ -102,7 +102,8 @@ err http_body_error(const struct http_exchange *x);
  * when it has answered. Answers 503 by itself when the pool is full. */
 void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx);
 /* WORKER. Reads up to `bytes`; *got_out 0 = end of body. ERR_CLOSED: client went away or stalled.
- */
+ * The first call sends the 100-continue that the client waits for (also for an empty body: there
+ * are clients that take a final answer at once for the answers of all later requests). */
 MUST_USE err http_body_read(struct http_exchange *x, void *data, isize bytes, isize *got_out);
 
 /* --- the answer; LOOP or WORKER ----------------------------------------------------------------

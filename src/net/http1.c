@@ -382,9 +382,8 @@ static void resume(struct http_conn *conn)
     struct buf kept = conn->leftover;
     conn->leftover = (struct buf){0};
     http__conn_read_pause(conn, false);
-    if (kept.len > 0) {
-        parse(conn, kept.data, kept.len);
-    }
+    /* Also when nothing was kept: the end of a body may be what the parser stopped before. */
+    parse(conn, kept.len > 0 ? kept.data : (const u8 *)"", kept.len);
     buf_deinit(&kept);
 }
 
@@ -422,8 +421,11 @@ static void h1_want_body(struct http_exchange *x)
             return;
         }
     }
+    if (x->is_body_complete) {
+        return;
+    }
     http__conn_state(conn, HTTP_CONN_BODY);
-    if (conn->is_paused && !x->is_body_complete) {
+    if (conn->is_paused) {
         resume(conn);
     }
 }

@@ -82,8 +82,9 @@ struct http_exchange {
     struct buf head;   /* Serialized fields for HTTP/1; or fields for HTTP/2. */
     struct http_field *answer_fields;
     isize answer_field_count;
-    i64 answer_length; /* -1 chunked */
-    bool is_worker;    /* Held by a pool thread. */
+    i64 answer_length;    /* -1 chunked */
+    bool is_worker;       /* Held by a pool thread. */
+    bool is_continue_due; /* WORKER: 100-continue waits for the first read. */
     http_fn worker_fn;
     void *worker_ctx;
     http_answered_fn answered_fn;

@@ -19,6 +19,26 @@ static bool is_account(str key)
     return true;
 }
 
+/* A URL presigned by Signature Version 2, as boto3 still makes them for S3 in us-east-1. */
+static bool read_version_2(struct http_exchange *x, struct aws_caller *out)
+{
+    static const char *const names[] = {"Signature", "Expires", "AWSAccessKeyId"};
+    str value = STR_EMPTY;
+    for (isize i = 0; i < COUNT_OF(names); i++) {
+        bool found;
+        err e = http_param(http_arena(x), http_query(x), str_of(names[i]), &value, &found);
+        if (e != OK || !found) {
+            return false;
+        }
+    }
+    out->access_key = value;
+    out->account = is_account(value) ? value : STR(ACCOUNT_DEFAULT);
+    out->service = STR("s3");
+    out->is_signed = true;
+    out->is_presigned = true;
+    return true;
+}
+
 void aws_caller_read(struct http_exchange *x, struct aws_caller *out)
 {
     *out = (struct aws_caller){.account = STR(ACCOUNT_DEFAULT), .region = STR("us-east-1")};
@@ -26,6 +46,9 @@ void aws_caller_read(struct http_exchange *x, struct aws_caller *out)
     str header = http_header(x, "authorization");
     err e = header.len > 0 ? sigv4_parse_header(header, &claim)
                            : sigv4_parse_query(http_arena(x), http_query(x), &claim);
+    if (header.len == 0 && e != OK && read_version_2(x, out)) {
+        return;
+    }
     if (e != OK) {
         return;
     }

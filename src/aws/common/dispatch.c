@@ -391,7 +391,7 @@ static struct opened *by_public_action(struct aws_dispatch *dispatch, struct htt
     return NULL;
 }
 
-/* Unsigned: only what a service lets the public see, which is S3's business. */
+/* Unsigned: reading from S3, where no keys say who owns it. */
 static bool is_public_s3(const struct opened *opened, struct http_exchange *x)
 {
     bool is_read = str_eq(http_method(x), STR("GET")) || str_eq(http_method(x), STR("HEAD"));
@@ -473,7 +473,7 @@ void aws_dispatch_handle(struct http_exchange *x, void *ctx)
         return;
     }
     opened = by_scope(dispatch, STR("s3"));
-    if (is_public_s3(opened, x)) {
+    if (dispatch->keys.secret.len == 0 && is_public_s3(opened, x)) {
         call(opened, dispatch, x, &caller);
         return;
     }

@@ -183,6 +183,15 @@ void aws_verify(struct os *os, const struct aws_keys *keys, struct aws_request *
     struct http_exchange *x = request->x;
     struct verifying *v = ARENA_NEW(http_arena(x), struct verifying);
     *v = (struct verifying){.os = os, .keys = keys, .request = request, .fn = fn, .ctx = ctx};
+    bool has_header = http_header(x, "authorization").len > 0;
+    if (!has_header && str_find(http_query(x), STR("X-Amz-Credential="), 0) < 0) {
+        v->claim.service = request->caller.service;
+        answer(v, "InvalidRequest",
+               "The authorization mechanism you have provided is not supported. Please use "
+               "AWS4-HMAC-SHA256.",
+               400);
+        return;
+    }
     if (!claim_take(v)) {
         refuse(v, SIGV4_INCOMPLETE);
         return;
