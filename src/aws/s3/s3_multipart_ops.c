@@ -245,13 +245,14 @@ static bool parts_choose(struct s3_call *call, const struct s3_xml *root, struct
         if (!part_matches(call, &c->upload, at, part)) {
             return false;
         }
-        bool is_last = at->next == NULL;
-        if (part->bytes < S3_PART_BYTES_MIN && !is_last) {
-            return s3__fail(call, S3_EntityTooSmall, NULL);
-        }
         before = number;
         c->parts[c->count++] = *part;
         c->bytes += part->bytes;
+    }
+    for (isize i = 0; i < c->count - 1; i++) {
+        if (c->parts[i].bytes < S3_PART_BYTES_MIN) {
+            return s3__fail(call, S3_EntityTooSmall, NULL);
+        }
     }
     return c->count > 0 || s3__fail(call, S3_MalformedXML, NULL);
 }
