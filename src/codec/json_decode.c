@@ -146,11 +146,19 @@ bool json__parse_double(str text, double *out)
     return *end == '\0';
 }
 
+/* Intervals are numbers of months and milliseconds, as in Flink's JSON. */
+static i64 integer_max(enum type_kind kind)
+{
+    static const i64 highs[] = {INT8_MAX, INT16_MAX, INT32_MAX, INT64_MAX};
+    return kind == TYPE_INTERVAL_YM   ? INT32_MAX
+           : kind == TYPE_INTERVAL_DS ? INT64_MAX
+                                      : highs[kind - TYPE_TINYINT];
+}
+
 static const char *decode_integer(const struct type *type, const struct json_member *member,
                                   struct arena *arena, struct value *out)
 {
-    static const i64 highs[] = {INT8_MAX, INT16_MAX, INT32_MAX, INT64_MAX};
-    i64 high = highs[type->kind - TYPE_TINYINT], low = -high - 1;
+    i64 high = integer_max(type->kind), low = -high - 1;
     str text = json__member_text(member, arena);
     if (is_text(member)) {
         return json__parse_integer(trim(text), low, high, &out->u.integer) ? NULL
@@ -592,6 +600,8 @@ const char *json__decode(const struct json_rows *rows, const struct type *type,
     case TYPE_SMALLINT:
     case TYPE_INT:
     case TYPE_BIGINT:
+    case TYPE_INTERVAL_YM:
+    case TYPE_INTERVAL_DS:
         return decode_integer(type, member, arena, out);
     case TYPE_FLOAT:
     case TYPE_DOUBLE:

@@ -161,6 +161,51 @@ static bool is_raw_type(const struct type *type)
            (type->kind >= TYPE_BOOLEAN && type->kind <= TYPE_DOUBLE);
 }
 
+/* JSON has members for rows and text for the keys of maps. NULL: all is well, else the type that
+ * has no form. */
+static const struct type *json_misfit(const struct type *type)
+{
+    const struct type *found = NULL;
+    switch (type->kind) {
+    case TYPE_NULL:
+        return type;
+    case TYPE_ARRAY:
+        return json_misfit(type->item);
+    case TYPE_MAP:
+        return type_is_string(type->key) ? json_misfit(type->item) : type;
+    case TYPE_MULTISET:
+        return type_is_string(type->item) ? NULL : type;
+    case TYPE_ROW:
+        for (isize i = 0; i < type->field_count && found == NULL; i++) {
+            found = json_misfit(type->fields[i].type);
+        }
+        return found;
+    default:
+        return NULL;
+    }
+}
+
+static err json_types_check(const struct type_field *fields, isize count, struct diag *diag)
+{
+    for (isize i = 0; i < count; i++) {
+        const struct type *misfit = json_misfit(fields[i].type);
+        if (misfit == NULL) {
+            continue;
+        }
+        struct buf text = {0};
+        type_format(misfit, &text);
+        (void)diag_set(diag, ERR_TYPE, "CON013",
+                       "%s The type is: " STR_FMT " (column \"" STR_FMT "\")",
+                       misfit->kind == TYPE_NULL
+                           ? "JSON format doesn't support a type without values."
+                           : "JSON format doesn't support non-string as key type of map.",
+                       STR_ARG(buf_str(&text)), STR_ARG(fields[i].name));
+        buf_deinit(&text);
+        return ERR_TYPE;
+    }
+    return OK;
+}
+
 err connect_format_types_check(const struct connect_format *format, const struct type_field *fields,
                                isize count, struct diag *diag)
 {
@@ -176,6 +221,9 @@ err connect_format_types_check(const struct connect_format *format, const struct
                             "The 'raw' format doesn't supports the type of column \"" STR_FMT "\"",
                             STR_ARG(fields[0].name));
         }
+    }
+    if (format->kind == CONNECT_FORMAT_JSON) {
+        return json_types_check(fields, count, diag);
     }
     if (format->kind == CONNECT_FORMAT_CSV) {
         struct csv_rows *rows;

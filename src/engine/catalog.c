@@ -144,6 +144,24 @@ static void span_find(const struct table_def *table, struct diag *diag)
     }
 }
 
+/* What the format cannot hold is refused here, not when the first row comes. */
+static err types_check(const struct table_def *table, const struct connect_table *options,
+                       struct arena *scratch, struct diag *diag)
+{
+    struct connect_format format;
+    connect_format_read(options, &format);
+    struct type_field *fields =
+        ARENA_ARRAY(scratch, struct type_field, MAX(table->column_count, 1));
+    isize count = 0;
+    for (isize i = 0; i < table->column_count; i++) {
+        const struct table_column *column = &table->columns[i];
+        if (column->kind == COLUMN_PHYSICAL) {
+            fields[count++] = (struct type_field){column->name, column->type, STR_EMPTY};
+        }
+    }
+    return connect_format_types_check(&format, fields, count, diag);
+}
+
 static err check_table(void *ctx, const struct table_def *table, struct diag *diag)
 {
     (void)ctx;
@@ -154,6 +172,9 @@ static err check_table(void *ctx, const struct table_def *table, struct diag *di
     struct connect_table options = engine__connect_table(table, &scratch);
     const struct connector *connector;
     err e = connect_check(&options, &connector, diag);
+    if (e == OK && connector->has_format) {
+        e = types_check(table, &options, &scratch, diag);
+    }
     if (e != OK) {
         span_find(table, diag);
     }

@@ -191,10 +191,13 @@ static err unknown_type(struct sql_parser *p, isize first)
         return sql__unexpected(p, "a type");
     }
     str text = str_slice(sql__token_text(p, token), 0, 64);
-    if (str_eq_nocase(text, STR("RAW")) || str_eq_nocase(text, STR("VARIANT")) ||
-        str_eq_nocase(text, STR("DESCRIPTOR"))) {
-        return sql__fail(p->diag, SQLE_TYPE_UNSUPPORTED, sql__token_span(token),
-                         "type " STR_FMT " is not supported", STR_ARG(text));
+    static const char *const unsupported[] = {"RAW",    "VARIANT",    "DESCRIPTOR", "NULL",
+                                              "BITMAP", "STRUCTURED", "SYMBOL"};
+    for (isize i = 0; i < COUNT_OF(unsupported); i++) {
+        if (str_eq_nocase(text, str_of(unsupported[i]))) {
+            return sql__fail(p->diag, SQLE_TYPE_UNSUPPORTED, sql__token_span(token),
+                             "type " STR_FMT " is not supported", STR_ARG(text));
+        }
     }
     str candidates[COUNT_OF(names)];
     for (isize i = 0; i < COUNT_OF(names); i++) {
@@ -211,11 +214,11 @@ static const struct type *simple_type(u32 keyword)
     static const struct {
         enum sql_keyword keyword;
         enum type_kind kind;
-    } simple[] = {
-        {KW_BOOLEAN, TYPE_BOOLEAN}, {KW_TINYINT, TYPE_TINYINT}, {KW_SMALLINT, TYPE_SMALLINT},
-        {KW_INT, TYPE_INT},         {KW_INTEGER, TYPE_INT},     {KW_BIGINT, TYPE_BIGINT},
-        {KW_FLOAT, TYPE_FLOAT},     {KW_DATE, TYPE_DATE},       {KW_STRING, TYPE_VARCHAR},
-        {KW_BYTES, TYPE_VARBINARY}, {KW_NULL, TYPE_NULL}};
+    } simple[] = {{KW_BOOLEAN, TYPE_BOOLEAN},   {KW_TINYINT, TYPE_TINYINT},
+                  {KW_SMALLINT, TYPE_SMALLINT}, {KW_INT, TYPE_INT},
+                  {KW_INTEGER, TYPE_INT},       {KW_BIGINT, TYPE_BIGINT},
+                  {KW_FLOAT, TYPE_FLOAT},       {KW_DATE, TYPE_DATE},
+                  {KW_STRING, TYPE_VARCHAR},    {KW_BYTES, TYPE_VARBINARY}};
     for (isize i = 0; i < COUNT_OF(simple); i++) {
         if (keyword == simple[i].keyword) {
             return type_of(simple[i].kind);
