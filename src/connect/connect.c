@@ -3,15 +3,18 @@
 
 #include "base/buf.h"
 #include "connect/blackhole/blackhole.h"
+#include "connect/cloudwatch/cloudwatch.h"
 #include "connect/filesystem/filesystem.h"
 #include "connect/format.h"
 #include "connect/kinesis/kinesis.h"
 #include "connect/print/print.h"
+#include "connect/sns/sns.h"
 
 enum { NAMES_MAX = 128 };
 
-static const struct connector *const connectors[] = {&connect_blackhole, &connect_filesystem,
-                                                     &connect_kinesis, &connect_print, &connect_s3};
+static const struct connector *const connectors[] = {
+    &connect_blackhole, &connect_cloudwatch, &connect_filesystem, &connect_kinesis,
+    &connect_print,     &connect_s3,         &connect_sns};
 
 const struct connector *connect_find(str name)
 {

@@ -73,6 +73,9 @@ struct connect_sink_ops {
     enum connect_verdict (*deliver)(void *sink, struct connect_batch *batch, struct diag *diag);
     /* For people: "s3://bucket/prefix". Borrowed from the sink; may be NULL. */
     str (*target)(void *sink);
+    /* Data that the sink left out on purpose, and the first of them, appended; may be NULL. Any
+     * thread. */
+    u64 (*left_out)(void *sink, struct buf *what);
 };
 
 #endif

@@ -140,6 +140,10 @@ static void put_delivery(struct buf *out, const struct engine_job_source *sink)
                (unsigned long long)sink->rejected_rows, (unsigned long long)sink->retries,
                (long long)sink->oldest_undelivered_ms);
     put(out, "problem", sink->problem);
+    if (sink->left_out > 0) {
+        buf_printf(out, ",\"left_out\":%llu,", (unsigned long long)sink->left_out);
+        put(out, "left_out_first", sink->left_out_first);
+    }
 }
 
 static void put_ends(struct buf *out, const struct engine_job_source *ends, isize count,

@@ -82,6 +82,8 @@ struct engine_job_source {
     /* Sinks outside the log only; bytes without keys. */
     bool is_delivered; /* It has an outbox. */
     u64 rows, bytes, delivered_rows, delivered_bytes, rejected_rows, retries;
+    u64 left_out;              /* Data beyond a limit of the sink. */
+    str left_out_first;        /* Which was the first of them. */
     i64 oldest_undelivered_ms; /* Its age; 0 when all is delivered. */
     str problem;               /* Why the delivery under way is tried again; may be empty. */
 };

@@ -13,7 +13,7 @@
 static void table_keep(struct engine_job *job, const struct table_def *def)
 {
     struct buf text = {0};
-    sql_format_create(def, &text);
+    sql_format_create_whole(def, &text);
     for (isize i = 0; i < job->table_count; i++) {
         if (str_eq(job->table_texts[i], buf_str(&text))) {
             buf_deinit(&text);

@@ -90,6 +90,8 @@ MUST_USE err sql_plan(struct arena *arena, const struct sql_statement *statement
 
 /* The statement that would make this table again, options of secrets masked. For SHOW CREATE. */
 void sql_format_create(const struct table_def *table, struct buf *out);
+/* The same with its secrets, for what a job keeps; never shown. */
+void sql_format_create_whole(const struct table_def *table, struct buf *out);
 /* Is this option's value a secret ("aws.credentials.basic.secretkey", "password")? */
 bool sql_option_is_secret(str key);
 

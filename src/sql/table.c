@@ -134,7 +134,7 @@ static void put_elements(struct buf *out, const struct table_def *table)
     }
 }
 
-static void put_options(struct buf *out, const struct table_def *table)
+static void put_options(struct buf *out, const struct table_def *table, bool is_masked)
 {
     buf_append(out, STR("WITH ("));
     for (isize i = 0; i < table->option_count; i++) {
@@ -142,7 +142,8 @@ static void put_options(struct buf *out, const struct table_def *table)
         buf_append(out, i == 0 ? STR("\n  ") : STR(",\n  "));
         put_quoted(out, '\'', option->key);
         buf_append(out, STR(" = "));
-        put_quoted(out, '\'', sql_option_is_secret(option->key) ? STR("******") : option->value);
+        bool is_hidden = is_masked && sql_option_is_secret(option->key);
+        put_quoted(out, '\'', is_hidden ? STR("******") : option->value);
     }
     buf_append(out, STR("\n)"));
 }
@@ -173,7 +174,7 @@ static void put_view(struct buf *out, const struct table_def *table)
     buf_printf(out, "\nAS " STR_FMT "\n", STR_ARG(table->view_text));
 }
 
-void sql_format_create(const struct table_def *table, struct buf *out)
+static void format_create(const struct table_def *table, bool is_masked, struct buf *out)
 {
     put_head(out, table);
     if (table->is_view) {
@@ -193,8 +194,18 @@ void sql_format_create(const struct table_def *table, struct buf *out)
         put_names(out, table, table->partition_keys, table->partition_key_count);
         buf_append_byte(out, '\n');
     }
-    put_options(out, table);
+    put_options(out, table, is_masked);
     buf_append_byte(out, '\n');
+}
+
+void sql_format_create(const struct table_def *table, struct buf *out)
+{
+    format_create(table, true, out);
+}
+
+void sql_format_create_whole(const struct table_def *table, struct buf *out)
+{
+    format_create(table, false, out);
 }
 
 bool sql_option_is_secret(str key)

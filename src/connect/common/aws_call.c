@@ -266,10 +266,12 @@ enum connect_verdict aws_call_send(struct aws_call *call, const struct aws_call_
         .field_count = signing.count,
         .body = request->body,
     };
-    e = http_client_send(call->client, &http, arena, out, diag);
+    struct diag problem;
+    diag_init(&problem);
+    e = http_client_send(call->client, &http, arena, out, &problem);
     if (e != OK) {
         (void)diag_set(diag, e, "CON044", "%s at " STR_FMT " cannot be reached: %s", call->service,
-                       STR_ARG(endpoint), err_text(e));
+                       STR_ARG(endpoint), diag_is_set(&problem) ? problem.message : err_text(e));
         return CONNECT_RETRY;
     }
     return judge(call, endpoint, out, diag);

@@ -299,7 +299,13 @@ static str target(void *sink)
     return ((struct filesystem *)sink)->place.text;
 }
 
-static const struct connect_sink_ops ops = {fs_open, fs_close, encode, deliver, target};
+static const struct connect_sink_ops ops = {
+    .open = fs_open,
+    .close = fs_close,
+    .encode = encode,
+    .deliver = deliver,
+    .target = target,
+};
 
 #define CONNECTOR(called)                                                                        \
     {                                                                                            \

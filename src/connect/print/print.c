@@ -87,7 +87,8 @@ static enum connect_verdict deliver(void *sink, struct connect_batch *batch, str
     return CONNECT_OK;
 }
 
-static const struct connect_sink_ops ops = {print_open, print_close, encode, deliver, NULL};
+static const struct connect_sink_ops ops = {
+    .open = print_open, .close = print_close, .encode = encode, .deliver = deliver};
 
 const struct connector connect_print = {
     .name = "print",
