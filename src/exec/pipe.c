@@ -1,77 +1,5 @@
-/* exec/pipe.c: finding the ways through a plan, and running a batch along one. */
-#include "exec/pipe.h"
-
-/* --- ways
- * -------------------------------------------------------------------------------------------- */
-
-static const char *rel_name(enum rel_kind kind)
-{
-    switch (kind) {
-    case REL_WINDOW_TVF:
-        return "the window table function";
-    case REL_WINDOW_AGG:
-        return "the window aggregation";
-    case REL_VALUES:
-        return "VALUES";
-    case REL_LIMIT:
-        return "LIMIT";
-    default:
-        return "this part of the query";
-    }
-}
-
-struct walk {
-    const struct rel *path[PIPE_RELS_MAX]; /* From the root downwards. */
-    isize depth;
-    struct arena *arena;
-    struct pipe *pipes;
-    isize count;
-    struct diag *diag;
-};
-
-static err walk(struct walk *w, const struct rel *rel)
-{
-    if (w->depth == PIPE_RELS_MAX) {
-        return diag_set(w->diag, ERR_LIMIT, "ENG011", "the plan is deeper than %d nodes",
-                        PIPE_RELS_MAX);
-    }
-    w->path[w->depth++] = rel;
-    if (rel->kind == REL_SCAN) {
-        w->pipes = arena_grow(w->arena, w->pipes, w->count, (isize)sizeof *w->pipes);
-        struct pipe *pipe = &w->pipes[w->count++];
-        pipe->rel_count = w->depth;
-        for (isize i = 0; i < w->depth; i++) {
-            pipe->rels[i] = w->path[w->depth - 1 - i];
-        }
-        w->depth--;
-        return OK;
-    }
-    bool is_known = rel->kind == REL_PROJECT || rel->kind == REL_FILTER ||
-                    rel->kind == REL_WATERMARK || rel->kind == REL_UNION_ALL ||
-                    rel->kind == REL_SINK || rel->kind == REL_COLLECT;
-    if (!is_known) {
-        return diag_set(w->diag, ERR_UNSUPPORTED, "ENG012", "%s cannot run in a job yet",
-                        rel_name(rel->kind));
-    }
-    for (isize i = 0; i < rel->input_count; i++) {
-        TRY(walk(w, rel->inputs[i]));
-    }
-    w->depth--;
-    return OK;
-}
-
-err pipe_find(const struct rel *root, struct arena *arena, struct pipe **out, isize *count_out,
-              struct diag *diag)
-{
-    struct walk w = {.arena = arena, .diag = diag};
-    TRY(walk(&w, root));
-    *out = w.pipes;
-    *count_out = w.count;
-    return OK;
-}
-
-/* --- running
- * ------------------------------------------------------------------------------------------- */
+/* exec/pipe.c: running a batch along one way through a plan. */
+#include "exec/flow_int.h"
 
 void pipe_drop(struct pipe_run *run, isize row)
 {
@@ -80,7 +8,7 @@ void pipe_drop(struct pipe_run *run, isize row)
 }
 
 /* Takes dead rows out of the selection. */
-static void sweep(struct pipe_run *run)
+void pipe__sweep(struct pipe_run *run)
 {
     if (!run->has_dead) {
         return;
@@ -98,7 +26,7 @@ static void sweep(struct pipe_run *run)
 }
 
 /* Hands on the errors that an expression left. */
-static void report(struct pipe_run *run)
+void pipe__report(struct pipe_run *run)
 {
     for (isize i = 0; i < run->func->error_count; i++) {
         isize row = run->func->errors[i].row;
@@ -108,34 +36,37 @@ static void report(struct pipe_run *run)
         }
     }
     run->func->error_count = 0;
-    sweep(run);
+    pipe__sweep(run);
+}
+
+void pipe__need_column(struct pipe_run *run, isize column)
+{
+    if (run->is_filled != NULL && !run->is_filled[column] && run->sel.count > 0) {
+        run->ops->fill(run->ctx, run, column, &run->sel, &run->cols[column]);
+        run->is_filled[column] = true;
+        pipe__sweep(run);
+    }
 }
 
 /* Fills the columns that the expression reads, where the scan's columns are still lazy. */
-static void need(struct pipe_run *run, const struct expr *expr, isize column_count)
+void pipe__need(struct pipe_run *run, const struct expr *expr, isize column_count)
 {
     if (run->is_filled == NULL) {
         return;
     }
     bool *used = ARENA_ARRAY(run->func->arena, bool, MAX(column_count, 1));
     expr_mark_columns(expr, used);
-    for (isize i = 0; i < column_count && run->sel.count > 0; i++) {
-        if (used[i] && !run->is_filled[i]) {
-            run->ops->fill(run->ctx, run, i, &run->sel, &run->cols[i]);
-            run->is_filled[i] = true;
-            sweep(run);
+    for (isize i = 0; i < column_count; i++) {
+        if (used[i]) {
+            pipe__need_column(run, i);
         }
     }
 }
 
-static void need_all(struct pipe_run *run, isize column_count)
+static void need_all(struct pipe_run *run)
 {
-    for (isize i = 0; run->is_filled != NULL && i < column_count && run->sel.count > 0; i++) {
-        if (!run->is_filled[i]) {
-            run->ops->fill(run->ctx, run, i, &run->sel, &run->cols[i]);
-            run->is_filled[i] = true;
-            sweep(run);
-        }
+    for (isize i = 0; run->is_filled != NULL && i < run->col_count; i++) {
+        pipe__need_column(run, i);
     }
     run->is_filled = NULL;
 }
@@ -143,21 +74,21 @@ static void need_all(struct pipe_run *run, isize column_count)
 static void run_watermark(struct pipe_run *run, const struct rel *rel)
 {
     struct vec times;
-    need(run, rel->exprs[0], rel->field_count);
+    pipe__need(run, rel->exprs[0], rel->field_count);
     eval_expr(run->func, rel->exprs[0], run->cols, run->rows, &run->sel, &times);
-    report(run);
+    pipe__report(run);
     run->ops->watermark(run->ctx, run, rel, &times, &run->sel);
-    sweep(run);
+    pipe__sweep(run);
 }
 
 static void run_filter(struct pipe_run *run, const struct rel *rel)
 {
     struct sel kept;
-    need(run, rel->condition, rel->field_count);
+    pipe__need(run, rel->condition, rel->field_count);
     eval_filter(run->func, rel->condition, run->cols, run->rows, &run->sel, &kept);
     isize errors = run->func->error_count;
     if (errors > 0) { /* Rows with an error are not in `kept`: report them against the old rows. */
-        report(run);
+        pipe__report(run);
     }
     run->sel = kept;
 }
@@ -167,24 +98,55 @@ static void run_project(struct pipe_run *run, const struct rel *rel)
     struct vec *cols = ARENA_ARRAY(run->func->arena, struct vec, MAX(rel->expr_count, 1));
     isize input_count = rel->inputs[0]->field_count;
     for (isize i = 0; i < rel->expr_count; i++) {
-        need(run, rel->exprs[i], input_count);
+        pipe__need(run, rel->exprs[i], input_count);
         eval_expr(run->func, rel->exprs[i], run->cols, run->rows, &run->sel, &cols[i]);
-        report(run);
+        pipe__report(run);
     }
     run->cols = cols;
+    run->col_count = rel->expr_count;
     run->is_filled = NULL;
+}
+
+static void run_limit(struct pipe_run *run, const struct rel *rel)
+{
+    struct flow_limit *limit = flow__limit(run->pipe->flow, rel);
+    u64 left = (u64)rel->limit - MIN(limit->passed, (u64)rel->limit);
+    need_all(run); /* What cannot be decoded does not count. */
+    run->sel.count = (isize)MIN((u64)run->sel.count, left);
+    limit->passed += (u64)run->sel.count;
+}
+
+static void run_end(struct pipe_run *run, const struct rel *rel)
+{
+    if (rel->kind == REL_WINDOW_AGG) {
+        window__agg_take(run->pipe->flow->aggs[run->pipe->target], run);
+        return;
+    }
+    need_all(run);
+    run->arrived_count += run->sel.count;
+    if (run->sel.count > 0) {
+        run->ops->take(run->ctx, run, rel, run->cols, &run->sel);
+    }
+}
+
+static void begin(struct pipe_run *run)
+{
+    struct arena *arena = run->func->arena;
+    CHECK(run->rows <= BATCH_ROWS_MAX);
+    run->col_count = run->pipe->rels[0]->field_count;
+    run->is_filled = NULL;
+    if (run->cols == NULL) {
+        run->cols = ARENA_ARRAY(arena, struct vec, MAX(run->col_count, 1));
+        run->is_filled = ARENA_ARRAY(arena, bool, MAX(run->col_count, 1));
+    }
+    run->is_dead = ARENA_ARRAY(arena, u8, MAX(run->rows, 1));
+    run->sel = (struct sel){NULL, run->rows};
+    run->has_dead = false;
 }
 
 void pipe_run(struct pipe_run *run)
 {
-    struct arena *arena = run->func->arena;
-    isize columns = run->pipe->rels[0]->field_count;
-    CHECK(run->rows <= BATCH_ROWS_MAX);
-    run->cols = ARENA_ARRAY(arena, struct vec, MAX(columns, 1));
-    run->is_filled = ARENA_ARRAY(arena, bool, MAX(columns, 1));
-    run->is_dead = ARENA_ARRAY(arena, u8, MAX(run->rows, 1));
-    run->sel = (struct sel){NULL, run->rows};
-    run->has_dead = false;
+    begin(run);
     for (isize i = 1; i < run->pipe->rel_count && run->sel.count > 0; i++) {
         const struct rel *rel = run->pipe->rels[i];
         switch (rel->kind) {
@@ -197,12 +159,16 @@ void pipe_run(struct pipe_run *run)
         case REL_PROJECT:
             run_project(run, rel);
             break;
+        case REL_WINDOW_TVF:
+            window__tvf(run, rel);
+            break;
+        case REL_LIMIT:
+            run_limit(run, rel);
+            break;
+        case REL_WINDOW_AGG:
         case REL_SINK:
         case REL_COLLECT:
-            need_all(run, columns);
-            if (run->sel.count > 0) {
-                run->ops->take(run->ctx, run, rel, run->cols, &run->sel);
-            }
+            run_end(run, rel);
             break;
         default:
             CHECK(rel->kind == REL_UNION_ALL);

@@ -1,9 +1,9 @@
 /*
- * exec/pipe.h: one batch of a table's rows on its way up a plan without state: from
- * a SCAN through WATERMARK, FILTER, PROJECT and UNION ALL to a SINK or COLLECT.
- * Columns of the scan are asked for when they are first read, and only for the
- * rows that are still alive: a filter comes before the columns that only the
- * output needs. One thread.
+ * exec/pipe.h: one batch on its way up a plan: from its start (a SCAN, VALUES, or a window
+ * aggregation's results) through WATERMARK, FILTER, PROJECT, WINDOW_TVF, LIMIT and UNION ALL to
+ * the next place that takes rows: a window aggregation, a SINK or COLLECT. Columns of a scan are
+ * asked for when they are first read, and only for the rows that are still alive: a filter comes
+ * before the columns that only the output needs. Pipes are made by exec/flow.h. One thread.
  */
 #ifndef EXEC_PIPE_H
 #define EXEC_PIPE_H
@@ -14,6 +14,7 @@
 enum { PIPE_RELS_MAX = 256 };
 
 struct pipe_run;
+struct flow;
 
 /* What the owner of the input does. */
 struct pipe_ops {
@@ -21,7 +22,8 @@ struct pipe_ops {
      * gives to pipe_drop. */
     void (*fill)(void *ctx, struct pipe_run *run, isize column, const struct sel *sel,
                  struct vec *out);
-    /* The watermark expression's value, `times`, for the rows of `sel`, in order. */
+    /* The watermark expression's value, `times`, for the rows of `sel`, in order. Sets
+     * run->marks when the rows go on to operators that need it. */
     void (*watermark)(void *ctx, struct pipe_run *run, const struct rel *rel,
                       const struct vec *times, const struct sel *sel);
     /* An expression failed for the row, which is dropped. */
@@ -32,14 +34,12 @@ struct pipe_ops {
 };
 
 struct pipe {
-    const struct rel *rels[PIPE_RELS_MAX]; /* From the scan upwards. */
+    const struct rel *rels[PIPE_RELS_MAX]; /* From the start upwards, its end included. */
     isize rel_count;
+    struct flow *flow;
+    isize number; /* Of the scan among the flow's scans; -1 when it does not start at one. */
+    isize target; /* The flow's window aggregation that it ends in; -1 = SINK or COLLECT. */
 };
-
-/* Every way from a SCAN to the root; *count_out of them. ERR_UNSUPPORTED names a node that needs
- * state. */
-MUST_USE err pipe_find(const struct rel *root, struct arena *arena, struct pipe **out,
-                       isize *count_out, struct diag *diag);
 
 struct pipe_run {
     struct pipe *pipe;
@@ -47,8 +47,12 @@ struct pipe_run {
     const struct pipe_ops *ops;
     void *ctx;
     isize rows;
+    struct vec *cols; /* Of the start, all filled; NULL for a SCAN, whose columns are asked for. */
+    /* Per row the source's watermark before it, ms; NULL: the flow's. In the batch's arena. */
+    const i64 *marks;
+    isize arrived_count, late_count; /* Rows that reached the end; rows behind the watermark. */
     /* Private. */
-    struct vec *cols;
+    isize col_count;
     bool *is_filled;
     u8 *is_dead;
     bool has_dead;

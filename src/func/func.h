@@ -104,6 +104,10 @@ typedef err (*func_zone_loader_fn)(void *ctx, const char *name, struct arena *ar
 void func_set_zone_loader(func_zone_loader_fn fn, void *ctx);
 /* Is this a zone that func can use? For SET 'table.local-time-zone'. */
 bool func_zone_exists(const char *name);
+/* Microseconds since 1970, UTC to local time of the zone and back: a gap moves forward by its
+ * length, an overlap takes the later time. An unknown zone is UTC. */
+i64 func_zone_local_us(const char *name, i64 utc_us);
+i64 func_zone_utc_us(const char *name, i64 local_us);
 
 /* Casts. is_try: failures give NULL instead of func_fail. ERR_TYPE when there is no such cast. */
 MUST_USE err func_bind_cast(struct arena *arena, const struct type *from, const struct type *to,

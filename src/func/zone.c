@@ -415,3 +415,23 @@ struct func_instant func__zone_to_utc_late(const struct func_zone *zone, struct 
     bool is_there = late + offset_at(zone, late) == local.seconds;
     return (struct func_instant){is_there ? late : early.seconds, local.nanos};
 }
+
+static i64 instant_us(struct func_instant at, i64 us)
+{
+    return at.seconds * 1000000 + func__floor_mod(us, 1000000);
+}
+
+i64 func_zone_local_us(const char *name, i64 utc_us)
+{
+    const struct func_zone *zone = func__zone(name);
+    return zone == NULL ? utc_us
+                        : instant_us(func__zone_to_local(zone, func__instant_us(utc_us)), utc_us);
+}
+
+i64 func_zone_utc_us(const char *name, i64 local_us)
+{
+    const struct func_zone *zone = func__zone(name);
+    return zone == NULL
+               ? local_us
+               : instant_us(func__zone_to_utc_late(zone, func__instant_us(local_us)), local_us);
+}
