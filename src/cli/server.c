@@ -50,7 +50,7 @@ static err storage_open(struct server *server, struct diag *diag)
     struct log_options options = {.dir = path, .durability = server->options.durability};
     TRY(log_open(server->os, &options, &server->log, diag));
     TRY(streams_open(server->os, server->log, &server->streams, diag));
-    return engine_open(server->os, server->streams, &server->engine, diag);
+    return engine_open(server->os, server->streams, server->data_dir, &server->engine, diag);
 }
 
 /* Keys come as a pair or not at all; without them only this machine may connect. */

@@ -197,9 +197,9 @@ static const struct type *metadata_type(void *ctx, const struct table_def *table
 static str setting(void *ctx, str key)
 {
     const struct engine_lookup *lookup = ctx;
-    for (isize i = 0; lookup->session != NULL && i < lookup->session->setting_count; i++) {
-        if (str_eq(lookup->session->settings[i].key, key)) {
-            return lookup->session->settings[i].value;
+    for (isize i = 0; i < lookup->setting_count; i++) {
+        if (str_eq(lookup->settings[i].key, key)) {
+            return lookup->settings[i].value;
         }
     }
     return STR_EMPTY;

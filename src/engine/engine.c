@@ -78,6 +78,10 @@ static void collect_job(struct metric_snapshot *s, struct engine_job *job)
          offsetof(struct engine_counters, bytes_in)},
         {"leat_job_bytes_out_total", "Bytes of record data written.",
          offsetof(struct engine_counters, bytes_out)},
+        {"leat_job_late_rows_total", "Rows that came after their window had fired.",
+         offsetof(struct engine_counters, late_rows)},
+        {"leat_job_snapshots_total", "Snapshots of state that were taken.",
+         offsetof(struct engine_counters, snapshots)},
         {"leat_job_steps_total", "Steps that were committed.",
          offsetof(struct engine_counters, steps)},
     };
@@ -156,9 +160,13 @@ static void jobs_resume(struct engine *engine)
     }
 }
 
-err engine_open(struct os *os, struct streams *streams, struct engine **out, struct diag *diag)
+err engine_open(struct os *os, struct streams *streams, const char *data_dir, struct engine **out,
+                struct diag *diag)
 {
     struct engine *engine = NEW(struct engine);
+    if (data_dir != NULL) {
+        str_copy_cstr(str_of(data_dir), engine->data_dir, ENGINE_PATH_BYTES);
+    }
     engine->os = os;
     engine->streams = streams;
     engine->log = streams_log(streams);
@@ -274,6 +282,7 @@ static void job_info(struct engine_job *job, struct arena *arena, struct engine_
     out->bytes_in = metric_load(&c->bytes_in);
     out->bytes_out = metric_load(&c->bytes_out);
     out->steps = metric_load(&c->steps);
+    out->late_rows = metric_load(&c->late_rows);
     out->sources = ARENA_ARRAY(arena, struct engine_job_source, MAX(job->source_count, 1));
     out->source_count = job->source_count;
     for (isize i = 0; i < job->source_count; i++) {

@@ -18,9 +18,10 @@
 struct engine;
 struct engine_session;
 
-/* Rebuilds catalog and jobs from the log, and starts the jobs. */
-MUST_USE err engine_open(struct os *os, struct streams *streams, struct engine **out,
-                         struct diag *diag);
+/* Rebuilds catalog and jobs from the log, and starts the jobs. `data_dir` is where their state is
+ * kept (snapshots); NULL: nowhere, it is made again from the log. */
+MUST_USE err engine_open(struct os *os, struct streams *streams, const char *data_dir,
+                         struct engine **out, struct diag *diag);
 /* Where this process serves the AWS API, for sinks without an `aws.endpoint`, and leat's keys
  * (empty: none; borrowed as long as the engine). Nothing is delivered before. Once. */
 void engine_set_endpoint(struct engine *engine, const char *endpoint, str access_key, str secret);
@@ -74,7 +75,7 @@ MUST_USE err engine_execute(struct engine_session *session, str text,
 /* --- jobs
  * ------------------------------------------------------------------------------------------ */
 
-enum engine_state { ENGINE_RUNNING, ENGINE_FAILED, ENGINE_STOPPED };
+enum engine_state { ENGINE_RUNNING, ENGINE_FAILED, ENGINE_STOPPED, ENGINE_FINISHED };
 
 struct engine_job_source {
     str table, stream, region; /* stream: of a sink outside the log its target. */
@@ -96,7 +97,8 @@ struct engine_job_info { /* Strings in the arena given. */
     u64 position_lsn, tip_lsn;
     i64 watermark_ms; /* INT64_MIN = none yet. */
     i64 lag_ms;       /* Age of the oldest record that is not processed yet; 0 when caught up. */
-    u64 rows_in, rows_out, rows_filtered, dead_letters, empty_messages, bytes_in, bytes_out, steps;
+    u64 rows_in, rows_out, rows_filtered, dead_letters, empty_messages, bytes_in, bytes_out, steps,
+        late_rows;
 };
 void engine_jobs_list(struct engine *engine, struct arena *arena, struct engine_job_info **out,
                       isize *count_out);

@@ -7,7 +7,8 @@
 #include "connect/format.h"
 #include "connect/sink.h"
 #include "engine/engine.h"
-#include "exec/pipe.h"
+#include "exec/flow.h"
+#include "exec/marks.h"
 #include "os/thread.h"
 #include "sql/sql.h"
 
@@ -16,8 +17,13 @@ enum {
     ENGINE_JOBS_MAX = 256,
     ENGINE_SETTINGS_MAX = 256,
     ENGINE_STEP_FRAMES_MAX = 64,
-    ENGINE_STEP_BYTES_MAX = 4 << 20, /* Of frames read by one step. */
+    ENGINE_STEP_BYTES_MAX = 4 << 20,    /* Of frames read by one step. */
+    ENGINE_STEP_OUT_BYTES = 4 << 20,    /* Windows fire until one step has put out as much. */
+    ENGINE_SNAPSHOT_SECONDS = 30,       /* A snapshot is due so long after the first step... */
+    ENGINE_SNAPSHOT_INPUT = 256 << 20,  /* ...or after so many bytes of input. */
+    ENGINE_STATE_BYTES_MAX = 512 << 20, /* Of one job's open windows. */
     ENGINE_ID_BYTES = 17,
+    ENGINE_PATH_BYTES = 4096,
 };
 
 #define ENGINE_CATALOG      "default_catalog"
@@ -52,7 +58,8 @@ struct engine_session {
 /* What planning needs: a catalog to look in. */
 struct engine_lookup {
     const struct engine_tables *lists[2]; /* Temporary first; entries may be NULL. */
-    const struct engine_session *session; /* For settings; NULL for a job. */
+    const struct engine_setting *settings;
+    isize setting_count;
     str *names;
     isize name_count;
 };
@@ -85,11 +92,12 @@ struct engine_source {
     isize *message_column;         /* Per scan column: index into fields, or -1 - metadata kind. */
     struct engine_sink *passed_to; /* Its records are not looked at: the sink takes them all. */
     u64 start_lsn;                 /* Frames up to it are not this source's. */
-    i64 watermark_ms;
+    struct marks *marks;           /* NULL: no watermark is declared. */
 };
 
 struct engine_counters { /* Relaxed atomics. */
-    u64 rows_in, rows_out, rows_filtered, dead_letters, empty_messages, bytes_in, bytes_out, steps;
+    u64 rows_in, rows_out, rows_filtered, dead_letters, empty_messages, bytes_in, bytes_out, steps,
+        late_rows, snapshots;
 };
 
 struct engine_job {
@@ -103,6 +111,8 @@ struct engine_job {
     i64 created_ms;
     str *table_texts; /* CREATE statements of the tables that the query uses. */
     isize table_count;
+    struct engine_setting *settings; /* Of the session that submitted it. */
+    isize setting_count;
     u64 *start_lsns; /* Per source, in the order of the plan. */
     isize start_count;
 
@@ -118,6 +128,16 @@ struct engine_job {
     struct plan *plans;
     isize plan_count;
     struct engine_tables tables;
+    struct flow *flow;
+    bool is_stateful; /* Needs snapshots and replay. */
+    bool is_firing;   /* Windows are left to fire. */
+    i64 idle_us;      /* table.exec.source.idle-timeout; 0 = off. */
+    i64 wall_us;      /* Of the last step. */
+    const char *zone;
+    struct engine_replay *replay;                    /* What is to be run again; NULL = nothing. */
+    u64 snapshot_step, snapshot_lsn, snapshot_bytes; /* Of the last snapshot; step 0 = none. */
+    u64 snapshot_input;                              /* counters.bytes_in at it. */
+    u64 snapshot_due_ns; /* Monotonic; 0 = nothing has happened since. */
     struct engine_source *sources;
     isize source_count;
     struct engine_sink *sinks;
@@ -135,6 +155,7 @@ struct engine_outbox_mark;
 
 struct engine {
     struct os *os;
+    char data_dir[ENGINE_PATH_BYTES]; /* Empty: state is kept nowhere. */
     struct connect_env env;
     bool has_endpoint;                                    /* Atomic: env is complete. */
     struct os_mutex outbox_cursor_lock, outbox_list_lock; /* engine/outbox.h */
@@ -176,13 +197,44 @@ MUST_USE err engine__log_drop(struct engine *engine, str name);
 MUST_USE err engine__log_job(struct engine *engine, const struct engine_job *job);
 MUST_USE err engine__log_state(struct engine *engine, const struct engine_job *job,
                                enum engine_state state, const char *reason);
+/* Shards `first` to `first + count - 1` of a source became idle. */
+struct engine_idle {
+    u32 source, first, count;
+};
+enum { ENGINE_STATE_VERSION = 1 }; /* Of what state means; another one is not run again. */
 struct engine_step_record {
     u64 job, step, lsn;
     i64 wall_us;
-    u64 seed;
+    u64 seed, version;
+    struct engine_idle *idle; /* In the step's arena. */
+    isize idle_count;
+    u64 fired; /* Results of windows that were put out. */
     u64 output_count, output_hash;
 };
 MUST_USE err engine__batch_step(struct log_batch *batch, const struct engine_step_record *record);
+MUST_USE err engine__step_read(str body, struct arena *arena, struct engine_step_record *out);
+struct engine_snapshot_record {
+    u64 job, step, lsn, bytes, hash;
+};
+MUST_USE err engine__log_snapshot(struct engine *engine,
+                                  const struct engine_snapshot_record *record);
+/* The step after the job's last is about to be tried, for the second time or more. */
+MUST_USE err engine__log_begin(struct engine *engine, const struct engine_job *job);
+
+/* Steps since a job's snapshots, as the journal has them. */
+struct engine_replay {
+    struct arena arena;
+    str *steps; /* Bodies. */
+    isize count, next;
+    struct engine_snapshot_record snapshots[2]; /* The last one first; step 0 = none. */
+    isize older;     /* Steps from here on follow snapshots[0]; those before follow snapshots[1]. */
+    u64 begun_step;  /* Step that was begun... */
+    u64 begun_count; /* ...and so often. */
+};
+void engine__replay_free(struct engine_replay *replay);
+/* Reads the journal of this job once more, into job->replay. */
+MUST_USE err engine__journal_reread(struct engine_job *job);
+
 /* Rebuilds tables and jobs (not started) from the log. */
 MUST_USE err engine__replay(struct engine *engine, struct diag *diag);
 
@@ -203,6 +255,32 @@ void engine__job_fail(struct engine_job *job, const char *reason);
 
 /* step.c: true when it did something; false when it must wait for input. */
 MUST_USE err engine__step(struct engine_job *job, bool *moved_out, struct diag *diag);
+/* Runs a journalled step again, its outputs only compared. */
+MUST_USE err engine__step_again(struct engine_job *job, str body, struct diag *diag);
+/* Wall clock at which the job has something to do without input; INT64_MAX = never. */
+i64 engine__step_timer_us(const struct engine_job *job);
+
+/* snapshot.c, snapshot_read.c: docs/formats/snapshot.md */
+MUST_USE err engine__snapshot_write(struct engine_job *job, struct diag *diag);
+/* ERR_CORRUPT when the file is damaged or missing. */
+MUST_USE err engine__snapshot_load(struct engine_job *job,
+                                   const struct engine_snapshot_record *record, struct diag *diag);
+bool engine__snapshot_is_due(const struct engine_job *job);
+/* Removes files that no journal record names. */
+void engine__snapshots_sweep(struct engine_job *job, u64 keep_step, u64 keep_other);
+
+/* recover.c: state from the last snapshot and the journal. */
+MUST_USE err engine__recover(struct engine_job *job, struct diag *diag);
+/* Forgets the state and makes it again, after a step that was given up. */
+MUST_USE err engine__rewind(struct engine_job *job, struct diag *diag);
+
+/* state.c: the job's dataflow and watermarks, new and without state. */
+MUST_USE err engine__state_new(struct engine_job *job, struct diag *diag);
+void engine__marks_new(struct engine_job *job, struct engine_source *source);
+/* "1 s", "500 ms", "2 min"; a bare number is milliseconds. ERR_INVALID. */
+MUST_USE err engine__duration_parse(str text, i64 *us_out);
+/* Input after it is needed to make the state again. */
+u64 engine__hold_lsn(const struct engine_job *job);
 
 /* step_output.c: around each attempt at a step. */
 void engine__outputs_begin(struct engine_job *job);

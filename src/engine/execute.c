@@ -51,7 +51,8 @@ static void one_column(struct call *c, const char *name)
 static void lookup_make(struct call *c, struct engine_lookup *out)
 {
     *out = (struct engine_lookup){.lists = {&c->session->temporary, &c->session->engine->tables},
-                                  .session = c->session};
+                                  .settings = c->session->settings,
+                                  .setting_count = c->session->setting_count};
     engine__lookup_names(out, c->arena);
 }
 

@@ -20,6 +20,7 @@ void engine__job_free(struct engine_job *job)
     for (isize i = 0; i < job->source_count; i++) {
         json_rows_free(job->sources[i].decoder);
         csv_rows_free(job->sources[i].csv);
+        marks_free(job->sources[i].marks);
         if (job->sources[i].stream != NULL) {
             stream_unref(job->sources[i].stream);
         }
@@ -31,6 +32,8 @@ void engine__job_free(struct engine_job *job)
             stream_unref(job->sinks[i].stream);
         }
     }
+    flow_free(job->flow);
+    engine__replay_free(job->replay);
     engine__tables_free(&job->tables);
     os_mutex_deinit(&job->lock);
     arena_deinit(&job->arena);
@@ -151,7 +154,6 @@ static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *d
 {
     struct engine_source *source = &job->sources[job->source_count];
     source->pipe = pipe;
-    source->watermark_ms = INT64_MIN;
     TRY(table_read(job, pipe->rels[0]->table, CONNECT_SOURCE_LOG, &source->connector,
                    &source->format, &source->place, diag));
     TRY(stream_open(job, &source->place, &source->stream, diag));
@@ -159,6 +161,7 @@ static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *d
     stream_get_info(source->stream, &info);
     source->stream_number = info.number;
     columns_split(job, source);
+    engine__marks_new(job, source);
     job->source_count++;
     return decoder_open(source, diag);
 }
@@ -280,21 +283,19 @@ static void outboxes_prepare(struct engine_job *job)
     }
 }
 
-static err plan_open(struct engine_job *job, const struct plan *plan, struct diag *diag)
+/* The dataflow of all plans, its scans opened as sources. */
+static err plans_open(struct engine_job *job, struct diag *diag)
 {
-    struct pipe *pipes;
-    isize count;
-    TRY(pipe_find(plan->root, &job->arena, &pipes, &count, diag));
-    isize room = job->source_count + count;
-    struct engine_source *sources = ARENA_ARRAY(&job->arena, struct engine_source, MAX(room, 1));
-    for (isize i = 0; i < job->source_count; i++) {
-        sources[i] = job->sources[i];
-    }
-    job->sources = sources;
+    TRY(engine__state_new(job, diag));
+    isize count = flow_scan_count(job->flow);
+    job->sources = ARENA_ARRAY(&job->arena, struct engine_source, MAX(count, 1));
     for (isize i = 0; i < count; i++) {
-        TRY(source_open(job, &pipes[i], diag));
+        TRY(source_open(job, flow_scan(job->flow, i), diag));
     }
-    return sink_open(job, plan->root, diag);
+    for (isize i = 0; i < job->plan_count; i++) {
+        TRY(sink_open(job, job->plans[i].root, diag));
+    }
+    return OK;
 }
 
 static err tables_open(struct engine_job *job, struct diag *diag)
@@ -312,7 +313,9 @@ err engine__job_prepare(struct engine_job *job, struct diag *diag)
 {
     (void)snprintf(job->id_text, sizeof job->id_text, "job-%llu", (unsigned long long)job->id);
     TRY(tables_open(job, diag));
-    struct engine_lookup lookup = {.lists = {NULL, &job->tables}};
+    struct engine_lookup lookup = {.lists = {NULL, &job->tables},
+                                   .settings = job->settings,
+                                   .setting_count = job->setting_count};
     struct catalog_ops ops;
     engine__catalog_ops(&lookup, &ops);
     struct sql_statement statement;
@@ -324,9 +327,9 @@ err engine__job_prepare(struct engine_job *job, struct diag *diag)
     for (isize i = 0; i < count; i++) {
         const struct sql_statement *one = is_set ? &statement.inner[i] : &statement;
         TRY(sql_plan(&job->arena, one, &ops, &job->plans[i], diag));
-        TRY(plan_open(job, &job->plans[i], diag));
         job->plan_count++;
     }
+    TRY(plans_open(job, diag));
     for (isize i = 0; i < job->source_count && i < job->start_count; i++) {
         job->sources[i].start_lsn = job->start_lsns[i];
     }
@@ -352,39 +355,80 @@ void engine__job_fail(struct engine_job *job, const char *reason)
     }
 }
 
-/* Until the log has moved past the position, or the job is stopping. */
+/* Until the log has moved past the position, a timer is due, or the job is stopping. */
 static void wait_for_input(struct engine_job *job)
 {
+    enum { WAIT_MS_MAX = 60000 };
     struct engine *engine = job->engine;
+    i64 timer_us = engine__step_timer_us(job);
     __atomic_store_n(&job->behind_since_ms, 0, __ATOMIC_RELAXED);
     os_mutex_lock(&engine->wake_lock);
     while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED) &&
            log_tip(engine->log) <= job->position) {
-        os_cond_wait(&engine->wake, &engine->wake_lock);
+        if (timer_us == INT64_MAX) {
+            os_cond_wait(&engine->wake, &engine->wake_lock);
+            continue;
+        }
+        i64 left_ms = (timer_us - os_wall_us(engine->os) + 999) / 1000;
+        if (left_ms <= 0) {
+            break;
+        }
+        (void)os_cond_wait_ms(&engine->wake, &engine->wake_lock, (u32)MIN(left_ms, WAIT_MS_MAX));
     }
     os_mutex_unlock(&engine->wake_lock);
     __atomic_store_n(&job->behind_since_ms, os_wall_us(engine->os) / 1000, __ATOMIC_RELAXED);
 }
 
-static void job_main(void *ctx)
+/* Nothing more can come: VALUES were the only input. */
+static bool is_finished(const struct engine_job *job)
 {
-    struct engine_job *job = ctx;
+    return job->source_count == 0 && job->step > 0 && !job->is_firing;
+}
+
+static void job_finish(struct engine_job *job)
+{
+    os_mutex_lock(&job->lock);
+    job->state = ENGINE_FINISHED;
+    os_mutex_unlock(&job->lock);
+    engine__job_drain(job);
+    err e = engine__log_state(job->engine, job, ENGINE_FINISHED, "");
+    if (e != OK) {
+        trace(TRACE_WARN, "engine", "the end of a job could not be written down",
+              T_STR("job", str_of(job->id_text)), T_STR("error", str_of(err_text(e))));
+    }
+}
+
+/* Steps until the job is stopping or has an error; ERR_END: it is finished. */
+static err run_steps(struct engine_job *job, struct diag *diag)
+{
+    TRY(engine__recover(job, diag));
     while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED)) {
-        struct diag diag;
-        diag_init(&diag);
-        bool has_moved;
-        err e = engine__step(job, &has_moved, &diag);
-        if (e == ERR_CLOSED || (e == ERR_FULL && job->is_stopping)) {
-            return;
+        if (is_finished(job)) {
+            return ERR_END;
         }
-        if (e != OK) {
-            (void)diag_set(&diag, e, "ENG033", "a step failed: %s", err_text(e));
-            engine__job_fail(job, diag.message);
-            return;
+        bool has_moved;
+        TRY(engine__step(job, &has_moved, diag));
+        if (engine__snapshot_is_due(job)) {
+            TRY(engine__snapshot_write(job, diag));
         }
         if (!has_moved) {
             wait_for_input(job);
         }
+    }
+    return job->is_stateful ? engine__snapshot_write(job, diag) : OK;
+}
+
+static void job_main(void *ctx)
+{
+    struct engine_job *job = ctx;
+    struct diag diag;
+    diag_init(&diag);
+    err e = run_steps(job, &diag);
+    if (e == ERR_END) {
+        job_finish(job);
+    } else if (e != OK && e != ERR_CLOSED && !(e == ERR_FULL && job->is_stopping)) {
+        (void)diag_set(&diag, e, "ENG033", "a step failed: %s", err_text(e));
+        engine__job_fail(job, diag.message);
     }
 }
 
@@ -401,7 +445,7 @@ void engine__job_deliver(struct engine_job *job)
 void engine__job_start(struct engine_job *job)
 {
     engine__job_deliver(job);
-    job->hold = streams_hold(job->engine->streams, job->position);
+    job->hold = streams_hold(job->engine->streams, engine__hold_lsn(job));
     job->is_stopping = false;
     job->has_thread = true;
     os_thread_start(&job->thread, "leat-job", job_main, job);

@@ -4,6 +4,7 @@
 #include "engine/outbox.h"
 
 enum { RECORD_TABLE = 'T', RECORD_DROP = 'D', RECORD_JOB = 'J', RECORD_STATE = 'S' };
+enum { RECORD_STEP = 'E', RECORD_SNAPSHOT = 'P', RECORD_BEGIN = 'B', RECORD_POSITION = 'R' };
 
 static const struct log_channel catalog_channel = {0, LOG_CONTROL_ENGINE};
 static const struct log_channel journal_channel = {0, LOG_CONTROL_JOURNAL};
@@ -61,6 +62,12 @@ err engine__log_job(struct engine *engine, const struct engine_job *job)
     for (isize i = 0; i < job->table_count; i++) {
         put_text(&record, job->table_texts[i]);
     }
+    buf_append_varint(&record, (u64)job->setting_count);
+    for (isize i = 0; i < job->setting_count; i++) {
+        put_text(&record, job->settings[i].key);
+        put_text(&record, job->settings[i].value);
+    }
+    buf_append_byte(&record, job->is_stateful);
     buf_append_varint(&record, (u64)job->start_count);
     for (isize i = 0; i < job->start_count; i++) {
         buf_append_varint(&record, job->start_lsns[i]);
@@ -82,16 +89,58 @@ err engine__log_state(struct engine *engine, const struct engine_job *job, enum 
 err engine__batch_step(struct log_batch *batch, const struct engine_step_record *record)
 {
     struct buf out = {0};
+    buf_append_byte(&out, RECORD_STEP);
     buf_append_varint(&out, record->job);
     buf_append_varint(&out, record->step);
     buf_append_varint(&out, record->lsn);
     buf_append_varint(&out, (u64)record->wall_us);
     buf_append_varint(&out, record->seed);
+    buf_append_varint(&out, record->version);
+    buf_append_varint(&out, (u64)record->idle_count);
+    for (isize i = 0; i < record->idle_count; i++) {
+        buf_append_varint(&out, record->idle[i].source);
+        buf_append_varint(&out, record->idle[i].first);
+        buf_append_varint(&out, record->idle[i].count);
+    }
+    buf_append_varint(&out, record->fired);
     buf_append_varint(&out, record->output_count);
     buf_append_varint(&out, record->output_hash);
     err e = log_batch_add(batch, journal_channel, buf_str(&out));
     buf_deinit(&out);
     return e;
+}
+
+static err commit_journal(struct engine *engine, struct buf *record)
+{
+    struct log_batch *batch = log_batch_new();
+    err e = log_batch_add(batch, journal_channel, buf_str(record));
+    if (e == OK) {
+        e = log_commit(engine->log, batch);
+    }
+    log_batch_free(batch);
+    buf_deinit(record);
+    return e;
+}
+
+err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_record *snapshot)
+{
+    struct buf record = {0};
+    buf_append_byte(&record, RECORD_SNAPSHOT);
+    buf_append_varint(&record, snapshot->job);
+    buf_append_varint(&record, snapshot->step);
+    buf_append_varint(&record, snapshot->lsn);
+    buf_append_varint(&record, snapshot->bytes);
+    buf_append_varint(&record, snapshot->hash);
+    return commit_journal(engine, &record);
+}
+
+err engine__log_begin(struct engine *engine, const struct engine_job *job)
+{
+    struct buf record = {0};
+    buf_append_byte(&record, RECORD_BEGIN);
+    buf_append_varint(&record, job->id);
+    buf_append_varint(&record, job->step + 1);
+    return commit_journal(engine, &record);
 }
 
 /* --- reading
@@ -106,6 +155,27 @@ static err take_text(str *in, struct arena *arena, str *out)
     }
     *out = arena_copy(arena, str_slice(*in, 0, (isize)len));
     *in = str_slice(*in, (isize)len, in->len);
+    return OK;
+}
+
+static err read_settings(struct engine_job *job, str *in)
+{
+    u64 count;
+    TRY(varint_take(in, &count));
+    if (count > (u64)in->len) {
+        return ERR_CORRUPT;
+    }
+    job->setting_count = (isize)count;
+    job->settings = ARENA_ARRAY(&job->arena, struct engine_setting, (isize)count + 1);
+    for (isize i = 0; i < (isize)count; i++) {
+        TRY(take_text(in, &job->arena, &job->settings[i].key));
+        TRY(take_text(in, &job->arena, &job->settings[i].value));
+    }
+    if (in->len == 0) {
+        return ERR_CORRUPT;
+    }
+    job->is_stateful = in->data[0] != 0;
+    *in = str_slice(*in, 1, in->len);
     return OK;
 }
 
@@ -131,16 +201,17 @@ static err read_job(struct engine *engine, str in)
     for (isize i = 0; i < job->table_count; i++) {
         TRY(take_text(&in, arena, &job->table_texts[i]));
     }
+    TRY(read_settings(job, &in));
     TRY(varint_take(&in, &count));
     if (count > (u64)in.len) {
         return ERR_CORRUPT;
     }
     job->start_count = (isize)count;
+    job->position = 0;
     job->start_lsns = ARENA_ARRAY(arena, u64, job->start_count + 1);
-    job->position = UINT64_MAX;
     for (isize i = 0; i < job->start_count; i++) {
         TRY(varint_take(&in, &job->start_lsns[i]));
-        job->position = MIN(job->position, job->start_lsns[i]);
+        job->position = MIN(i == 0 ? UINT64_MAX : job->position, job->start_lsns[i]);
     }
     struct engine_job **at = &engine->jobs;
     while (*at != NULL) {
@@ -229,19 +300,155 @@ static err read_catalog(struct engine *engine, str body)
     }
 }
 
-static err read_step(struct engine *engine, str in)
+err engine__step_read(str body, struct arena *arena, struct engine_step_record *out)
 {
+    u64 wall, count, value[3];
+    str in = str_slice(body, 1, body.len);
+    TRY(varint_take(&in, &out->job));
+    TRY(varint_take(&in, &out->step));
+    TRY(varint_take(&in, &out->lsn));
+    TRY(varint_take(&in, &wall));
+    out->wall_us = (i64)wall;
+    TRY(varint_take(&in, &out->seed));
+    TRY(varint_take(&in, &out->version));
+    TRY(varint_take(&in, &count));
+    if (count > (u64)in.len) {
+        return ERR_CORRUPT;
+    }
+    out->idle_count = (isize)count;
+    out->idle = ARENA_ARRAY(arena, struct engine_idle, out->idle_count + 1);
+    for (isize i = 0; i < out->idle_count; i++) {
+        for (isize k = 0; k < COUNT_OF(value); k++) {
+            TRY(varint_take(&in, &value[k]));
+        }
+        out->idle[i] = (struct engine_idle){(u32)value[0], (u32)value[1], (u32)value[2]};
+    }
+    TRY(varint_take(&in, &out->fired));
+    TRY(varint_take(&in, &out->output_count));
+    return varint_take(&in, &out->output_hash);
+}
+
+void engine__replay_free(struct engine_replay *replay)
+{
+    if (replay != NULL) {
+        arena_deinit(&replay->arena);
+        mem_free(replay);
+    }
+}
+
+static struct engine_replay *replay_of(struct engine_job *job)
+{
+    job->replay = job->replay == NULL ? NEW(struct engine_replay) : job->replay;
+    return job->replay;
+}
+
+static void keep_step(struct engine_job *job, str body)
+{
+    struct engine_replay *replay = replay_of(job);
+    replay->steps = arena_grow(&replay->arena, replay->steps, replay->count, (isize)sizeof(str));
+    replay->steps[replay->count++] = arena_copy(&replay->arena, body);
+}
+
+static err read_step(struct engine *engine, str body)
+{
+    struct arena scratch = {0};
     struct engine_step_record record;
-    TRY(varint_take(&in, &record.job));
-    TRY(varint_take(&in, &record.step));
-    TRY(varint_take(&in, &record.lsn));
+    err e = engine__step_read(body, &scratch, &record);
+    arena_deinit(&scratch);
+    TRY(e);
     struct engine_job *job = job_by_number(engine, record.job);
-    if (job == NULL || record.step != job->step + 1) {
+    /* Steps before the first that is left were restated, or are covered by a snapshot. */
+    bool is_next = job != NULL && (job->step == 0 || record.step == job->step + 1);
+    if (!is_next) {
         return ERR_CORRUPT;
     }
     job->step = record.step;
     job->position = record.lsn;
+    job->wall_us = record.wall_us;
+    if (job->is_stateful) {
+        keep_step(job, body);
+    }
     return OK;
+}
+
+/* The steps before the snapshot before this one are not needed any more. */
+static err read_snapshot(struct engine *engine, str body)
+{
+    struct engine_snapshot_record record;
+    str in = str_slice(body, 1, body.len);
+    TRY(varint_take(&in, &record.job));
+    TRY(varint_take(&in, &record.step));
+    TRY(varint_take(&in, &record.lsn));
+    TRY(varint_take(&in, &record.bytes));
+    TRY(varint_take(&in, &record.hash));
+    struct engine_job *job = job_by_number(engine, record.job);
+    if (job == NULL || record.step < job->step) {
+        return ERR_CORRUPT;
+    }
+    struct engine_replay *old = replay_of(job);
+    struct engine_replay *replay = NEW(struct engine_replay);
+    replay->snapshots[0] = record;
+    replay->snapshots[1] = old->snapshots[0];
+    job->replay = replay;
+    for (isize i = old->older; i < old->count; i++) {
+        keep_step(job, old->steps[i]);
+    }
+    replay->older = replay->count;
+    engine__replay_free(old);
+    job->step = record.step;
+    job->position = MAX(job->position, record.lsn);
+    return OK;
+}
+
+static err read_begin(struct engine *engine, str body)
+{
+    u64 id, step;
+    str in = str_slice(body, 1, body.len);
+    TRY(varint_take(&in, &id));
+    TRY(varint_take(&in, &step));
+    struct engine_job *job = job_by_number(engine, id);
+    if (job == NULL) {
+        return ERR_CORRUPT;
+    }
+    struct engine_replay *replay = replay_of(job);
+    replay->begun_count = replay->begun_step == step ? replay->begun_count + 1 : 1;
+    replay->begun_step = step;
+    return OK;
+}
+
+/* Where a job stood when the journal was restated; what came meanwhile stands before it too. */
+static err read_position(struct engine *engine, str body)
+{
+    u64 id, step, lsn;
+    str in = str_slice(body, 1, body.len);
+    TRY(varint_take(&in, &id));
+    TRY(varint_take(&in, &step));
+    TRY(varint_take(&in, &lsn));
+    struct engine_job *job = job_by_number(engine, id);
+    if (job == NULL) {
+        return ERR_CORRUPT;
+    }
+    if (step >= job->step) {
+        job->step = step;
+        job->position = MAX(job->position, lsn);
+    }
+    return OK;
+}
+
+static err read_journal(struct engine *engine, str body)
+{
+    switch (body.len == 0 ? 0 : body.data[0]) {
+    case RECORD_STEP:
+        return read_step(engine, body);
+    case RECORD_SNAPSHOT:
+        return read_snapshot(engine, body);
+    case RECORD_BEGIN:
+        return read_begin(engine, body);
+    case RECORD_POSITION:
+        return read_position(engine, body);
+    default:
+        return ERR_VERSION;
+    }
 }
 
 static err read_channel(struct engine *engine, struct log_channel channel,
@@ -272,7 +479,7 @@ err engine__replay(struct engine *engine, struct diag *diag)
 {
     err e = read_channel(engine, catalog_channel, read_catalog);
     if (e == OK) {
-        e = read_channel(engine, journal_channel, read_step);
+        e = read_channel(engine, journal_channel, read_journal);
     }
     if (e == OK) {
         e = read_channel(engine, outbox_channel, engine__outbox_read);
@@ -282,4 +489,39 @@ err engine__replay(struct engine *engine, struct diag *diag)
                         err_text(e));
     }
     return OK;
+}
+
+static err reread(struct engine *engine, struct engine_job *job, struct log_run run, u64 *next)
+{
+    struct log_record record;
+    log_run_skip(&run, *next);
+    while (log_run_next(&run, &record)) {
+        u64 id;
+        str in = str_slice(record.body, 1, record.body.len);
+        *next = record.no + 1;
+        TRY(varint_take(&in, &id));
+        if (id == job->id) {
+            TRY(read_journal(engine, record.body));
+        }
+    }
+    return OK;
+}
+
+err engine__journal_reread(struct engine_job *job)
+{
+    struct engine *engine = job->engine;
+    u64 next = 0;
+    for (;;) {
+        struct log_frame *frame;
+        struct log_run run;
+        err e = log_frame_seek(engine->log, journal_channel, next, &frame);
+        if (e == ERR_END) {
+            return OK;
+        }
+        TRY(e);
+        CHECK(log_frame_find(frame, journal_channel, &run));
+        e = reread(engine, job, run, &next);
+        log_frame_unref(frame);
+        TRY(e);
+    }
 }

@@ -2,13 +2,16 @@
  * engine/step.c: one step of a job: the frames committed since the last one, in log
  * order, through the plan, and outputs with the new position into one frame. What a
  * row leads to depends on the log alone, not on how the log is cut into steps: every
- * frame is run by itself, through each source in the order of the plan.
+ * frame is run by itself, through each source in the order of the plan; then windows fire.
+ * Clock, seed and idle shards come from the journal entry, so that a step can be run again.
  */
 #include "engine/step_int.h"
 
 #include "base/metric.h"
 
-enum { FULL_RETRY_MS = 200 };
+#include "engine/outbox.h"
+
+enum { FULL_RETRY_MS = 200, FIRE_ROWS = 256 };
 
 static err streams_check(struct engine_job *job, struct diag *diag)
 {
@@ -38,6 +41,7 @@ static void counters_add(struct engine_counters *to, const struct engine_counter
     metric_add(&to->empty_messages, from->empty_messages);
     metric_add(&to->bytes_in, from->bytes_in);
     metric_add(&to->bytes_out, from->bytes_out);
+    metric_add(&to->late_rows, from->late_rows);
     metric_add(&to->steps, 1);
 }
 
@@ -69,21 +73,46 @@ static err commit(struct step *s)
 
 static void step_begin(struct step *s, struct engine_job *job, struct diag *diag)
 {
-    struct engine *engine = job->engine;
     *s = (struct step){.job = job, .diag = diag};
     s->batch = log_batch_new();
-    s->watermark_ms = __atomic_load_n(&job->watermark_ms, __ATOMIC_RELAXED);
     s->record.job = job->id;
     s->record.step = job->step + 1;
-    s->record.wall_us = os_wall_us(engine->os);
-    os_random(engine->os, &s->record.seed, (isize)sizeof s->record.seed);
+    s->record.version = ENGINE_STATE_VERSION;
+    s->fire_rows_max = FIRE_ROWS;
+    s->fired_max = UINT64_MAX;
+    engine__outputs_begin(job);
+}
+
+/* What the outside decides about a new step. */
+static err decide(struct step *s)
+{
+    struct engine_job *job = s->job;
+    struct os *os = job->engine->os;
+    s->record.wall_us = MAX(os_wall_us(os), job->wall_us);
+    os_random(os, &s->record.seed, (isize)sizeof s->record.seed);
+    return engine__step_find_idle(s);
+}
+
+/* What a journalled step decided: the same again. */
+static void decide_again(struct step *s, const struct engine_step_record *record)
+{
+    s->is_again = true;
+    s->record.wall_us = record->wall_us;
+    s->record.seed = record->seed;
+    s->record.idle = record->idle;
+    s->record.idle_count = record->idle_count;
+    s->fired_max = record->fired;
+}
+
+static void context_set(struct step *s)
+{
     s->func = (struct func_ctx){
         .arena = &s->arena,
         .now_us = s->record.wall_us,
         .query_start_us = s->record.wall_us,
         .seed = s->record.seed,
         .watermark_us = INT64_MIN,
-        .zone = "UTC",
+        .zone = s->job->zone,
     };
 }
 
@@ -91,62 +120,143 @@ static void step_end(struct step *s)
 {
     log_batch_free(s->batch);
     arena_deinit(&s->arena);
+    arena_deinit(&s->idle_arena);
     buf_deinit(&s->text);
     if (s->dead_letters != NULL) {
         stream_unref(s->dead_letters);
     }
 }
 
-/* Reads up to frames_max frames after the position. *lsn_out: the last one read. */
-static err read_frames(struct step *s, isize frames_max, u64 *lsn_out, bool *is_ours_out)
+/* --- what a step does
+ * ---------------------------------------------------------------------------------------- */
+
+/* How much of it: until `lsn` when it is run again. */
+struct extent {
+    isize frames_max, fire_rows_max;
+    u64 lsn;
+};
+
+static bool wants_more(const struct step *s, const struct extent *extent, u64 lsn, isize frames)
+{
+    if (s->e != OK) {
+        return false;
+    }
+    if (s->is_again) {
+        return lsn < extent->lsn;
+    }
+    return !s->job->is_firing && frames < extent->frames_max &&
+           (isize)s->counters.bytes_in < ENGINE_STEP_BYTES_MAX &&
+           log_batch_bytes(s->batch) < ENGINE_STEP_OUT_BYTES;
+}
+
+static err read_frames(struct step *s, const struct extent *extent, bool *is_ours)
 {
     u64 lsn = s->job->position;
-    isize bytes = 0;
-    *is_ours_out = false;
-    for (isize i = 0; i < frames_max && bytes < ENGINE_STEP_BYTES_MAX && s->e == OK; i++) {
+    for (isize i = 0; wants_more(s, extent, lsn, i); i++) {
         struct log_frame *frame;
         err e = log_frame_after(s->job->engine->log, lsn, &frame);
         if (e == ERR_END) {
             break;
         }
         TRY(e);
-        u64 before = s->counters.bytes_in;
-        *is_ours_out = engine__step_frame(s, frame) || *is_ours_out;
-        bytes += (isize)(s->counters.bytes_in - before);
         lsn = log_frame_lsn(frame);
+        if (engine__step_frame(s, frame)) {
+            *is_ours = true;
+            engine__step_fire(s);
+        }
         log_frame_unref(frame);
     }
-    *lsn_out = lsn;
+    s->record.lsn = lsn;
     return s->e;
 }
 
-static err try_step(struct engine_job *job, isize frames_max, bool *moved_out, struct diag *diag)
+/* *has_done_out: something that must be written down. */
+static err run(struct step *s, const struct extent *extent, bool *has_done_out)
+{
+    struct engine_job *job = s->job;
+    context_set(s);
+    engine__step_set_idle(s);
+    flow_set_clock(job->flow, s->record.wall_us / 1000);
+    *has_done_out = s->record.idle_count > 0;
+    if (job->step == 0 && flow_has_values(job->flow)) {
+        engine__step_values(s);
+        *has_done_out = true;
+    }
+    if (job->is_stateful) {
+        engine__step_fire(s);
+    }
+    TRY(read_frames(s, extent, has_done_out));
+    *has_done_out = *has_done_out || s->record.fired > 0;
+    return OK;
+}
+
+/* --- a new step
+ * ---------------------------------------------------------------------------------------------- */
+
+static void show_watermark(struct engine_job *job)
+{
+    i64 lowest = INT64_MAX;
+    for (isize i = 0; i < job->source_count; i++) {
+        const struct marks *marks = job->sources[i].marks;
+        if (marks != NULL && !marks_all_idle(marks)) {
+            lowest = MIN(lowest, marks_get(marks));
+        }
+    }
+    for (isize i = 0; lowest == INT64_MAX && i < job->source_count; i++) {
+        const struct marks *marks = job->sources[i].marks;
+        lowest = marks == NULL ? lowest : marks_get(marks);
+    }
+    __atomic_store_n(&job->watermark_ms, lowest == INT64_MAX ? MARK_NONE : lowest,
+                     __ATOMIC_RELAXED);
+}
+
+static void step_done(struct step *s, bool has_done)
+{
+    struct engine_job *job = s->job;
+    if (has_done) {
+        job->step++;
+        job->wall_us = s->record.wall_us;
+        show_watermark(job);
+    }
+    os_mutex_lock(&job->lock);
+    job->position = s->record.lsn;
+    os_mutex_unlock(&job->lock);
+}
+
+static void note_work(struct engine_job *job)
+{
+    if (job->is_stateful && job->snapshot_due_ns == 0) {
+        job->snapshot_due_ns =
+            os_mono_ns(job->engine->os) + (u64)ENGINE_SNAPSHOT_SECONDS * 1000000000U;
+    }
+}
+
+static err try_step(struct engine_job *job, const struct extent *extent, bool *moved_out,
+                    struct diag *diag)
 {
     struct step s;
+    bool has_done = false;
     u64 start_ns = os_mono_ns(job->engine->os);
     step_begin(&s, job, diag);
-    engine__outputs_begin(job);
-    u64 lsn = 0;
-    bool is_ours = false;
-    err e = read_frames(&s, frames_max, &lsn, &is_ours);
-    if (e == OK && is_ours) {
-        s.record.lsn = lsn;
+    s.fire_rows_max = extent->fire_rows_max;
+    err e = decide(&s);
+    if (e == OK) {
+        e = run(&s, extent, &has_done);
+    }
+    if (e == OK && has_done) {
         e = commit(&s);
     }
     if (e == OK) {
-        *moved_out = lsn > job->position;
-        if (is_ours) {
-            job->step++;
+        *moved_out = has_done || s.record.lsn > job->position;
+        step_done(&s, has_done);
+        if (has_done) {
             counters_add(&job->counters, &s.counters);
             note_times(&s, start_ns);
-            __atomic_store_n(&job->watermark_ms, s.watermark_ms, __ATOMIC_RELAXED);
-        }
-        os_mutex_lock(&job->lock);
-        job->position = lsn;
-        os_mutex_unlock(&job->lock);
-        streams_hold_move(job->engine->streams, job->hold, lsn);
-        if (is_ours) {
+            note_work(job);
             engine__outputs_done(job);
+        }
+        if (!job->is_stateful) {
+            streams_hold_move(job->engine->streams, job->hold, s.record.lsn);
         }
     }
     step_end(&s);
@@ -158,18 +268,71 @@ err engine__step(struct engine_job *job, bool *moved_out, struct diag *diag)
     *moved_out = false;
     TRY(streams_check(job, diag));
     engine__outputs_wait_room(job);
-    isize frames = job->engine->step_frames_max;
+    struct extent extent = {job->engine->step_frames_max, FIRE_ROWS, 0};
     for (;;) {
         struct diag problem;
         diag_init(&problem);
-        err e = try_step(job, frames, moved_out, &problem);
-        if (e != ERR_LIMIT || frames == 1) {
+        err e = try_step(job, &extent, moved_out, &problem);
+        bool is_least = extent.frames_max == 1 && extent.fire_rows_max == 1;
+        if (e != ERR_LIMIT || is_least) {
             *diag = problem;
             return e;
         }
-        frames = frames / 4 + 1; /* The outputs did not fit one frame: take less. */
-        if (frames == 2) {
-            frames = 1;
+        if (job->is_stateful) { /* Rows were already counted in. */
+            TRY(engine__rewind(job, diag));
         }
+        extent.frames_max = extent.frames_max > 4 ? extent.frames_max / 4 : 1;
+        extent.fire_rows_max = extent.fire_rows_max > 8 ? extent.fire_rows_max / 8 : 1;
     }
+}
+
+/* --- a step again
+ * -------------------------------------------------------------------------------------------- */
+
+static err differs(const struct step *s, const struct engine_step_record *record)
+{
+    return diag_set(s->diag, ERR_CORRUPT, "ENG072",
+                    "step %llu gave other results when it was run again after a restart: %llu "
+                    "outputs with hash %016llx, the journal has %llu with %016llx",
+                    (unsigned long long)record->step, (unsigned long long)s->record.output_count,
+                    (unsigned long long)s->record.output_hash,
+                    (unsigned long long)record->output_count,
+                    (unsigned long long)record->output_hash);
+}
+
+static err again(struct step *s, const struct engine_step_record *record)
+{
+    struct extent extent = {.lsn = record->lsn};
+    bool has_done;
+    decide_again(s, record);
+    TRY(run(s, &extent, &has_done));
+    bool is_same = s->record.lsn == record->lsn && s->record.fired == record->fired &&
+                   s->record.output_count == record->output_count &&
+                   s->record.output_hash == record->output_hash;
+    return is_same ? OK : differs(s, record);
+}
+
+err engine__step_again(struct engine_job *job, str body, struct diag *diag)
+{
+    struct arena arena = {0};
+    struct engine_step_record record;
+    struct step s;
+    err e = engine__step_read(body, &arena, &record);
+    step_begin(&s, job, diag);
+    if (e == OK && (record.step != job->step + 1 || record.version != ENGINE_STATE_VERSION)) {
+        e = diag_set(diag, ERR_VERSION, "ENG073",
+                     "step %llu cannot be run again: step %llu was expected, and state of "
+                     "version %d, it has %llu",
+                     (unsigned long long)record.step, (unsigned long long)job->step + 1,
+                     ENGINE_STATE_VERSION, (unsigned long long)record.version);
+    }
+    if (e == OK) {
+        e = again(&s, &record);
+    }
+    if (e == OK) {
+        step_done(&s, true);
+    }
+    step_end(&s);
+    arena_deinit(&arena);
+    return e;
 }

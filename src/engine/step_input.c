@@ -81,6 +81,38 @@ void engine__step_bad_record(struct step *s, isize message, str field, isize off
     }
 }
 
+/* A result that cannot go on: there is no record to show, only what was wrong. */
+static void result_failed(struct step *s, str reason)
+{
+    struct engine_job *job = s->job;
+    struct engine_dead_letter letter = {
+        .at_ms = s->record.wall_us / 1000,
+        .job = str_of(job->id_text),
+        .subsequence = -1,
+        .reason = reason,
+    };
+    err e = OK;
+    if (s->dead_letters == NULL) {
+        e = engine__dead_letters_open(job->engine, job->account, job->region, &s->dead_letters);
+    }
+    if (e == OK) {
+        e = engine__dead_letter_add(s->dead_letters, s->batch, &letter);
+    }
+    if (e != OK && s->e == OK) {
+        s->e = diag_set(s->diag, e, "ENG021", "a dead letter cannot be written: %s", err_text(e));
+    }
+    s->counters.dead_letters++;
+}
+
+void engine__step_bad_row(struct step *s, isize row, str reason)
+{
+    if (s->source == NULL) {
+        result_failed(s, reason);
+    } else {
+        engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0, reason);
+    }
+}
+
 /* --- the batch's callbacks
  * ------------------------------------------------------------------------------- */
 
@@ -147,12 +179,17 @@ static void on_watermark(void *ctx, struct pipe_run *run, const struct rel *rel,
                          const struct vec *times, const struct sel *sel)
 {
     struct step *s = ctx;
+    struct marks *marks = s->source->marks;
+    i64 *before = ARENA_ARRAY(&s->arena, i64, MAX(run->rows, 1));
+    run->marks = before;
     for (isize i = 0; i < sel->count; i++) {
         isize row = sel_row(sel, i);
         if (vec_is_valid(times, row)) {
-            s->watermark_ms = MAX(s->watermark_ms, time_ms(times, row));
+            before[row] = marks_row(marks, s->shard_at, time_ms(times, row));
             continue;
         }
+        before[row] = marks_get(marks);
+        marks_wake(marks, s->shard_at);
         str field = rel->fields[rel->rowtime_column].name;
         engine__step_bad_record(
             s, s->scan.message_of[row], field, 0,
@@ -166,8 +203,7 @@ static void on_watermark(void *ctx, struct pipe_run *run, const struct rel *rel,
 static void on_failed(void *ctx, struct pipe_run *run, isize row, str text)
 {
     (void)run;
-    struct step *s = ctx;
-    engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0, text);
+    engine__step_bad_row(ctx, row, text);
 }
 
 static void on_take(void *ctx, struct pipe_run *run, const struct rel *rel, const struct vec *cols,
@@ -178,6 +214,60 @@ static void on_take(void *ctx, struct pipe_run *run, const struct rel *rel, cons
 }
 
 static const struct pipe_ops ops = {on_fill, on_watermark, on_failed, on_take};
+
+void engine__step_marks(struct step *s, const struct engine_source *source)
+{
+    if (source->marks != NULL) {
+        flow_set_mark(s->job->flow, source->pipe->number, marks_get(source->marks),
+                      marks_all_idle(source->marks));
+    }
+}
+
+static bool has_room(void *ctx)
+{
+    struct step *s = ctx;
+    return s->e == OK && (s->is_again || log_batch_bytes(s->batch) < ENGINE_STEP_OUT_BYTES);
+}
+
+static void flow_run_begin(struct step *s, struct flow_run *run)
+{
+    i64 mark = flow_mark(s->job->flow);
+    s->source = NULL;
+    s->func.watermark_us = mark == MARK_NONE ? INT64_MIN : mark * 1000;
+    *run = (struct flow_run){
+        .func = &s->func,
+        .ops = &ops,
+        .ctx = s,
+        .rows_max = s->fire_rows_max,
+        .has_room = has_room,
+        .fired = s->record.fired,
+        .fired_max = s->fired_max,
+    };
+}
+
+static void flow_check(struct step *s)
+{
+    err e = flow_error(s->job->flow, s->diag);
+    s->e = s->e == OK ? e : s->e;
+}
+
+void engine__step_fire(struct step *s)
+{
+    struct flow_run run;
+    flow_run_begin(s, &run);
+    s->job->is_firing = flow_fire(s->job->flow, &run);
+    s->record.fired = run.fired;
+    s->counters.late_rows += run.late_count;
+    flow_check(s);
+}
+
+void engine__step_values(struct step *s)
+{
+    struct flow_run run;
+    flow_run_begin(s, &run);
+    flow_run_values(s->job->flow, &run);
+    flow_check(s);
+}
 
 /* --- input
  * ----------------------------------------------------------------------------------------------------
@@ -201,7 +291,6 @@ static void run_messages(struct step *s, str *messages, isize count)
         engine__step_scan(s, messages + done, count - done);
         s->issues_seen = 0;
         message_issues(s);
-        s->rows_taken = 0;
         u64 letters = s->counters.dead_letters;
         struct pipe_run run = {.pipe = s->source->pipe,
                                .func = &s->func,
@@ -211,7 +300,10 @@ static void run_messages(struct step *s, str *messages, isize count)
         if (run.rows > 0) {
             pipe_run(&run);
         }
-        isize dropped = s->scan.row_count - s->rows_taken;
+        engine__step_marks(s, s->source);
+        flow_check(s);
+        isize dropped = s->scan.row_count - run.arrived_count - run.late_count;
+        s->counters.late_rows += (u64)run.late_count;
         s->counters.rows_in += (u64)s->scan.row_count;
         s->counters.empty_messages += (u64)s->scan.empty_count;
         s->counters.rows_filtered +=
@@ -291,6 +383,12 @@ static void run_records(struct step *s, struct log_run run)
     s->records = m.records;
     s->numbers = m.numbers;
     s->subsequences = m.subsequences;
+    if (s->source->marks != NULL) {
+        s->shard_at = marks_shard(s->source->marks, s->shard);
+        marks_touch(s->source->marks, s->shard_at, s->record.wall_us);
+        i64 mark = marks_get(s->source->marks);
+        s->func.watermark_us = mark == MARK_NONE ? INT64_MIN : mark * 1000;
+    }
     if (s->e == OK) {
         run_messages(s, m.data, m.count);
     }

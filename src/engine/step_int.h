@@ -7,7 +7,8 @@
 struct step {
     struct engine_job *job;
     struct diag *diag;
-    struct arena arena; /* Of one batch. */
+    struct arena arena;      /* Of one batch. */
+    struct arena idle_arena; /* Of record.idle. */
     struct func_ctx func;
     struct log_batch *batch;
     struct engine_step_record record;
@@ -25,13 +26,28 @@ struct step {
     struct json_scan scan;
     struct vec *ready; /* Formats other than JSON: all fields, decoded. */
     isize issues_seen;
-    isize rows_taken;
-    i64 watermark_ms;
+    isize shard_at;      /* Of source->marks. */
+    isize fire_rows_max; /* Of one batch of results. */
+    bool is_again;       /* A journalled step: nothing is committed. */
+    u64 fired_max;
     i64 oldest_ms; /* Arrival of the first frame that held something; 0 = none did. */
 };
 
 /* step_input.c: true when the frame held something for the job. Failures go to step->e. */
 bool engine__step_frame(struct step *s, const struct log_frame *frame);
+/* step_idle.c: which shards have nothing to read and have had nothing for the time-out, into the
+ * step's record; and making them idle. */
+MUST_USE err engine__step_find_idle(struct step *s);
+void engine__step_set_idle(struct step *s);
+
+/* Lets windows fire as far as the step has room. */
+void engine__step_fire(struct step *s);
+/* Rows of VALUES, in a job's first step. */
+void engine__step_values(struct step *s);
+/* The source's watermark, for the dataflow. */
+void engine__step_marks(struct step *s, const struct engine_source *source);
+/* A row of the batch under way that cannot go on, be it of a source or a window's result. */
+void engine__step_bad_row(struct step *s, isize row, str reason);
 /* What a bad record leads to, as the table's on-error says. `field` empty: the whole message. */
 void engine__step_bad_record(struct step *s, isize message, str field, isize offset, str reason);
 

@@ -100,8 +100,7 @@ static void put_record(struct step *s, struct engine_sink *sink, const struct ve
     char scratch[RANDOM_KEY_BYTES];
     str key = partition_key(s, sink, cols, row, scratch);
     if (key.len == 0) {
-        engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0,
-                                STR("the partition key is empty, which Kinesis refuses"));
+        engine__step_bad_row(s, row, STR("the partition key is empty, which Kinesis refuses"));
         return;
     }
     buf_reset(&s->text);
@@ -112,8 +111,7 @@ static void put_record(struct step *s, struct engine_sink *sink, const struct ve
     stream_get_info(sink->stream, &info);
     bool is_too_large = e == ERR_LIMIT && record.data.len + key.len > info.record_bytes_max;
     if (is_too_large) {
-        engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0,
-                                STR("the output is larger than the stream's records may be"));
+        engine__step_bad_row(s, row, STR("the output is larger than the stream's records may be"));
     } else if (e != OK) {
         put_failed(s, e, sink);
     } else {
@@ -135,7 +133,7 @@ static void put_outbox(struct step *s, struct engine_sink *sink, const struct ve
         e = diag_set(&diag, ERR_INVALID, "ENG037", "the output is larger than a row may be");
     }
     if (e != OK) {
-        engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0, str_of(diag.message));
+        engine__step_bad_row(s, row, str_of(diag.message));
         buf_deinit(&key);
         return;
     }
@@ -161,7 +159,6 @@ void engine__step_take(struct step *s, const struct rel *rel, const struct vec *
             put_record(s, sink, cols, sel_row(sel, i));
         }
     }
-    s->rows_taken += sel->count;
     s->counters.rows_out += (u64)sel->count;
 }
 

@@ -122,14 +122,11 @@ static err starts_set(struct engine_job *job, str from, struct diag *diag)
 {
     job->start_count = job->source_count;
     job->start_lsns = ARENA_ARRAY(&job->arena, u64, MAX(job->source_count, 1));
-    job->position = UINT64_MAX;
+    job->position = job->source_count == 0 ? 0 : UINT64_MAX;
     for (isize i = 0; i < job->source_count; i++) {
         TRY(source_start(job->engine, &job->sources[i], from, &job->start_lsns[i], diag));
         job->sources[i].start_lsn = job->start_lsns[i];
         job->position = MIN(job->position, job->start_lsns[i]);
-    }
-    if (job->source_count == 0) {
-        job->position = log_tip(job->engine->log);
     }
     return OK;
 }
@@ -155,6 +152,18 @@ static struct engine_job *same_job(struct engine *engine, u64 fingerprint)
         }
     }
     return NULL;
+}
+
+static void settings_keep(struct engine_session *session, struct engine_job *job)
+{
+    job->settings = ARENA_ARRAY(&job->arena, struct engine_setting, session->setting_count + 1);
+    for (isize i = 0; i < session->setting_count; i++) {
+        const struct engine_setting *setting = &session->settings[i];
+        job->settings[job->setting_count++] = (struct engine_setting){
+            arena_copy(&job->arena, setting->key), arena_copy(&job->arena, setting->value)};
+        job->fingerprint = hash64(setting->key.data, setting->key.len, job->fingerprint);
+        job->fingerprint = hash64(setting->value.data, setting->value.len, job->fingerprint);
+    }
 }
 
 static void result_set(struct engine_result *out, struct arena *arena, const struct engine_job *job)
@@ -189,7 +198,8 @@ static err tables_collect(struct engine_session *session, struct engine_job *job
                           const struct sql_statement *statement, struct diag *diag)
 {
     struct engine_lookup lookup = {.lists = {&session->temporary, &session->engine->tables},
-                                   .session = session};
+                                   .settings = session->settings,
+                                   .setting_count = session->setting_count};
     struct catalog_ops ops;
     engine__lookup_names(&lookup, &job->arena);
     engine__catalog_ops(&lookup, &ops);
@@ -272,6 +282,7 @@ err engine__submit(struct engine_session *session, const struct sql_statement *s
         str text = job->table_texts[i];
         job->fingerprint = hash64(text.data, text.len, job->fingerprint);
     }
+    settings_keep(session, job);
     job->fingerprint = hash64(job->region.data, job->region.len, job->fingerprint) >> 1;
     if (e == OK) {
         e = submit(session, job, options, arena, out, diag);

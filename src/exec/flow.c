@@ -7,7 +7,7 @@
 
 struct walk {
     struct flow *flow;
-    u64 root; /* Number of the plan. */
+    u64 root;                              /* Number of the plan. */
     const struct rel *path[PIPE_RELS_MAX]; /* From the root downwards. */
     isize depth;
     struct diag *diag;
@@ -34,8 +34,8 @@ static struct pipe *pipe_make(struct walk *w)
     isize at = w->depth - 1;
     do {
         pipe->rels[pipe->rel_count++] = w->path[at--];
-    } while (at >= 0 && (pipe->rel_count == 1 ||
-                         pipe->rels[pipe->rel_count - 1]->kind != REL_WINDOW_AGG));
+    } while (at >= 0 &&
+             (pipe->rel_count == 1 || pipe->rels[pipe->rel_count - 1]->kind != REL_WINDOW_AGG));
     return pipe;
 }
 

@@ -39,10 +39,10 @@ struct flow_run {
     struct func_ctx *func;
     const struct pipe_ops *ops;
     void *ctx;
-    isize rows_max;               /* Of one batch of results. */
-    bool (*has_room)(void *ctx);  /* Asked before each batch. */
-    u64 fired;                    /* Results so far; goes up. */
-    u64 fired_max;                /* Not more. */
+    isize rows_max;                /* Of one batch of results. */
+    bool (*has_room)(void *ctx);   /* Asked before each batch. */
+    u64 fired;                     /* Results so far; goes up. */
+    u64 fired_max;                 /* Not more. */
     u64 arrived_count, late_count; /* Go up. */
 };
 

@@ -6,7 +6,7 @@
 #include "exec/group_table.h"
 #include "exec/marks.h"
 
-struct window { /* One open window. */
+struct window {   /* One open window. */
     i64 start_ms; /* As its local time says. */
     i64 timer_ms; /* It fires when the watermark is here: its end - 1, UTC. */
     struct group_table table;

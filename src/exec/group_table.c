@@ -306,8 +306,7 @@ void group_keys_unpack(const struct group_layout *layout, isize column, u8 *cons
         } else if (type->kind >= TYPE_ARRAY) {
             unpack_nested(layout, column, keys[i], arena, out, i);
         } else {
-            memcpy((u8 *)out->values + i * bytes, keys[i] + layout->offsets[column],
-                   (size_t)bytes);
+            memcpy((u8 *)out->values + i * bytes, keys[i] + layout->offsets[column], (size_t)bytes);
         }
     }
 }
@@ -368,8 +367,8 @@ err group_key_load(const struct group_layout *layout, str *in, u8 *packed, u64 *
         isize bytes = packed_bytes(layout->types[c]);
         if (is_text(layout->types[c])) {
             TRY(load_text(layout->types[c], in, to));
-            bool is_gap = layout->types[c]->kind >= TYPE_ARRAY && !is_null_key(packed, c) &&
-                          get_u32(to) == 0;
+            bool is_gap =
+                layout->types[c]->kind >= TYPE_ARRAY && !is_null_key(packed, c) && get_u32(to) == 0;
             if (is_gap) {
                 return ERR_CORRUPT;
             }

@@ -1,4 +1,5 @@
-/* exec/value_bytes.c: one byte for NULL, then fixed-width integers or a length and what it counts. */
+/* exec/value_bytes.c: one byte for NULL, then fixed-width integers or a length and what it counts.
+ */
 #include "exec/value_bytes.h"
 
 enum { DEPTH_MAX = 64 };

@@ -240,8 +240,8 @@ static void update(struct window_agg *agg, struct pipe_run *run, const struct in
         struct sel sel = pick(run, &inputs->sels[a], places, window);
         for (isize i = 0; i < sel.count; i++) {
             isize row = sel.rows[i];
-            u8 *group = group_at(&places->windows[row]->table, &agg->layout,
-                                 (isize)places->groups[row]);
+            u8 *group =
+                group_at(&places->windows[row]->table, &agg->layout, (isize)places->groups[row]);
             states[i] = (u8 *)group_state(&agg->layout, group) + agg->state_offsets[a];
         }
         if (sel.count > 0) {
@@ -412,8 +412,7 @@ bool window__agg_fire(struct window_agg *agg, struct flow_run *run)
         done++;
     }
     agg->window_count -= done;
-    memmove(agg->windows, agg->windows + done,
-            (size_t)agg->window_count * sizeof(struct window *));
+    memmove(agg->windows, agg->windows + done, (size_t)agg->window_count * sizeof(struct window *));
     agg->last = 0;
     return agg->window_count > 0 && agg->windows[0]->timer_ms <= agg->mark_ms;
 }

@@ -1,0 +1,104 @@
+/*
+ * engine/recover.c: a job's state after a restart: the last snapshot that can be read, then the
+ * journalled steps after it again. Stateless jobs only know where they stood.
+ */
+#include "engine/engine_int.h"
+
+#include "base/trace.h"
+
+/* Steps after `record` (step 0: from the job's start), again. */
+static err run_again(struct engine_job *job, const struct engine_replay *replay, isize from,
+                     struct diag *diag)
+{
+    for (isize i = from; i < replay->count; i++) {
+        if (__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED)) {
+            return ERR_CLOSED; /* Nothing is lost: the next start begins again. */
+        }
+        TRY(engine__step_again(job, replay->steps[i], diag));
+    }
+    return OK;
+}
+
+static void state_start(struct engine_job *job, u64 step, u64 lsn)
+{
+    job->step = step;
+    os_mutex_lock(&job->lock);
+    job->position = lsn;
+    os_mutex_unlock(&job->lock);
+    for (isize i = 0; i < job->source_count; i++) { /* As flow_new left them. */
+        const struct marks *marks = job->sources[i].marks;
+        if (marks != NULL) {
+            flow_set_mark(job->flow, i, marks_get(marks), marks_all_idle(marks));
+        }
+    }
+}
+
+static u64 first_lsn(const struct engine_job *job)
+{
+    u64 lsn = job->start_count == 0 ? 0 : UINT64_MAX;
+    for (isize i = 0; i < job->start_count; i++) {
+        lsn = MIN(lsn, job->start_lsns[i]);
+    }
+    return lsn;
+}
+
+static err load(struct engine_job *job, const struct engine_snapshot_record *record,
+                struct diag *diag)
+{
+    TRY(engine__state_new(job, diag));
+    if (record->step == 0) {
+        state_start(job, 0, first_lsn(job));
+        return OK;
+    }
+    TRY(engine__snapshot_load(job, record, diag));
+    state_start(job, record->step, record->lsn);
+    return OK;
+}
+
+static err recover(struct engine_job *job, const struct engine_replay *replay, struct diag *diag)
+{
+    err e = load(job, &replay->snapshots[0], diag);
+    isize from = replay->older;
+    if (e == ERR_CORRUPT) {
+        trace(TRACE_ERROR, "engine", "a snapshot cannot be used, the one before it is tried",
+              T_STR("job", str_of(job->id_text)), T_STR("reason", str_of(diag->message)));
+        diag_init(diag);
+        e = load(job, &replay->snapshots[1], diag);
+        from = 0;
+    }
+    TRY(e);
+    return run_again(job, replay, from, diag);
+}
+
+err engine__recover(struct engine_job *job, struct diag *diag)
+{
+    static const struct engine_replay nothing = {.count = 0};
+    if (!job->is_stateful) {
+        return OK;
+    }
+    const struct engine_replay *replay = job->replay == NULL ? &nothing : job->replay;
+    err e = recover(job, replay, diag);
+    if (e == OK && replay->snapshots[0].step > 0) {
+        job->snapshot_step = replay->snapshots[0].step;
+        job->snapshot_lsn = replay->snapshots[0].lsn;
+    }
+    if (e == OK) {
+        engine__snapshots_sweep(job, replay->snapshots[0].step, replay->snapshots[1].step);
+    }
+    engine__replay_free(job->replay);
+    job->replay = NULL;
+    return e;
+}
+
+err engine__rewind(struct engine_job *job, struct diag *diag)
+{
+    u64 step = job->step, position = job->position;
+    job->step = 0;
+    TRY(engine__journal_reread(job));
+    TRY(engine__recover(job, diag));
+    CHECK(job->step == step);
+    os_mutex_lock(&job->lock);
+    job->position = position; /* Frames that held nothing for the job need not be read again. */
+    os_mutex_unlock(&job->lock);
+    return OK;
+}
