@@ -14,9 +14,9 @@
 enum {
     SNS_TOPICS_MAX = 100000,
     SNS_SUBSCRIPTIONS_MAX = 100000, /* Of one account and region. */
-    SNS_TOPIC_SUBSCRIPTIONS_MAX = 10000,
+    SNS_TOPIC_SUBSCRIPTIONS_MAX = 1000,
     SNS_INBOX_MAX = 10000,    /* Mails kept; the oldest that are done go first. */
-    SNS_PENDING_MAX = 100000, /* Mails still to be sent. */
+    SNS_PENDING_MAX = 20000,  /* Mails still to be sent. */
     SNS_MAIL_DAYS = 5,        /* After so long a mail that cannot be sent is given up. */
     SNS_TOKEN_DAYS = 3,       /* Life of a confirmation token. */
 };
