@@ -68,7 +68,7 @@ export interface StreamRecord {
 }
 
 export interface Mail {
-  id: string;
+  id: number;
   at_ms: number;
   region: string;
   topic_arn: string;
@@ -123,15 +123,19 @@ export const post = <T>(path: string, body: unknown) =>
 
 export const inbox = (limit: number) =>
   get<{ messages: Mail[] }>(`/_aws/sns/inbox?limit=${limit}`);
-export const mail = (id: string) => get<Mail>(`/_aws/sns/inbox/${encodeURIComponent(id)}`);
 export const deadLetters = (limit: number) =>
   get<{ dead_letters: DeadLetter[] }>(`/_leat/api/deadletters?limit=${limit}`);
 export interface Series {
+  namespace: string;
   metric: string;
   dimensions: Record<string, string>;
   points: [ms: number, sum: number, count: number, min: number, max: number][];
 }
-export const series = () => get<{ series: Series[] }>("/_aws/cloudwatch/series");
+export interface SeriesPage {
+  series: Series[];
+  has_more: boolean;
+}
+export const series = (query: Record<string, string>) => get<SeriesPage>(`/_aws/cloudwatch/series?${new URLSearchParams(query)}`);
 export const redrive = (ids: string[]) =>
   post<{ redriven: number; skipped: number }>("/_leat/api/deadletters/redrive", { ids });
 export const stopJob = (id: string) =>

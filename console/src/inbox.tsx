@@ -6,6 +6,17 @@ import { link } from "./store";
 
 const delivery = (mail: api.Mail) => (mail.delivered ? "sent over SMTP" : mail.error ? `${mail.error} (${mail.attempts} attempts)` : "kept here; no SMTP server is set");
 
+/** The text, with the addresses of this server as links: that is how a subscription is confirmed. */
+function Body({ text }: { text: string }) {
+  const parts = text.split(/(https?:\/\/[^\s<>"]+)/);
+  return (
+    <pre tabIndex={0}>
+      {parts.map((part, i) => part.startsWith(`${location.origin}/`)
+        ? <a key={i} class="link" href={part} target="_blank" rel="noopener">{part}</a> : part)}
+    </pre>
+  );
+}
+
 function Mail({ mail }: { mail: api.Mail }) {
   return (
     <article class="mail">
@@ -17,7 +28,7 @@ function Mail({ mail }: { mail: api.Mail }) {
         <dt>Topic</dt><dd><code class="wrap">{mail.topic_arn}</code></dd>
         <dt>Delivery</dt><dd>{delivery(mail)}</dd>
       </dl>
-      <pre tabIndex={0}>{mail.body}</pre>
+      <Body text={mail.body} />
     </article>
   );
 }
@@ -25,7 +36,7 @@ function Mail({ mail }: { mail: api.Mail }) {
 export function Inbox({ open }: { open?: string }) {
   const { value, error } = usePolled(() => api.inbox(100), 1500);
   const mails = value?.messages ?? [];
-  const shown = mails.find((m) => m.id === open) ?? mails[0];
+  const shown = mails.find((m) => String(m.id) === open) ?? mails[0];
   return (
     <section class="card inbox">
       <header><h2>Inbox</h2><small>every mail of SNS, all regions, whether or not an SMTP server is set</small></header>
@@ -41,7 +52,7 @@ export function Inbox({ open }: { open?: string }) {
           <ul class="scroll">
             {mails.map((m) => (
               <li key={m.id} class={m.id === shown.id ? "picked" : ""}>
-                <a data-row href={link(["inbox", m.id])} aria-current={m.id === shown.id ? "true" : undefined}>
+                <a data-row href={link(["inbox", String(m.id)])} aria-current={m.id === shown.id ? "true" : undefined}>
                   <strong>{m.subject}</strong>
                   <small>{m.region} · {m.to} · {dateTime(m.at_ms)}</small>
                 </a>

@@ -91,12 +91,12 @@ function addSink(b: Builder, job: Job, sink: JobSink, jobNode: string): void {
       : counted ? { metric: "leat_sink_rows_total", labels: own, unit: "rows" } : undefined,
   });
   b.connect(jobNode, id, counted ? "leat_sink_rows_total" : "leat_job_rows_out_total", counted ? own : labels);
-  if (kind === "alert" && b.has("leat_sns_mails_total")) {
+  if (kind === "alert" && b.has("leat_sns_mails")) {
     const inbox = b.add({
       id: "inbox", kind: "inbox", title: "Inbox", note: "every mail of SNS", href: "#/inbox",
-      figure: { metric: "leat_sns_mails_total", labels: {}, unit: "mails" },
+      figure: { metric: "leat_sns_mails", labels: {}, unit: "mails" },
     });
-    b.connect(id, inbox, "leat_sns_mails_total", {});
+    b.connect(id, inbox, "leat_sns_mails", {});
   }
 }
 

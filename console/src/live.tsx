@@ -144,7 +144,7 @@ export function Figures() {
       <li><b><Value metric="leat_log_records_total" labels={{}} /></b>since start, all durable</li>
       <li><b><Value metric="leat_log_disk_bytes" labels={{}} as={bytes} /></b>log on disk</li>
       <li><b><Value metric="leat_http_connections" labels={{}} /></b>connections</li>
-      <li><b><Value metric="leat_sns_mails_total" labels={{}} /></b>mails</li>
+      <li><b><Value metric="leat_sns_mails" labels={{}} /></b>mails</li>
       <li><b><Value metric="process_resident_memory_bytes" labels={{}} as={bytes} /></b>memory</li>
     </ul>
   );

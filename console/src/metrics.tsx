@@ -2,6 +2,7 @@
 import * as api from "./api";
 import { count } from "./format";
 import { usePolled } from "./poll";
+import { latest } from "./store";
 
 const ROWS = 12;
 
@@ -12,16 +13,35 @@ interface Row {
 }
 interface Group {
   title: string;
+  region: string;
   dimensions: string;
+  hasMore: boolean;
   rows: Row[];
 }
 
-function groupsOf(all: api.Series[]): Group[] {
+const namesOf = (series: api.Series) => Object.keys(series.dimensions).sort();
+
+/** All series of a region; where there are too many for one answer, the first ones of each set of dimensions. */
+async function loadRegion(region: string): Promise<Group[]> {
+  const page = await api.series({ region });
+  if (!page.has_more) return groupsOf(region, page.series, false);
+  const sets = new Map(page.series.map((s) => [`${s.namespace}\n${s.metric}\n${namesOf(s)}`, s]));
+  const pages = await Promise.all([...sets.values()].filter((s) => namesOf(s).length > 0).map((s) =>
+    api.series({ region, namespace: s.namespace, metric: s.metric, dimensions: namesOf(s).join(",") })));
+  return pages.flatMap((p) => groupsOf(region, p.series, p.has_more));
+}
+
+async function load(): Promise<Group[]> {
+  const regions = new Set(["us-east-1", ...(latest.value?.streams.map((s) => s.region) ?? [])]);
+  return (await Promise.all([...regions].map(loadRegion))).flat();
+}
+
+function groupsOf(region: string, all: api.Series[], hasMore: boolean): Group[] {
   const groups = new Map<string, Group>();
-  for (const series of all) {
-    const names = Object.keys(series.dimensions).sort();
-    const key = `${series.metric}\n${names.join("\n")}`;
-    const group = groups.get(key) ?? { title: series.metric, dimensions: names.join(", ") || "no dimension", rows: [] };
+  for (const series of all.filter((s) => s.points.length > 0)) {
+    const names = namesOf(series);
+    const key = `${series.namespace}\n${series.metric}\n${names.join("\n")}`;
+    const group = groups.get(key) ?? { title: series.metric, region, dimensions: names.join(", ") || "no dimension", hasMore, rows: [] };
     groups.set(key, group);
     group.rows.push({ name: names.map((n) => series.dimensions[n]).join(" · ") || "all", series, total: series.points.reduce((sum, p) => sum + p[1], 0) });
   }
@@ -51,7 +71,7 @@ function GroupCard({ group }: { group: Group }) {
   const [from, to] = [Math.min(...times), Math.max(...times)];
   return (
     <section class="card">
-      <header><h2>{group.title}</h2><small>by {group.dimensions}</small><span class="space" /><small>{count(group.rows.length)} series</small></header>
+      <header><h2>{group.title}</h2><small>by {group.dimensions}</small><span class="space" /><small>{group.region} · {count(group.rows.length)}{group.hasMore && "+"} series</small></header>
       <table class="series">
         <tbody>
           {group.rows.slice(0, ROWS).map((row) => (
@@ -59,14 +79,14 @@ function GroupCard({ group }: { group: Group }) {
           ))}
         </tbody>
       </table>
-      {group.rows.length > ROWS && <p class="more">and {count(group.rows.length - ROWS)} more</p>}
+      {group.rows.length > ROWS && <p class="more">and {count(group.rows.length - ROWS)}{group.hasMore && "+"} more</p>}
     </section>
   );
 }
 
 export function Metrics() {
-  const { value, error } = usePolled(() => api.series(), 2000);
-  const groups = groupsOf((value?.series ?? []).filter((s) => s.points.length > 0));
+  const { value, error } = usePolled(load, 2000);
+  const groups = value ?? [];
   return (
     <>
       {groups.length === 0 && (
@@ -76,7 +96,7 @@ export function Metrics() {
           {value && <p class="empty">No custom metric in the last hour. A job with the <code>cloudwatch</code> connector, or PutMetricData of any AWS SDK, fills this.</p>}
         </section>
       )}
-      <div class="grid">{groups.map((group) => <GroupCard key={`${group.title}/${group.dimensions}`} group={group} />)}</div>
+      <div class="grid">{groups.map((group) => <GroupCard key={`${group.region}/${group.title}/${group.dimensions}`} group={group} />)}</div>
       {groups.length > 0 && <p class="more">Sums over the last hour, all regions. leat's own figures are at <a class="link" href="/metrics">/metrics</a>.</p>}
     </>
   );

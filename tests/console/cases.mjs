@@ -249,6 +249,57 @@ test("a job shows its state, watermark and SQL, and can be stopped", async (worl
   assert.equal((await jobs(world)).find((j) => j.id === job.id).state, "STOPPED");
 });
 
+test("a sink outside the log is a node of the graph", async (world) => {
+  await world.pipeline();
+  await world.leat.sql("CREATE TABLE hole (`ID` STRING) WITH ('connector' = 'blackhole'); INSERT INTO hole SELECT `ID` FROM accidents;");
+  const page = await world.open("/");
+  await page.waitForSelector(".node.sink");
+  await world.put(5);
+  await page.waitForFunction(() => document.querySelectorAll(".edge.moving").length === 5);
+  assert.ok((await compare(world, page)) > 10);
+  const job = (await jobs(world)).at(-1);
+  await world.leat.api(`/_leat/api/jobs/${job.id}/stop`, {});
+  await page.waitForSelector(".node.sink", { state: "detached" });
+});
+
+// --- metrics and mails
+
+test("custom metrics of every region stand on their page, by their dimensions", async (world) => {
+  await world.pipeline();
+  const put = (region, name, value, number) => world.leat.aws("monitoring", "GraniteServiceVersion20100801.PutMetricData", "1.0", {
+    Namespace: "console", MetricData: [{ MetricName: "accidents", Value: number, Dimensions: [{ Name: name, Value: value }] }] }, region);
+  await put("us-east-1", "severity", "3", 5);
+  await put("us-east-1", "severity", "4", 2);
+  await put("us-east-1", "city", "Columbus", 7);
+  await put("eu-west-1", "severity", "1", 1);
+  const page = await world.open("/metrics");
+  await page.waitForFunction(() => document.querySelectorAll(".grid .card").length === 3);
+  const cards = await page.locator(".grid .card").allTextContents();
+  assert.ok(cards.some((c) => /by severityus-east-1 · 2 series35?/.test(c) && /42/.test(c)), cards.join("\n"));
+  assert.ok(cards.some((c) => /by cityus-east-1 · 1 seriesColumbus7/.test(c)), cards.join("\n"));
+  assert.ok(cards.some((c) => /by severityeu-west-1 · 1 series11/.test(c)), cards.join("\n"));
+});
+
+test("the inbox shows every mail, and its address leads to it again", async (world) => {
+  const made = await world.leat.query("sns", { Action: "CreateTopic", Version: "2010-03-31", Name: "console-alerts" }, "eu-west-1");
+  const arn = /<TopicArn>([^<]+)/.exec(made)[1];
+  for (const to of ["ann@example.com", "ben@example.com"]) {
+    await world.leat.query("sns", { Action: "Subscribe", Version: "2010-03-31", TopicArn: arn, Protocol: "email", Endpoint: to }, "eu-west-1");
+  }
+  const page = await world.open("/inbox");
+  await page.waitForSelector(".mails li >> nth=1");
+  const first = page.locator(".mails li", { hasText: "ann@example.com" });
+  assert.match(await first.textContent(), /eu-west-1/);
+  await first.locator("a").click();
+  await page.waitForFunction(() => /ann@example\.com/.test(document.querySelector(".mail dl").textContent));
+  assert.match(await textOf(page, ".mail pre"), /console-alerts/);
+  assert.ok((await page.locator(".mail pre a").getAttribute("href")).startsWith(world.leat.endpoint));
+  const again = await world.open(page.url().split("#")[1]);
+  await again.waitForFunction(() => /ann@example\.com/.test(document.querySelector(".mail dl")?.textContent ?? ""));
+  const front = await world.open("/");
+  await front.waitForFunction(() => document.querySelector('[data-metric="leat_sns_mails"]').dataset.value === "2");
+});
+
 // --- looks and manners
 
 test("the themes differ, are remembered, and t changes them", async (world) => {

@@ -7,7 +7,7 @@ enum { HOUR_S = 3600, SERIES_SHOWN_MAX = 500 };
 #define ACCOUNT_DEFAULT "000000000000"
 
 struct series_call {
-    str account, region, namespace, metric;
+    str account, region, namespace, metric, dimensions;
     i64 now_s;
 };
 
@@ -73,6 +73,18 @@ static err series_put(struct cw_store *store, const struct cw_series *series, i6
     return e;
 }
 
+/* Comma-separated names: series with these dimensions and no other. */
+static void dimensions_read(struct arena *arena, str names, struct cw_filter *filter)
+{
+    struct cw_dimension *dimensions = ARENA_ARRAY(arena, struct cw_dimension, CW_DIMENSIONS_MAX);
+    while (names.len > 0 && filter->dimension_count < CW_DIMENSIONS_MAX) {
+        dimensions[filter->dimension_count++] =
+            (struct cw_dimension){.name = str_split(&names, ',', NULL)};
+    }
+    filter->dimensions = dimensions;
+    filter->is_exact = filter->dimension_count > 0;
+}
+
 static void list(struct http_exchange *x, struct cw_store *store, const struct series_call *call)
 {
     struct buf body = {0};
@@ -86,6 +98,7 @@ static void list(struct http_exchange *x, struct cw_store *store, const struct s
         .max = SERIES_SHOWN_MAX + 1,
         .active_since_s = call->now_s - HOUR_S,
     };
+    dimensions_read(http_arena(x), call->dimensions, &filter);
     err e = store == NULL ? OK : cw_store_list(store, &filter, http_arena(x), &series, &count);
     buf_append(&body, STR("{\"series\":["));
     for (isize i = 0; i < MIN(count, (isize)SERIES_SHOWN_MAX) && e == OK; i++) {
@@ -108,7 +121,8 @@ static void work(struct http_exchange *x, void *ctx)
     if (!text_param(x, "region", STR("us-east-1"), &call.region) ||
         !text_param(x, "account", STR(ACCOUNT_DEFAULT), &call.account) ||
         !text_param(x, "namespace", STR_EMPTY, &call.namespace) ||
-        !text_param(x, "metric", STR_EMPTY, &call.metric)) {
+        !text_param(x, "metric", STR_EMPTY, &call.metric) ||
+        !text_param(x, "dimensions", STR_EMPTY, &call.dimensions)) {
         respond_error(x, 400, "InvalidParameter", "the query cannot be read");
         return;
     }
