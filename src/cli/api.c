@@ -1,7 +1,9 @@
 /* cli/api.c */
 #include "cli/api.h"
 
+#include "cli/term.h"
 #include "net/client.h"
+#include "os/process.h"
 
 #include <stdio.h>
 
@@ -29,44 +31,179 @@ const char *api_region(const struct option *option)
     return "us-east-1";
 }
 
-/* The text for people when the answer is an error of the API's, else the status. */
-static int answer_failed(struct arena *arena, const struct http_client_response *response)
+void api_segment(struct buf *path, str segment)
 {
-    const struct json_value *body = json_parse_request(arena, response->body);
+    static const char plain[] = "-._~";
+    for (isize i = 0; i < segment.len; i++) {
+        u8 c = segment.data[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        bool is_plain =
+            is_letter || (c >= '0' && c <= '9') || memchr(plain, c, sizeof plain - 1) != NULL;
+        if (is_plain) {
+            buf_append_byte(path, c);
+        } else {
+            buf_printf(path, "%%%02X", c);
+        }
+    }
+}
+
+void api_param(struct buf *path, const char *name, str value)
+{
+    buf_append_byte(path, str_find_byte(buf_str(path), '?', 0) < 0 ? '?' : '&');
+    buf_printf(path, "%s=", name);
+    api_segment(path, value);
+}
+
+void api_stream_path(struct buf *path, const char *name, const char *tail, const char *region)
+{
+    buf_append(path, STR("/_leat/api/streams/"));
+    api_segment(path, str_of(name));
+    buf_append(path, str_of(tail));
+    api_param(path, "region", str_of(region));
+}
+
+const char *api_path(struct buf *path)
+{
+    buf_append_byte(path, '\0');
+    return (const char *)path->data;
+}
+
+void api_member(struct buf *body, const char *name, str value)
+{
+    if (value.len > 0) {
+        buf_printf(body, "%s\"%s\":", body->data[body->len - 1] == '{' ? "" : ",", name);
+        json_write_string(body, value);
+    }
+}
+
+/* --- sending
+ * ----------------------------------------------------------------------------------------- */
+
+void api_put_json(struct buf *out, const struct json_value *value)
+{
+    switch (json_kind(value)) {
+    case JSON_NUMBER:
+        buf_append(out, json_text(value));
+        break;
+    case JSON_STRING:
+        json_write_string(out, json_text(value));
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        buf_append(out, value->kind == JSON_TRUE ? STR("true") : STR("false"));
+        break;
+    case JSON_ARRAY:
+    case JSON_OBJECT: {
+        bool is_object = value->kind == JSON_OBJECT;
+        buf_append_byte(out, is_object ? '{' : '[');
+        for (const struct json_value *item = value->first; item != NULL; item = item->next) {
+            buf_append(out, item == value->first ? STR_EMPTY : STR(","));
+            if (is_object) {
+                json_write_string(out, item->name);
+                buf_append_byte(out, ':');
+            }
+            api_put_json(out, item);
+        }
+        buf_append_byte(out, is_object ? '}' : ']');
+        break;
+    }
+    case JSON_NULL:
+    default:
+        buf_append(out, STR("null"));
+    }
+}
+
+static int code_of(str code)
+{
+    static const char *const sql[] = {"SQL", "FUN", "CON", "ENG01", "ENG06", "ENG032", "ENG034"};
+    for (int i = 0; i < COUNT_OF(sql); i++) {
+        if (str_starts(code, str_of(sql[i]))) {
+            return EXIT_SQL;
+        }
+    }
+    return str_eq(code, STR("ENG031")) ? EXIT_ABSENT : EXIT_FAILED;
+}
+
+int api_error_print(const struct json_value *error)
+{
+    str text = json_get_text(error, STR("rendered")), head = STR("error");
+    (void)fflush(stdout);
+    if (print_errors_are_json()) {
+        struct buf out = {0};
+        api_put_json(&out, error);
+        (void)fprintf(stderr, "{\"error\":" STR_FMT "}\n", STR_ARG(buf_str(&out)));
+        buf_deinit(&out);
+    } else if (term_has_colour(2) && str_starts(text, head)) {
+        (void)fprintf(stderr, "\033[1;31merror\033[0m" STR_FMT,
+                      STR_ARG(str_slice(text, head.len, text.len)));
+    } else {
+        (void)fprintf(stderr, STR_FMT, STR_ARG(text));
+    }
+    return code_of(json_get_text(error, STR("code")));
+}
+
+/* The text for people when the answer is an error of the API's, else the status. */
+static int answer_failed(struct arena *arena, int status, str text)
+{
+    const struct json_value *body = json_parse_request(arena, text);
     const struct json_value *error = json_get(body, STR("error"));
     str message = json_get_text(error, STR("message"));
     str hint = json_get_text(error, STR("hint"));
+    if (json_get(error, STR("line")) != NULL) { /* It points into what was written. */
+        return api_error_print(error);
+    }
+    if (message.len == 0) {
+        message = json_get_text(body, STR("message"));
+    }
     if (message.len > 0) {
         print_error(hint.len > 0 ? arena_cstr(arena, hint) : NULL, STR_FMT, STR_ARG(message));
     } else {
-        print_error(NULL, "the server answered with status %d", response->status);
+        print_error(NULL, "the server answered with status %d", status);
     }
-    return response->status == 404 ? EXIT_ABSENT : EXIT_FAILED;
+    if (status == 404) {
+        return EXIT_ABSENT;
+    }
+    return status >= 500 ? EXIT_REMOTE : EXIT_FAILED;
+}
+
+static int unreachable(const struct diag *diag)
+{
+    print_error(diag->hint[0] != '\0'
+                    ? diag->hint
+                    : "is it running? leat start starts it; LEAT_ENDPOINT says where it is",
+                "%s", diag->message);
+    return EXIT_REMOTE;
+}
+
+static const struct http_field json_field = {{(const u8 *)"Content-Type", 12},
+                                             {(const u8 *)"application/json", 16}};
+
+static err send(struct arena *arena, const char *method, const char *path, str body,
+                struct http_client_request *request, struct http_client_response *out,
+                struct diag *diag)
+{
+    struct http_client *client = http_client_new(os_real());
+    request->method = str_of(method);
+    request->url = arena_printf(arena, "%s%s", api_endpoint(), path);
+    request->fields = &json_field;
+    request->field_count = body.len > 0 ? 1 : 0;
+    request->body = body;
+    diag_init(diag);
+    err e = http_client_send(client, request, arena, out, diag);
+    http_client_free(client);
+    return e;
 }
 
 int api_call(struct arena *arena, const char *method, const char *path, str body, str *out)
 {
-    struct http_client *client = http_client_new(os_real());
-    struct http_field field = {STR("Content-Type"), STR("application/json")};
-    struct http_client_request request = {
-        .method = str_of(method),
-        .url = arena_printf(arena, "%s%s", api_endpoint(), path),
-        .fields = &field,
-        .field_count = body.len > 0 ? 1 : 0,
-        .body = body,
-    };
+    struct http_client_request request = {0};
     struct http_client_response response;
     struct diag diag;
-    diag_init(&diag);
-    err e = http_client_send(client, &request, arena, &response, &diag);
-    http_client_free(client);
-    if (e != OK) {
-        print_error("is it running? leat start starts it; LEAT_ENDPOINT says where it is", "%s",
-                    diag.message);
-        return EXIT_REMOTE;
+    if (send(arena, method, path, body, &request, &response, &diag) != OK) {
+        return unreachable(&diag);
     }
     if (response.status != 200) {
-        return answer_failed(arena, &response);
+        return answer_failed(arena, response.status, response.body);
     }
     *out = response.body;
     return EXIT_OK;
@@ -86,4 +223,75 @@ int api_json(struct arena *arena, const char *method, const char *path, str body
         return EXIT_REMOTE;
     }
     return EXIT_OK;
+}
+
+bool api_answers(struct arena *arena, const char *path, str *out)
+{
+    struct http_client_request request = {.timeout_ms = 2000};
+    struct http_client_response response;
+    struct diag diag;
+    err e = send(arena, "GET", path, STR_EMPTY, &request, &response, &diag);
+    *out = e == OK ? response.body : STR_EMPTY;
+    return e == OK && response.status == 200;
+}
+
+/* --- answers that go on
+ * --------------------------------------------------------------------------------- */
+
+struct lines {
+    struct http_client_response response; /* Its status is known when the body begins. */
+    struct buf text;                      /* What has no line feed yet; or the error's body. */
+    bool (*on_line)(void *ctx, str line);
+    void *ctx;
+    bool is_done;
+};
+
+static bool take_lines(struct lines *lines)
+{
+    isize start = 0, end;
+    bool goes_on = true;
+    str text = buf_str(&lines->text);
+    while (goes_on && (end = str_find_byte(text, '\n', start)) >= 0) {
+        goes_on = lines->on_line(lines->ctx, str_slice(text, start, end));
+        start = end + 1;
+    }
+    memmove(lines->text.data, lines->text.data + start, (size_t)(lines->text.len - start));
+    lines->text.len -= start;
+    lines->is_done = !goes_on;
+    return goes_on;
+}
+
+static bool on_piece(void *ctx, str data)
+{
+    struct lines *lines = ctx;
+    buf_append(&lines->text, data);
+    return lines->response.status != 200 || take_lines(lines);
+}
+
+int api_lines(const char *method, const char *path, str body, bool (*on_line)(void *ctx, str line),
+              void *ctx)
+{
+    struct lines lines = {.on_line = on_line, .ctx = ctx};
+    struct arena arena = {0};
+    struct http_client_request request = {
+        .timeout_ms = HTTP_CLIENT_NO_TIMEOUT,
+        .on_body = on_piece,
+        .on_body_ctx = &lines,
+        .is_cancelled = os_interrupt_is_set,
+    };
+    struct diag diag;
+    err e = send(&arena, method, path, body, &request, &lines.response, &diag);
+    int code = EXIT_OK;
+    if (os_interrupt_is_set()) {
+        code = EXIT_INTERRUPTED;
+    } else if (e == OK && lines.response.status != 200) {
+        code = answer_failed(&arena, lines.response.status, buf_str(&lines.text));
+    } else if (e == OK && lines.text.len > 0) {
+        (void)on_line(ctx, buf_str(&lines.text));
+    } else if (e != OK && !lines.is_done) {
+        code = unreachable(&diag);
+    }
+    buf_deinit(&lines.text);
+    arena_deinit(&arena);
+    return code;
 }

@@ -1,5 +1,4 @@
 /* cli/cmd_inbox.c: leat inbox: the mails that SNS wrote, sent or not. */
-#include "base/cal.h"
 #include "cli/api.h"
 #include "cli/commands.h"
 
@@ -7,30 +6,10 @@
 
 enum { LIST_DEFAULT = 50, LIST_MAX = 500, ID_BYTES = 24 };
 
-/* What others wrote: nothing in it may steer the terminal. */
-static void print_plain(str text, bool is_one_line)
-{
-    for (isize i = 0; i < text.len; i++) {
-        u8 c = text.data[i];
-        bool is_break = (c == '\n' || c == '\t') && !is_one_line;
-        bool is_c1 = c == 0xC2 && i + 1 < text.len && text.data[i + 1] < 0xA0;
-        bool is_control = (c < 0x20 && !is_break) || c == 0x7F || is_c1;
-        (void)putchar(is_control ? '?' : c);
-        i += is_c1;
-    }
-}
-
-static void print_time(i64 ms)
-{
-    char text[32];
-    isize length = cal_format_iso_ms(ms * 1000, text);
-    (void)printf("%.*s", (int)length, text);
-}
-
 static void mail_print(const struct json_value *mail)
 {
     (void)printf("%6lld  ", (long long)json_get_i64(mail, STR("id"), 0));
-    print_time(json_get_i64(mail, STR("at_ms"), 0));
+    print_time_ms(json_get_i64(mail, STR("at_ms"), 0));
     (void)printf("  %-14.*s %-8.*s %-30.*s ", STR_ARG(json_get_text(mail, STR("region"))),
                  STR_ARG(json_get_text(mail, STR("state"))),
                  STR_ARG(json_get_text(mail, STR("to"))));
@@ -82,7 +61,7 @@ static void mail_show(const struct json_value *mail)
         }
     }
     (void)printf("%-10s ", "at");
-    print_time(json_get_i64(mail, STR("at_ms"), 0));
+    print_time_ms(json_get_i64(mail, STR("at_ms"), 0));
     (void)puts("\n");
     print_plain(json_get_text(mail, STR("body")), false);
     (void)putchar('\n');
@@ -117,7 +96,8 @@ int cmd_inbox(int argc, char **argv)
                     false},
         [LIMIT] = {"limit", OPTION_NUMBER, "N", "The newest N mails, at most 500 (50).", NULL,
                    LIST_DEFAULT, false},
-        [OUTPUT] = {"output", OPTION_TEXT, "FORM", "table or json (also -o).", NULL, 0, false},
+        [OUTPUT] = {"output", OPTION_TEXT, "table|json", "json: as the API answers.", NULL, 0,
+                    false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];

@@ -1,314 +1,180 @@
-/* cli/cmd_sql.c: leat run and leat sql: statements to the server, results to the terminal. */
+/* cli/cmd_sql.c: leat run and leat sql: statements to the server. */
 #include "cli/api.h"
 #include "cli/commands.h"
-#include "cli/term.h"
-#include "os/os.h"
+#include "cli/sql_client.h"
+#include "os/process.h"
 
 #include <stdio.h>
 
-enum { FILE_BYTES_MAX = 1 << 20, COLUMNS_MAX = 64, WIDTH_MAX = 60 };
+enum { SCRIPT_BYTES_MAX = 1 << 20, READ_BYTES = 65536 };
 
-struct printing {
-    struct arena arena;
-    bool is_json;
-    str columns[COLUMNS_MAX];
-    isize column_count;
-    str *cells; /* Row-major. */
-    isize row_count;
-    int code;
-};
-
-/* --- tables
- * ------------------------------------------------------------------------------------------- */
-
-static isize width_of(str text)
+int sql_send(const struct sql_request *request, struct sql_print *print)
 {
-    isize width = 0;
-    for (isize i = 0; i < text.len; i++) {
-        width += (text.data[i] & 0xC0) != 0x80;
-    }
-    return width;
-}
-
-static void rule_print(const isize *widths, isize count)
-{
-    for (isize i = 0; i < count; i++) {
-        (void)fputc('+', stdout);
-        for (isize w = 0; w < widths[i] + 2; w++) {
-            (void)fputc('-', stdout);
-        }
-    }
-    (void)puts("+");
-}
-
-static void cells_print(const str *cells, const isize *widths, isize count)
-{
-    for (isize i = 0; i < count; i++) {
-        (void)printf("| " STR_FMT "%*s ", STR_ARG(cells[i]), (int)(widths[i] - width_of(cells[i])),
-                     "");
-    }
-    (void)puts("|");
-}
-
-static void table_print(struct printing *p)
-{
-    isize widths[COLUMNS_MAX];
-    bool is_text =
-        p->column_count == 1 && p->row_count == 1 && str_find_byte(p->cells[0], '\n', 0) >= 0;
-    if (is_text) { /* EXPLAIN and SHOW CREATE: the text itself. */
-        (void)printf(STR_FMT "\n", STR_ARG(p->cells[0]));
-        return;
-    }
-    if (p->row_count == 0) {
-        (void)puts("Empty set");
-        return;
-    }
-    for (isize c = 0; c < p->column_count; c++) {
-        widths[c] = width_of(p->columns[c]);
-        for (isize r = 0; r < p->row_count; r++) {
-            widths[c] = MAX(widths[c], width_of(p->cells[r * p->column_count + c]));
-        }
-    }
-    rule_print(widths, p->column_count);
-    cells_print(p->columns, widths, p->column_count);
-    rule_print(widths, p->column_count);
-    for (isize r = 0; r < p->row_count; r++) {
-        cells_print(p->cells + r * p->column_count, widths, p->column_count);
-    }
-    rule_print(widths, p->column_count);
-    (void)printf("%td rows in set\n", p->row_count);
-}
-
-/* --- lines of the answer
- * ---------------------------------------------------------------------------------- */
-
-static void take_columns(struct printing *p, const struct json_value *line)
-{
-    const struct json_value *column = json_first(json_get(line, STR("columns")));
-    p->column_count = 0;
-    p->row_count = 0;
-    p->cells = NULL;
-    for (; column != NULL && p->column_count < COLUMNS_MAX; column = json_next(column)) {
-        p->columns[p->column_count++] = json_get_text(column, STR("name"));
-    }
-}
-
-static void take_row(struct printing *p, const struct json_value *line)
-{
-    const struct json_value *cell = json_first(json_get(line, STR("values")));
-    isize at = p->row_count * p->column_count;
-    for (isize i = 0; i < p->column_count; i++, cell = json_next(cell)) {
-        p->cells = arena_grow(&p->arena, p->cells, at + i, (isize)sizeof(str));
-        p->cells[at + i] = json_text(cell);
-    }
-    p->row_count++;
-}
-
-static void print_job(const struct json_value *line)
-{
-    str id = json_get_text(line, STR("id")), name = json_get_text(line, STR("name"));
-    if (json_get_bool(line, STR("already_running"), false)) {
-        (void)printf("already running as job " STR_FMT " (" STR_FMT ")\n", STR_ARG(id),
-                     STR_ARG(name));
-        return;
-    }
-    (void)printf("Job ID: " STR_FMT " (" STR_FMT ")\n", STR_ARG(id), STR_ARG(name));
-    if (json_get_bool(line, STR("replaced"), false)) {
-        (void)printf("replaced the running job: it stood at LSN " STR_FMT
-                     ", this one starts at " STR_FMT "\n",
-                     STR_ARG(json_get_text(line, STR("old_lsn"))),
-                     STR_ARG(json_get_text(line, STR("new_lsn"))));
-    }
-}
-
-static void print_failure(struct printing *p, const struct json_value *line)
-{
-    const struct json_value *error = json_get(line, STR("error"));
-    bool has_colour = term_has_colour(2);
-    str text = json_get_text(error, STR("rendered"));
-    str head = STR("error");
-    bool is_plain = !has_colour || !str_starts(text, head);
-    (void)fprintf(stderr, "%s" STR_FMT, is_plain ? "" : "\033[1;31merror\033[0m",
-                  STR_ARG(is_plain ? text : str_slice(text, head.len, text.len)));
-    bool is_sql = str_starts(json_get_text(error, STR("code")), STR("SQL"));
-    p->code = is_sql ? EXIT_SQL : EXIT_FAILED;
-}
-
-static void take_line(struct printing *p, str text)
-{
-    const struct json_value *line = json_parse_request(&p->arena, text);
-    str type = json_get_text(line, STR("type"));
-    if (str_eq(type, STR("error"))) {
-        p->code = EXIT_SQL;
-    }
-    if (p->is_json) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-        return;
-    }
-    if (str_eq(type, STR("columns"))) {
-        take_columns(p, line);
-    } else if (str_eq(type, STR("row"))) {
-        take_row(p, line);
-    } else if (str_eq(type, STR("job"))) {
-        print_job(line);
-        p->column_count = -1;
-    } else if (str_eq(type, STR("notice"))) {
-        (void)fprintf(stderr, "[INFO] " STR_FMT "\n", STR_ARG(json_get_text(line, STR("message"))));
-    } else if (str_eq(type, STR("error"))) {
-        print_failure(p, line);
-    } else if (str_eq(type, STR("done"))) {
-        if (p->column_count > 0) {
-            table_print(p);
-        } else if (p->column_count == 0) {
-            (void)puts("[INFO] Execute statement succeed.");
-        }
-        p->column_count = 0;
-    }
-}
-
-/* --- sending
- * ------------------------------------------------------------------------------------------------
- */
-
-struct request {
-    str sql, file, mode, from;
-    const char *region;
-    bool is_json;
-};
-
-static void put(struct buf *out, const char *name, str value)
-{
-    if (value.len > 0) {
-        buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
-        json_write_string(out, value);
-    }
-}
-
-static int send(const struct request *request)
-{
-    struct printing p = {.is_json = request->is_json};
     struct buf body = {0};
     buf_append_byte(&body, '{');
-    put(&body, "sql", request->sql);
-    put(&body, "file", request->file);
-    put(&body, "mode", request->mode);
-    put(&body, "from", request->from);
-    put(&body, "region", str_of(request->region));
+    api_member(&body, "sql", request->sql);
+    api_member(&body, "file", request->file);
+    api_member(&body, "mode", request->mode);
+    api_member(&body, "from", request->from);
+    api_member(&body, "session", request->session);
+    api_member(&body, "region", str_of(request->region));
     buf_append_byte(&body, '}');
-    str answer;
-    int code = api_call(&p.arena, "POST", "/_leat/api/sql", buf_str(&body), &answer);
-    while (code == EXIT_OK && answer.len > 0) {
-        str line = str_split(&answer, '\n', NULL);
-        if (line.len > 0) {
-            take_line(&p, line);
-        }
-    }
+    print->column_count = -1;
+    int code = api_lines("POST", "/_leat/api/sql", buf_str(&body), sql_print_line, print);
     buf_deinit(&body);
-    arena_deinit(&p.arena);
-    return code != EXIT_OK ? code : p.code;
+    return code != EXIT_OK ? code : print->code;
+}
+
+void sql_session_end(const char *session)
+{
+    struct arena arena = {0};
+    struct buf path = {0};
+    str answer;
+    buf_append(&path, STR("/_leat/api/sql/"));
+    api_segment(&path, str_of(session));
+    /* It ends by itself after an hour. */
+    IGNORE(api_call(&arena, "DELETE", api_path(&path), STR_EMPTY, &answer) == EXIT_OK);
+    buf_deinit(&path);
+    arena_deinit(&arena);
 }
 
 static int file_read(const char *path, struct arena *arena, str *out)
 {
-    err e = os_read_file(os_real(), path, FILE_BYTES_MAX, arena, out);
-    if (e == OK) {
+    err e = os_read_file(os_real(), path, SCRIPT_BYTES_MAX, arena, out);
+    if (e == OK && out->len > 0) {
         return EXIT_OK;
+    }
+    if (e == OK) {
+        print_error(NULL, "%s is empty", path);
+        return EXIT_FAILED;
     }
     print_error(e == ERR_LIMIT ? "a script may have 1 MiB" : NULL, "cannot read %s: %s", path,
                 e == ERR_LIMIT ? "it is too large" : os_errno_text());
     return e == ERR_NOT_FOUND ? EXIT_ABSENT : EXIT_FAILED;
 }
 
-static bool output_is_json(const struct option *output, bool *out)
+static int input_read(struct buf *out)
 {
-    const char *text = output->text != NULL ? output->text : "table";
-    *out = strcmp(text, "json") == 0 || strcmp(text, "ndjson") == 0;
-    if (!*out && strcmp(text, "table") != 0) {
-        print_error(NULL, "-o is table or json, not \"%s\"", text);
-        return false;
+    isize got;
+    do {
+        u8 *room = buf_reserve(out, READ_BYTES);
+        got = os_input_read(room, READ_BYTES);
+        out->len += MAX(got, 0);
+    } while (got > 0 && out->len <= SCRIPT_BYTES_MAX);
+    if (got != 0) {
+        print_error(NULL, got > 0 ? "a script may have 1 MiB" : "cannot read the input");
+        return EXIT_FAILED;
     }
-    return true;
+    return EXIT_OK;
+}
+
+static enum sql_form form_of(const struct option *output)
+{
+    static const char *const names[] = {"table", "json", "ndjson", "csv"};
+    for (int i = 0; output->text != NULL && i < COUNT_OF(names); i++) {
+        if (strcmp(output->text, names[i]) == 0) {
+            return (enum sql_form)i;
+        }
+    }
+    return os_is_terminal(1) ? SQL_FORM_TABLE : SQL_FORM_NDJSON;
+}
+
+static int run_file(const char *path, struct sql_request *request, enum sql_form form)
+{
+    struct arena arena = {0};
+    struct sql_print print = {.form = form, .is_run = true};
+    request->file = str_of(path);
+    int code = file_read(path, &arena, &request->sql);
+    if (code == EXIT_OK) {
+        code = sql_send(request, &print);
+    }
+    sql_print_end(&print);
+    arena_deinit(&arena);
+    return code;
 }
 
 int cmd_run(int argc, char **argv)
 {
     enum { RESTART, AGAIN, FROM, REGION, OUTPUT };
-    static const struct command command = {
-        "run", "FILE.sql", "Run a script; its INSERTs become durable jobs.", cmd_run, false};
     struct option options[] = {
-        [RESTART] = {"restart", OPTION_FLAG, NULL, "Replace the job that runs the same statements.",
-                     NULL, 0, false},
+        [RESTART] = {"restart", OPTION_FLAG, NULL,
+                     "Replace the job that runs the same statements; go on where it stood.", NULL,
+                     0, false},
         [AGAIN] = {"again", OPTION_FLAG, NULL, "Start one more job of the same statements.", NULL,
                    0, false},
         [FROM] = {"from", OPTION_TEXT, "WHERE", "latest, trim-horizon or a UTC time.", NULL, 0,
                   false},
         [REGION] = {"region", OPTION_TEXT, "R", "Region of tables that name none.", NULL, 0, false},
-        [OUTPUT] = {"output", OPTION_TEXT, "FORM", "table or json (also -o).", NULL, 0, false},
+        [OUTPUT] = {"output", OPTION_TEXT, "table|json|ndjson", "json: the jobs as one object.",
+                    "table", 0, false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];
-    struct arguments arguments;
-    struct request request = {.mode = STR("start")};
-    if (argc > WORDS_MAX || !options_parse(&command, options, argc, argv, words, &arguments) ||
-        !output_is_json(&options[OUTPUT], &request.is_json)) {
+    struct arguments a;
+    if (!options_parse(command_get("run"), options, argc, argv, words, &a) ||
+        !arguments_one("run", "FILE.sql", &a)) {
         return EXIT_USAGE;
     }
-    if (arguments.count != 1) {
-        print_error("leat run FILE.sql", "leat run takes one file");
+    if (options[RESTART].is_given && options[AGAIN].is_given) {
+        print_error(NULL, "--restart and --again exclude each other");
         return EXIT_USAGE;
     }
-    struct arena arena = {0};
-    int code = file_read(arguments.words[0], &arena, &request.sql);
-    if (code == EXIT_OK) {
-        request.file = str_of(arguments.words[0]);
-        request.region = api_region(&options[REGION]);
-        request.from = str_of(options[FROM].text);
-        if (options[RESTART].is_given) {
-            request.mode = STR("restart");
-        } else if (options[AGAIN].is_given) {
-            request.mode = STR("again");
-        }
-        code = send(&request);
-    }
-    arena_deinit(&arena);
-    return code;
+    struct sql_request request = {.mode = STR("start"), .region = api_region(&options[REGION])};
+    request.mode = options[RESTART].is_given ? STR("restart") : request.mode;
+    request.mode = options[AGAIN].is_given ? STR("again") : request.mode;
+    request.from = str_of(options[FROM].text);
+    return run_file(a.words[0], &request, form_of(&options[OUTPUT]));
 }
 
 int cmd_sql(int argc, char **argv)
 {
-    enum { FILE_OPTION, COMMAND, REGION, OUTPUT };
-    static const struct command command = {
-        "sql", "", "Run statements: --command TEXT or --file FILE.", cmd_sql, false};
+    enum { COMMAND, FILE_OPTION, FROM, REGION, OUTPUT };
     struct option options[] = {
-        [FILE_OPTION] = {"file", OPTION_TEXT, "FILE", "Statements from a file.", NULL, 0, false},
-        [COMMAND] = {"command", OPTION_TEXT, "TEXT", "Statements from the command line.", NULL, 0,
-                     false},
+        [COMMAND] = {"command", OPTION_TEXT, "SQL", "Run this and end.", NULL, 0, false},
+        [FILE_OPTION] = {"file", OPTION_TEXT, "FILE", "Run a file and end.", NULL, 0, false},
+        [FROM] =
+            {"from", OPTION_TEXT, "WHERE",
+             "Where SELECT begins: latest, trim-horizon or a UTC time; else as the tables say.",
+             NULL, 0, false},
         [REGION] = {"region", OPTION_TEXT, "R", "Region of tables that name none.", NULL, 0, false},
-        [OUTPUT] = {"output", OPTION_TEXT, "FORM", "table or json (also -o).", NULL, 0, false},
+        [OUTPUT] = {"output", OPTION_TEXT, "table|json|ndjson|csv",
+                    "table on a terminal, else ndjson.", NULL, 0, false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];
-    struct arguments arguments;
-    struct request request = {.mode = STR("start")};
-    if (argc > WORDS_MAX || !options_parse(&command, options, argc, argv, words, &arguments) ||
-        !output_is_json(&options[OUTPUT], &request.is_json)) {
+    struct arguments a;
+    if (!options_parse(command_get("sql"), options, argc, argv, words, &a)) {
         return EXIT_USAGE;
     }
-    bool has_one = options[FILE_OPTION].is_given != options[COMMAND].is_given;
-    if (!has_one || arguments.count > 0) {
-        print_error("leat sql --command 'SHOW TABLES'", "give --file FILE or --command TEXT");
+    if ((options[FILE_OPTION].is_given && options[COMMAND].is_given) || a.count > 0) {
+        print_error("leat sql -c 'SHOW TABLES'",
+                    a.count > 0 ? "leat sql takes no \"%s\"" : "give --file or --command, not both",
+                    a.count > 0 ? a.words[0] : "");
         return EXIT_USAGE;
+    }
+    os_interrupt_catch();
+    struct sql_print print = {.form = form_of(&options[OUTPUT])};
+    struct sql_request request = {.region = api_region(&options[REGION]),
+                                  .from = str_of(options[FROM].text)};
+    bool is_shell = !options[COMMAND].is_given && !options[FILE_OPTION].is_given;
+    if (is_shell && os_is_terminal(0)) {
+        return sql_shell(request.region, print.form);
     }
     struct arena arena = {0};
+    struct buf input = {0};
     int code = EXIT_OK;
-    request.region = api_region(&options[REGION]);
     if (options[COMMAND].is_given) {
         request.sql = str_of(options[COMMAND].text);
-    } else {
+    } else if (options[FILE_OPTION].is_given) {
         request.file = str_of(options[FILE_OPTION].text);
         code = file_read(options[FILE_OPTION].text, &arena, &request.sql);
+    } else {
+        code = input_read(&input);
+        request.sql = buf_str(&input);
     }
-    code = code == EXIT_OK ? send(&request) : code;
+    code = code == EXIT_OK ? sql_send(&request, &print) : code;
+    sql_print_end(&print);
+    buf_deinit(&input);
     arena_deinit(&arena);
     return code;
 }

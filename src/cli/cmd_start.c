@@ -9,26 +9,6 @@
 
 enum { PATH_BYTES = 1024, PORT_DEFAULT = 4566 };
 
-static const struct command command = {
-    "start", "", "Run the server in the foreground until Ctrl-C.", cmd_start, false};
-
-/* ${XDG_STATE_HOME:-~/.local/state}/leat */
-static bool data_dir_default(char *out)
-{
-    const char *state = os_getenv("XDG_STATE_HOME"), *home = os_getenv("HOME");
-    if (state != NULL && state[0] == '/') {
-        (void)snprintf(out, PATH_BYTES, "%s/leat", state);
-        return true;
-    }
-    if (home == NULL || home[0] != '/') {
-        print_error("give one with --data DIR",
-                    "there is no home to keep data in: HOME is not set");
-        return false;
-    }
-    (void)snprintf(out, PATH_BYTES, "%s/.local/state/leat", home);
-    return true;
-}
-
 static bool durability_parse(const char *text, enum log_durability *out)
 {
     static const char *const names[] = {"commit", "os", "memory"};
@@ -87,19 +67,18 @@ int cmd_start(int argc, char **argv)
                   PORT_DEFAULT, false},
         [BIND] = {"bind", OPTION_TEXT, "ADDR",
                   "Address to listen on (127.0.0.1); others need keys.", "127.0.0.1", 0, false},
-        [DURABILITY] = {"durability", OPTION_TEXT, "MODE",
+        [DURABILITY] = {"durability", OPTION_TEXT, "commit|os|memory",
                         "commit: acknowledge after fdatasync; os; memory (commit).", "commit", 0,
                         false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];
     struct arguments arguments;
-    if (argc > WORDS_MAX || !options_parse(&command, options, argc, argv, words, &arguments)) {
+    if (argc > WORDS_MAX ||
+        !options_parse(command_get("start"), options, argc, argv, words, &arguments)) {
         return EXIT_USAGE;
     }
-    if (arguments.count > 0) {
-        print_error("leat start --help lists the options", "leat start takes no \"%s\"",
-                    arguments.words[0]);
+    if (!arguments_none("start", &arguments)) {
         return EXIT_USAGE;
     }
     char data_dir[PATH_BYTES];
@@ -114,7 +93,7 @@ int cmd_start(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (server_options.data_dir == NULL) {
-        if (!data_dir_default(data_dir)) {
+        if (!server_data_dir_default(data_dir, PATH_BYTES)) {
             return EXIT_CONFIGURATION;
         }
         server_options.data_dir = data_dir;

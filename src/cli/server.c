@@ -7,6 +7,7 @@
 #include "aws/s3/s3.h"
 #include "aws/sns/sns.h"
 #include "aws/sts/sts.h"
+#include "cli/print.h"
 #include "console/console.h"
 #include "engine/engine.h"
 #include "stream/stream.h"
@@ -15,9 +16,8 @@
 
 enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
 
-static const struct aws_service *const services[] = {&kinesis_service, &sts_service,
-                                                     &cloudwatch_service, &sns_service,
-                                                     &s3_service};
+static const struct aws_service *const services[] = {
+    &kinesis_service, &sts_service, &cloudwatch_service, &sns_service, &s3_service};
 
 struct server {
     struct os *os;
@@ -32,6 +32,20 @@ struct server {
     char endpoint[128];
     struct server_options options;
 };
+
+bool server_data_dir_default(char *out, isize capacity)
+{
+    const char *state = os_getenv("XDG_STATE_HOME"), *home = os_getenv("HOME");
+    bool has_state = state != NULL && state[0] == '/';
+    if (!has_state && (home == NULL || home[0] != '/')) {
+        print_error("give one with --data DIR",
+                    "there is no home to keep data in: HOME is not set");
+        return false;
+    }
+    (void)snprintf(out, (size_t)capacity, "%s%s/leat", has_state ? state : home,
+                   has_state ? "" : "/.local/state");
+    return true;
+}
 
 static bool is_loopback(const char *bind)
 {
@@ -107,6 +121,7 @@ static err services_open(struct server *server, struct diag *diag)
         .streams = server->streams,
         .engine = server->engine,
         .data_dir = server->data_dir,
+        .endpoint = server->endpoint,
         .durability = server->options.durability,
     };
     server->console = console_open(&console);

@@ -15,6 +15,9 @@ struct server_options {
     enum log_durability durability;
 };
 
+/* ${XDG_STATE_HOME:-~/.local/state}/leat; false, and an error was printed, without a home. */
+bool server_data_dir_default(char *out, isize capacity);
+
 struct server;
 /* ERR_IN_USE: the data directory or the port is taken. diag says what and by whom. */
 MUST_USE err server_open(const struct server_options *options, struct server **out,

@@ -5,10 +5,9 @@
  */
 #include "console/console_int.h"
 
-#include "base/diag.h"
 #include "codec/base64.h"
-#include "codec/json.h"
 #include "codec/kpl.h"
+#include "engine/filter.h"
 
 enum {
     TAILS_MAX = 24,
@@ -27,7 +26,9 @@ struct tail {
     struct buf out;
     u64 lsn;      /* Everything up to it has been looked at. */
     u64 live_lsn; /* Behind it the rate makes the reader slower; after it records are left out. */
-    i64 from_ms;  /* What arrived before is left out. */
+    struct engine_filter *where; /* NULL: all records. */
+    str where_text;
+    i64 from_ms; /* What arrived before is left out. */
     bool has_shard;
     u32 shard;
     i64 limit, rate; /* 0 = none. */
@@ -117,7 +118,11 @@ static bool may_send(struct tail *t, u64 lsn)
 static void send_one(struct tail *t, u64 lsn, const char *sequence, i64 sub_sequence, str key,
                      str data, u32 shard, i64 arrival_ms)
 {
-    if (t->is_over || !may_send(t, lsn)) {
+    bool passes = true;
+    if (t->where != NULL) {
+        engine_filter_test(t->where, &data, 1, &passes);
+    }
+    if (t->is_over || !passes || !may_send(t, lsn)) {
         return;
     }
     put_event(t, sequence, sub_sequence, key, data, shard, arrival_ms);
@@ -256,40 +261,18 @@ static u64 start_lsn(struct tail *t, bool is_time)
 /* --- the request
  * -------------------------------------------------------------------------------------- */
 
-static str text_param(struct http_exchange *x, str name, str otherwise)
-{
-    str text;
-    bool is_given;
-    err e = http_param(http_arena(x), http_query(x), name, &text, &is_given);
-    return e == OK && is_given && text.len > 0 ? text : otherwise;
-}
-
-static err number_param(struct http_exchange *x, const char *name, i64 most, i64 *out,
-                        struct diag *diag)
-{
-    str text = text_param(x, str_of(name), STR("0"));
-    if (str_to_i64(text, out) != OK || *out < 0 || *out > most) {
-        return diag_set(diag, ERR_INVALID, "API010",
-                        "%s is a whole number from 0 to %lld, not \"" STR_FMT "\"", name,
-                        (long long)most, STR_ARG(text));
-    }
-    return OK;
-}
-
 static err from_read(struct tail *t, struct diag *diag)
 {
-    str from = text_param(t->x, STR("from"), STR("latest"));
+    str from = console__param(t->x, "from", STR("latest"));
     t->live_lsn = log_tip(t->console->env.log);
     t->lsn = t->live_lsn;
     if (str_eq(from, STR("latest"))) {
         return OK;
     }
-    bool is_time = str_to_i64(from, &t->from_ms) == OK && t->from_ms >= 0;
-    if (!is_time && !str_eq(from, STR("trim-horizon"))) {
-        return diag_set(diag, ERR_INVALID, "API010",
-                        "from is latest, trim-horizon or milliseconds since 1970, not \"" STR_FMT
-                        "\"",
-                        STR_ARG(from));
+    bool is_time = !str_eq(from, STR("trim-horizon"));
+    bool is_ms = str_to_i64(from, &t->from_ms) == OK && t->from_ms >= 0;
+    if (is_time && !is_ms) {
+        TRY(engine_time_parse(from, &t->from_ms, diag));
     }
     t->from_ms = is_time ? t->from_ms : 0;
     t->lsn = start_lsn(t, is_time);
@@ -298,7 +281,7 @@ static err from_read(struct tail *t, struct diag *diag)
 
 static err shard_read(struct tail *t, struct diag *diag)
 {
-    str text = text_param(t->x, STR("shard"), STR_EMPTY);
+    str text = console__param(t->x, "shard", STR_EMPTY);
     struct stream_shard shard;
     t->has_shard = text.len > 0;
     if (t->has_shard && (stream_shard_parse(text, &t->shard) != OK ||
@@ -310,37 +293,25 @@ static err shard_read(struct tail *t, struct diag *diag)
     return OK;
 }
 
-/* /_leat/api/streams/NAME/tail */
-static err stream_open(struct tail *t, struct diag *diag)
+static err where_read(struct tail *t, struct diag *diag)
 {
-    str path = http_path(t->x), prefix = STR("/_leat/api/streams/"), suffix = STR("/tail");
-    str name = str_slice(path, prefix.len, path.len - suffix.len);
-    if (!str_ends(path, suffix) || path.len <= prefix.len + suffix.len ||
-        http_decode(http_arena(t->x), name, false, &name) != OK) {
-        return diag_set(diag, ERR_NOT_FOUND, "API001", "there is no such path");
+    str where = console__param(t->x, "where", STR_EMPTY);
+    if (where.len == 0) {
+        return OK;
     }
-    struct stream_id id = {text_param(t->x, STR("account"), STR("000000000000")),
-                           text_param(t->x, STR("region"), STR("us-east-1")), name};
-    t->stream = streams_find(t->console->env.streams, id);
-    if (t->stream == NULL) {
-        return diag_set(diag, ERR_NOT_FOUND, "API011",
-                        "there is no stream \"" STR_FMT "\" in " STR_FMT, STR_ARG(name),
-                        STR_ARG(id.region));
-    }
-    stream_get_info(t->stream, &t->info);
-    return OK;
+    str_copy_cstr(STR("where"), diag->origin, (isize)sizeof diag->origin);
+    t->where_text = where;
+    return engine_filter_new(where, &t->where, diag);
 }
 
 static err tail_read(struct tail *t, struct diag *diag)
 {
-    TRY(stream_open(t, diag));
+    TRY(console__stream_find(t->console, t->x, "/tail", &t->stream, diag));
+    stream_get_info(t->stream, &t->info);
     TRY(shard_read(t, diag));
-    TRY(number_param(t->x, "limit", INT64_MAX, &t->limit, diag));
-    TRY(number_param(t->x, "rate", RATE_MAX, &t->rate, diag));
-    if (text_param(t->x, STR("where"), STR_EMPTY).len > 0) {
-        return diag_set(diag, ERR_UNSUPPORTED, "API013",
-                        "the condition \"where\" is not supported");
-    }
+    TRY(console__number_param(t->x, "limit", INT64_MAX, &t->limit, diag));
+    TRY(console__number_param(t->x, "rate", RATE_MAX, &t->rate, diag));
+    TRY(where_read(t, diag));
     return from_read(t, diag);
 }
 
@@ -374,8 +345,9 @@ static void tail_run(struct http_exchange *x, void *ctx)
     if (e == OK) {
         tail_answer(&t);
     } else {
-        console__respond_error(x, e, &diag);
+        console__respond_error_in(x, e, &diag, t.where_text);
     }
+    engine_filter_free(t.where);
     if (has_entered) {
         console__tail_leave(t.console);
     }
@@ -386,12 +358,7 @@ static void tail_run(struct http_exchange *x, void *ctx)
     buf_deinit(&t.out);
 }
 
-static void handle_tail(struct http_exchange *x, void *ctx)
+void console__handle_tail(struct http_exchange *x, void *ctx)
 {
     http_run_blocking(x, tail_run, ctx);
 }
-
-const struct console_route console__tail_routes[] = {
-    {"GET", "/_leat/api/streams/", handle_tail},
-};
-const isize console__tail_route_count = COUNT_OF(console__tail_routes);

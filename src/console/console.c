@@ -3,6 +3,7 @@
 
 #include "base/diag.h"
 #include "base/metric.h"
+#include "base/version.h"
 
 static const char *const durability_names[] = {"commit", "os", "memory"};
 
@@ -27,9 +28,10 @@ static void handle_health(struct http_exchange *x, void *ctx)
     struct buf body = {0};
     buf_printf(&body,
                "{\"status\":\"%s\",\"durability\":\"%s\",\"disk_full\":%s,\"corrupt_frames\":%llu,"
-               "\"services\":{\"kinesis\":\"running\"},\"edition\":\"leat\",\"version\":\"0.1.0\"}",
+               "\"services\":{\"kinesis\":\"running\"},\"edition\":\"leat\",\"version\":\"%s\"}",
                stats.is_full ? "full" : "running", durability_names[console->env.durability],
-               stats.is_full ? "true" : "false", (unsigned long long)stats.corrupt_frames);
+               stats.is_full ? "true" : "false", (unsigned long long)stats.corrupt_frames,
+               leat_version);
     console__respond_json(x, 200, &body);
 }
 
@@ -40,8 +42,10 @@ static void handle_root(struct http_exchange *x, void *ctx)
         return;
     }
     struct buf body = {0};
-    buf_append(&body, STR("{\"name\":\"leat\",\"version\":\"0.1.0\",\"health\":\"/health\","
-                          "\"metrics\":\"/metrics\",\"console\":\"/_leat/\"}"));
+    buf_printf(&body,
+               "{\"name\":\"leat\",\"version\":\"%s\",\"health\":\"/health\","
+               "\"metrics\":\"/metrics\",\"console\":\"/_leat/\"}",
+               leat_version);
     console__respond_json(x, 200, &body);
 }
 
@@ -124,6 +128,7 @@ struct console *console_open(const struct console_env *env)
     console->env = *env;
     console->started_ms = os_wall_us(env->os) / 1000;
     console->snapshots = console__snapshots_new(console);
+    console->sessions = console__sessions_new();
     os_mutex_init(&console->watch_lock);
     os_cond_init(&console->watch_changed);
     os_cond_init(&console->published);
@@ -132,7 +137,6 @@ struct console *console_open(const struct console_env *env)
     routes_add(console, routes, COUNT_OF(routes));
     routes_add(console, console__api_routes, console__api_route_count);
     routes_add(console, console__event_routes, console__event_route_count);
-    routes_add(console, console__tail_routes, console__tail_route_count);
     routes_add(console, console__asset_routes, console__asset_route_count);
     return console;
 }
@@ -156,6 +160,7 @@ void console_close(struct console *console)
     log_unwatch(console->env.log, console->log_watch);
     console__collect_stop(console);
     console__snapshots_free(console->snapshots);
+    console__sessions_free(console->sessions);
     os_cond_deinit(&console->published);
     os_cond_deinit(&console->watch_changed);
     os_mutex_deinit(&console->watch_lock);

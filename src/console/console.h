@@ -16,7 +16,9 @@ struct console_env {
     struct streams *streams;
     struct engine *engine;
     const char *data_dir;
+    const char *endpoint; /* "http://127.0.0.1:4566"; filled in when the server listens. */
     enum log_durability durability;
+    bool allows_reset;
 };
 
 struct console_route {

@@ -2,16 +2,22 @@
 #ifndef CONSOLE_CONSOLE_INT_H
 #define CONSOLE_CONSOLE_INT_H
 
+#include "base/diag.h"
+#include "codec/json.h"
 #include "console/console.h"
 #include "os/thread.h"
 
+#define CONSOLE_ACCOUNT "000000000000" /* Of callers that name none. */
+
 struct console_snapshots;
+struct console_sessions;
 
 struct console {
     struct console_env env;
     struct http_server *http; /* Atomic. */
     i64 started_ms;
     struct console_snapshots *snapshots;
+    struct console_sessions *sessions;
     struct os_mutex watch_lock;   /* Of what follows; tails is read without it. */
     struct os_cond watch_changed; /* The server stops. */
     struct os_cond published;     /* Or the log has published something. */
@@ -27,11 +33,27 @@ extern const struct console_route console__api_routes[];
 extern const isize console__api_route_count;
 void console__put_streams(struct console *console, struct buf *out);
 void console__put_jobs(struct console *console, struct buf *out);
-struct diag;
+/* "name":"value" */
+void console__put(struct buf *out, const char *name, str value);
 void console__put_error(struct buf *out, const struct diag *diag, str source);
+/* Member of a body, or parameter of the query, that is text; `otherwise` when it is absent or
+ * empty. */
+str console__text_or(const struct json_value *body, const char *name, str otherwise);
+str console__param(struct http_exchange *x, const char *name, str otherwise);
+/* 0 to `most`; *out is left alone when the parameter is absent. */
+MUST_USE err console__number_param(struct http_exchange *x, const char *name, i64 most, i64 *out,
+                                   struct diag *diag);
+/* The decoded segment between the two; false when the path is another. */
+bool console__path_middle(struct http_exchange *x, const char *before, const char *after, str *out);
+void console__respond_no_path(struct http_exchange *x);
+/* WORKER. The body, which must be an object of at most 8 MiB; in the exchange's arena. */
+MUST_USE err console__body_json(struct http_exchange *x, const struct json_value **out,
+                                struct diag *diag);
 
 /* Answers with the error and the status that belongs to it. */
 void console__respond_error(struct http_exchange *x, err e, const struct diag *diag);
+/* The same for an error whose span points into `source`. */
+void console__respond_error_in(struct http_exchange *x, err e, const struct diag *diag, str source);
 
 /* snapshot.c: any thread; blocks while an instant is taken (milliseconds). */
 enum { CONSOLE_SNAPSHOT_ID_BYTES = 48 };
@@ -67,8 +89,38 @@ bool console__published_wait(struct console *console, u64 lsn, u32 ms);
 void console__on_published(void *console, const struct log_frame *frame);
 
 /* api_tail.c */
-extern const struct console_route console__tail_routes[];
-extern const isize console__tail_route_count;
+void console__handle_tail(struct http_exchange *x, void *console);
+
+/* api_streams.c */
+void console__handle_streams(struct http_exchange *x, void *console);
+void console__handle_stream_create(struct http_exchange *x, void *console);
+void console__handle_stream_get(struct http_exchange *x, void *console);
+void console__handle_stream_post(struct http_exchange *x, void *console);
+void console__handle_stream_delete(struct http_exchange *x, void *console);
+/* The stream that a path /_leat/api/streams/NAME + tail names, with the query's region and account;
+ * a new reference. */
+MUST_USE err console__stream_find(struct console *console, struct http_exchange *x,
+                                  const char *tail, struct stream **out, struct diag *diag);
+
+/* api_jobs.c */
+void console__handle_jobs(struct http_exchange *x, void *console);
+void console__handle_job(struct http_exchange *x, void *console);
+void console__handle_job_post(struct http_exchange *x, void *console);
+
+/* api_sql.c */
+void console__handle_sql(struct http_exchange *x, void *console);
+
+/* sessions.c */
+struct console_sessions *console__sessions_new(void);
+void console__sessions_free(struct console_sessions *sessions);
+/* The session of that name, made when absent, for this request alone until it is given back; an
+ * empty name: one that ends with the request. */
+MUST_USE err console__session_take(struct console *console, str name, str account, str region,
+                                   struct engine_session **out, struct diag *diag);
+void console__session_give(struct console *console, struct engine_session *session);
+/* Was it ended while the request runs? */
+bool console__session_is_ended(struct console *console, const struct engine_session *session);
+void console__handle_session_end(struct http_exchange *x, void *console);
 
 /* assets.c: the page itself. */
 struct console_asset {

@@ -67,6 +67,9 @@ struct sql_piece {
 };
 void engine_split(struct arena *arena, str script, struct sql_piece **out, isize *count_out);
 
+/* "2026-11-24T01:02[:03][Z]", UTC, as milliseconds since 1970. */
+MUST_USE err engine_time_parse(str text, i64 *ms_out, struct diag *diag);
+
 /* Runs one statement. Errors carry code, span into `text`, and hint. */
 MUST_USE err engine_execute(struct engine_session *session, str text,
                             const struct engine_options *options, struct arena *arena,

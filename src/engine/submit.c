@@ -49,7 +49,7 @@ static void views_keep(struct engine_job *job, const struct engine_tables *table
 /* --- positions
  * ------------------------------------------------------------------------------------------ */
 
-static err time_parse(str text, i64 *ms_out, struct diag *diag)
+err engine_time_parse(str text, i64 *ms_out, struct diag *diag)
 {
     int v[6] = {0};
     char copy[40];
@@ -103,7 +103,7 @@ static err source_start(struct engine *engine, const struct engine_source *sourc
         start = CONNECT_TRIM_HORIZON;
     } else if (from.len > 0) {
         start = CONNECT_AT_TIMESTAMP;
-        TRY(time_parse(from, &ms, diag));
+        TRY(engine_time_parse(from, &ms, diag));
     }
     switch (start) {
     case CONNECT_TRIM_HORIZON:

@@ -19,6 +19,7 @@ struct http_client {
 
 /* What one exchange collects. */
 struct transfer {
+    CURL *curl;
     const struct http_client_request *request;
     struct arena *arena;
     struct http_client_response *out;
@@ -80,6 +81,9 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     struct transfer *transfer = ctx;
     str piece = str_from(data, (isize)(size * count));
     if (transfer->request->on_body != NULL) {
+        long status = 0;
+        (void)curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+        transfer->out->status = (int)status;
         transfer->is_stopped = !transfer->request->on_body(transfer->request->on_body_ctx, piece);
         return transfer->is_stopped ? 0 : (size_t)piece.len;
     }
@@ -89,6 +93,19 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     }
     buf_append(&transfer->body, piece);
     return (size_t)piece.len;
+}
+
+/* About once a second, and whenever a signal ends the waiting. */
+static int on_progress(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total,
+                       curl_off_t up_now)
+{
+    (void)total;
+    (void)now;
+    (void)up_total;
+    (void)up_now;
+    struct transfer *transfer = ctx;
+    transfer->is_stopped = transfer->is_stopped || transfer->request->is_cancelled();
+    return transfer->is_stopped ? 1 : 0;
 }
 
 static str lower(struct arena *arena, str text)
@@ -167,6 +184,7 @@ static void prepare(CURL *curl, const struct http_client_request *request, struc
                     struct transfer *transfer)
 {
     long timeout = request->timeout_ms != 0 ? (long)request->timeout_ms : TIMEOUT_MS;
+    timeout = request->timeout_ms == HTTP_CLIENT_NO_TIMEOUT ? 0 : timeout;
     curl_easy_reset(curl);
     (void)curl_easy_setopt(curl, CURLOPT_URL, arena_cstr(arena, request->url));
     (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -180,6 +198,11 @@ static void prepare(CURL *curl, const struct http_client_request *request, struc
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
+    if (request->is_cancelled != NULL) {
+        (void)curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+        (void)curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
+        (void)curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    }
     if (str_eq(request->method, STR("HEAD"))) {
         (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
     }
@@ -222,6 +245,7 @@ err http_client_send(struct http_client *client, const struct http_client_reques
 {
     *out = (struct http_client_response){0};
     struct transfer transfer = {
+        .curl = client->curl,
         .request = request,
         .arena = arena,
         .out = out,

@@ -12,17 +12,21 @@
 
 struct http_client; /* Keeps connections; one thread at a time. */
 
+#define HTTP_CLIENT_NO_TIMEOUT UINT32_MAX
+
 struct http_client_request {
     str method;
     str url; /* http:// or https:// */
     const struct http_field *fields;
     isize field_count;
     str body;
-    u32 timeout_ms;           /* 0 = 30 s for the whole exchange. */
+    u32 timeout_ms;           /* 0 = 30 s for the whole exchange; or HTTP_CLIENT_NO_TIMEOUT. */
     isize response_bytes_max; /* 0 = 64 MiB; ERR_LIMIT beyond. */
-    /* When set, body bytes go here instead of to memory; returning false stops (ERR_CLOSED). */
+    /* When set, body bytes go here instead of to memory, the response's status is known by then;
+     * returning false stops (ERR_CLOSED). */
     bool (*on_body)(void *ctx, str data);
     void *on_body_ctx;
+    bool (*is_cancelled)(void); /* NULL, or asked about once a second and after a signal. */
 };
 struct http_client_response {
     int status;

@@ -204,6 +204,11 @@ u64 os_resident_bytes(void)
     return pages * (u64)sysconf(_SC_PAGESIZE);
 }
 
+int os_process_id(void)
+{
+    return (int)getpid();
+}
+
 bool os_is_terminal(int fd)
 {
     return isatty(fd) == 1;

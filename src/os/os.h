@@ -141,6 +141,7 @@ void os_set_fatal(void (*fatal)(const char *what, const char *path, err e));
 int os_cpu_count(void);
 /* Resident memory of this process in bytes (VmRSS). */
 u64 os_resident_bytes(void);
+int os_process_id(void);
 /* Is the descriptor a terminal? */
 bool os_is_terminal(int fd);
 /* Blocks SIGINT, SIGTERM and SIGHUP (and ignores SIGPIPE) for all threads started later; called
@@ -151,7 +152,9 @@ int os_signals_wait(void);
 /* Value of an environment variable, NULL when unset. Only cli and engine start-up use it. */
 const char *os_getenv(const char *name);
 
-/* Who listens on this TCP port: "name (pid 123)" from /proc. False when it cannot be told. */
+/* Does anybody listen on this TCP port? From /proc. */
+bool os_port_is_taken(u16 port);
+/* Who does: "name (pid 123: its command line)". False when it cannot be told. */
 bool os_port_holder(u16 port, char *out, isize capacity);
 
 /* Named places where a test may end the process (LEAT_FAILPOINT=name:count, SIGKILL on the

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 512, PATH_BYTES = 320 };
+enum { LINE_BYTES = 512, PATH_BYTES = 320, COMMAND_BYTES = 96 };
 
 /* Inode of the socket that listens on the port, 0 when none does. */
 static u64 listening_inode(const char *table, u16 port)
@@ -53,6 +53,26 @@ static bool has_socket(const char *pid, u64 inode)
     return found;
 }
 
+/* Its words, cut; blanks for control characters. */
+static void command_of(const char *pid, char *out)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "/proc/%s/cmdline", pid);
+    FILE *file = fopen(path, "re");
+    size_t length = file == NULL ? 0 : fread(out, 1, COMMAND_BYTES - 1, file);
+    if (file != NULL) {
+        IGNORE(fclose(file)); /* Only read. */
+    }
+    while (length > 0 && out[length - 1] == '\0') {
+        length--;
+    }
+    for (size_t i = 0; i < length; i++) {
+        out[i] = out[i] > 0 && out[i] < ' ' ? ' ' : out[i];
+        out[i] = out[i] == '\0' ? ' ' : out[i];
+    }
+    out[length] = '\0';
+}
+
 static void name_of(const char *pid, char *out, isize capacity)
 {
     char path[PATH_BYTES], name[64] = "?";
@@ -64,7 +84,17 @@ static void name_of(const char *pid, char *out, isize capacity)
         }
         IGNORE(fclose(file)); /* Only read. */
     }
-    (void)snprintf(out, (size_t)capacity, "%s (pid %s)", name, pid);
+    char words[COMMAND_BYTES];
+    command_of(pid, words);
+    bool says_more = words[0] != '\0' && strcmp(words, name) != 0;
+    (void)snprintf(out, (size_t)capacity, "%s (pid %s%s%s)", name, pid, says_more ? ": " : "",
+                   says_more ? words : "");
+}
+
+bool os_port_is_taken(u16 port)
+{
+    return listening_inode("/proc/net/tcp", port) != 0 ||
+           listening_inode("/proc/net/tcp6", port) != 0;
 }
 
 bool os_port_holder(u16 port, char *out, isize capacity)

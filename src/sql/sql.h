@@ -105,6 +105,10 @@ const struct sql_error_info *sql_error_find(str code); /* NULL: there is none. *
 /* Type text as in DDL, "ROW<a INT, b ARRAY<STRING>>" -> type. */
 MUST_USE err sql_parse_type(struct arena *arena, str text, const struct type **out,
                             struct diag *diag);
+/* The columns that such an expression names where nothing declares them, each once: DOUBLE when it
+ * is compared or calculated with a number, else STRING. For conditions over the members of JSON. */
+MUST_USE err sql_expr_columns(struct arena *arena, str text, struct type_field **out,
+                              isize *count_out, struct diag *diag);
 /* Binds one expression over given columns; for computed columns, tests, and `--where`. */
 MUST_USE err sql_bind_expr(struct arena *arena, str text, const struct type_field *columns,
                            isize column_count, const struct catalog_ops *ops,

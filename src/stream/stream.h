@@ -86,6 +86,7 @@ MUST_USE err stream_set_tags(struct stream *stream, const struct stream_tag *set
                              const str *unset, isize unset_count, stream_done_fn done, void *ctx);
 /* As the above, but wait; for command-line, jobs and tests, never on a loop thread. */
 MUST_USE err stream_create_wait(struct streams *streams, const struct stream_spec *spec);
+MUST_USE err stream_delete_wait(struct stream *stream);
 
 struct stream_info {
     struct stream_id id; /* Borrows from the stream. */

@@ -396,7 +396,7 @@ struct waiting {
     err result;
 };
 
-static void wake_creator(void *ctx, err e)
+static void wake_waiting(void *ctx, err e)
 {
     struct waiting *waiting = ctx;
     os_mutex_lock(&waiting->mutex);
@@ -406,23 +406,41 @@ static void wake_creator(void *ctx, err e)
     os_mutex_unlock(&waiting->mutex);
 }
 
+static void waiting_begin(struct waiting *waiting)
+{
+    *waiting = (struct waiting){0};
+    os_mutex_init(&waiting->mutex);
+    os_cond_init(&waiting->cond);
+}
+
+/* `e` is what the change answered at once; else waits until it is durable. */
+static err waiting_end(struct waiting *waiting, err e)
+{
+    if (e == OK) {
+        os_mutex_lock(&waiting->mutex);
+        while (!waiting->is_done) {
+            os_cond_wait(&waiting->cond, &waiting->mutex);
+        }
+        os_mutex_unlock(&waiting->mutex);
+        e = waiting->result;
+    }
+    os_cond_deinit(&waiting->cond);
+    os_mutex_deinit(&waiting->mutex);
+    return e;
+}
+
 err stream_create_wait(struct streams *streams, const struct stream_spec *spec)
 {
-    struct waiting waiting = {0};
-    os_mutex_init(&waiting.mutex);
-    os_cond_init(&waiting.cond);
-    err e = stream_create(streams, spec, wake_creator, &waiting);
-    if (e == OK) {
-        os_mutex_lock(&waiting.mutex);
-        while (!waiting.is_done) {
-            os_cond_wait(&waiting.cond, &waiting.mutex);
-        }
-        os_mutex_unlock(&waiting.mutex);
-        e = waiting.result;
-    }
-    os_cond_deinit(&waiting.cond);
-    os_mutex_deinit(&waiting.mutex);
-    return e;
+    struct waiting waiting;
+    waiting_begin(&waiting);
+    return waiting_end(&waiting, stream_create(streams, spec, wake_waiting, &waiting));
+}
+
+err stream_delete_wait(struct stream *stream)
+{
+    struct waiting waiting;
+    waiting_begin(&waiting);
+    return waiting_end(&waiting, stream_delete(stream, wake_waiting, &waiting));
 }
 
 /* --- other changes -------------------------------------------------------------------------- */

@@ -1,0 +1,75 @@
+/* cli/commands.c: the one table of commands: dispatch, help, completion and docs/cli.md follow it.
+ * The order is that of the help. */
+#include "cli/commands.h"
+
+#include "cli/options.h"
+
+const struct command cli_commands[] = {
+    {"start", "", "Run the server in the foreground until Ctrl-C.", cmd_start, false},
+    {"run", "FILE.sql", "Run a script; its INSERTs become durable jobs.", cmd_run, false},
+    {"sql", "", "A SQL shell; or one statement or file.", cmd_sql, false},
+    {"job list", "", "List the jobs.", cmd_job_list, false},
+    {"job show", "ID", "Show a job: its SQL, positions and counters.", cmd_job_show, false},
+    {"job stop", "ID", "Stop a job after the step under way.", cmd_job_stop, false},
+    {"stream list", "", "List the streams of all regions.", cmd_stream_list, false},
+    {"stream show", "NAME", "Show a stream and its shards.", cmd_stream_show, false},
+    {"stream create", "NAME", "Create a stream: on-demand, or with --shards.", cmd_stream_create,
+     false},
+    {"stream delete", "NAME", "Delete a stream and its records.", cmd_stream_delete, false},
+    {"stream put", "NAME [DATA...]", "Put records: words, lines of a file, or of standard input.",
+     cmd_stream_put, false},
+    {"stream tail", "NAME", "Show records as they arrive.", cmd_stream_tail, false},
+    {"inbox", "[list|show ID]", "List and show the mails of SNS.", cmd_inbox, false},
+    {"generate", "us-accidents", "Write synthetic rows as CSV.", cmd_generate, false},
+    {"aws", "ARGUMENTS...", "Run your aws command against leat.", cmd_aws, false},
+    {"env", "", "Print what AWS clients need: eval \"$(leat env)\".", cmd_env, false},
+    {"doctor", "", "Check what leat needs on this machine.", cmd_doctor, false},
+    {"completion", "bash|zsh|fish", "Print the completion script of a shell.", cmd_completion,
+     false},
+    {"version", "", "Print the version.", cmd_version, false},
+    {"help", "[COMMAND|CODE]", "Print this, or tell of a command or an error code.", cmd_help,
+     false},
+};
+const int cli_command_count = (int)COUNT_OF(cli_commands);
+
+static const struct {
+    const char *name, *text;
+} examples[] = {
+    {"start", "  leat start\n  leat start --data /srv/leat --port 4566\n"},
+    {"run", "  leat run pipeline.sql\n  leat run pipeline.sql --restart --from trim-horizon\n"},
+    {"sql", "  leat sql\n  leat sql -c 'SELECT * FROM us_accidents_stream WHERE Severity > 2'\n"
+            "  leat sql -f tables.sql\n"},
+    {"stream create", "  leat stream create orders\n  leat stream create orders --shards 4\n"},
+    {"stream put", "  leat stream put orders '{\"id\":1}'\n"
+                   "  leat stream put orders --key-field id --file orders.ndjson\n"
+                   "  my-program | leat stream put orders\n"},
+    {"stream tail", "  leat stream tail orders\n"
+                    "  leat stream tail orders --from trim-horizon --where 'Severity > 2'\n"
+                    "  leat stream tail orders --data | jq .City\n"},
+    {"aws", "  leat aws kinesis list-streams\n  leat aws s3 ls\n"},
+    {"env", "  eval \"$(leat env)\"\n  leat env --shell fish | source\n"},
+    {"completion", "  source <(leat completion bash)\n"
+                   "  leat completion fish > ~/.config/fish/completions/leat.fish\n"},
+    {"help", "  leat help stream put\n  leat help SQL0142\n"},
+};
+
+const char *command_examples(const char *name)
+{
+    for (int i = 0; i < COUNT_OF(examples); i++) {
+        if (strcmp(examples[i].name, name) == 0) {
+            return examples[i].text;
+        }
+    }
+    return NULL;
+}
+
+const struct command *command_get(const char *name)
+{
+    for (int i = 0; i < cli_command_count; i++) {
+        if (strcmp(cli_commands[i].name, name) == 0) {
+            return &cli_commands[i];
+        }
+    }
+    CHECK(false);
+    return NULL;
+}

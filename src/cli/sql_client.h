@@ -1,0 +1,19 @@
+/* cli/sql_client.h: statements to the server. */
+#ifndef CLI_SQL_CLIENT_H
+#define CLI_SQL_CLIENT_H
+
+#include "cli/sql_print.h"
+
+struct sql_request {
+    str sql, file, mode, from, session; /* Empty: not sent. */
+    const char *region;
+};
+
+/* Runs the script and prints what comes; returns the exit code. */
+int sql_send(const struct sql_request *request, struct sql_print *print);
+/* Forgets a session. */
+void sql_session_end(const char *session);
+/* The shell: until quit or the end of its input. */
+int sql_shell(const char *region, enum sql_form form);
+
+#endif

@@ -1,0 +1,289 @@
+/* console/api_sql.c: POST /_leat/api/sql: scripts, statement by statement, as lines of JSON. */
+#include "console/console_int.h"
+
+enum { POSITIONS_MAX = 256, ORIGIN_BYTES = 256 };
+
+struct script {
+    struct console *console;
+    struct http_exchange *x;
+    struct arena *arena;
+    str text, file, account;
+    struct engine_session *session;
+    struct engine_options options;
+    struct buf line;
+    bool is_gone; /* Nobody reads. */
+};
+
+static void line_send(struct script *s)
+{
+    buf_append_byte(&s->line, '\n');
+    if (http_respond_write(s->x, buf_str(&s->line)) != OK) {
+        s->is_gone = true;
+    }
+    buf_reset(&s->line);
+}
+
+static void line_begin(struct script *s, const char *type)
+{
+    buf_printf(&s->line, "{\"type\":\"%s\"", type);
+}
+
+static void member(struct script *s, const char *name, str value)
+{
+    buf_append_byte(&s->line, ',');
+    console__put(&s->line, name, value);
+}
+
+static void line_end(struct script *s)
+{
+    buf_append_byte(&s->line, '}');
+    line_send(s);
+}
+
+static void notice_send(struct script *s, str text)
+{
+    if (text.len > 0) {
+        line_begin(s, "notice");
+        member(s, "message", text);
+        line_end(s);
+    }
+}
+
+/* --- what a statement gave
+ * ------------------------------------------------------------------------------ */
+
+static void table_send(struct script *s, const struct engine_result *result)
+{
+    line_begin(s, "columns");
+    buf_append(&s->line, STR(",\"columns\":["));
+    for (isize i = 0; i < result->column_count; i++) {
+        buf_append(&s->line, i > 0 ? STR(",{") : STR("{"));
+        console__put(&s->line, "name", result->columns[i]);
+        buf_append(&s->line, STR(",\"type\":\"STRING\"}"));
+    }
+    buf_append_byte(&s->line, ']');
+    line_end(s);
+    for (isize r = 0; r < result->row_count && !s->is_gone; r++) {
+        line_begin(s, "row");
+        buf_append(&s->line, STR(",\"op\":\"+I\",\"values\":["));
+        for (isize i = 0; i < result->column_count; i++) {
+            buf_append(&s->line, i > 0 ? STR(",") : STR_EMPTY);
+            json_write_string(&s->line, result->cells[r * result->column_count + i]);
+        }
+        buf_append_byte(&s->line, ']');
+        line_end(s);
+    }
+}
+
+/* The sequence number of the first record of a shard after the LSN; "latest" when none is. */
+static void put_position(struct script *s, struct stream *stream, u32 number, u32 shard, u64 lsn)
+{
+    struct log *log = s->console->env.log;
+    char sequence[STREAM_SEQUENCE_DIGITS + 1];
+    struct log_frame *frame;
+    u64 no = 0;
+    bool has_later = log_frame_after(log, lsn, &frame) == OK;
+    if (has_later) {
+        no = log_frame_first_no(frame);
+        log_frame_unref(frame);
+        no = MAX(no, stream_pos_horizon(stream, shard));
+    }
+    struct log_channel channel = {number, shard};
+    if (!has_later || log_frame_seek(log, channel, no, &frame) != OK) {
+        buf_append(&s->line, STR("\"latest\""));
+        return;
+    }
+    struct log_run run;
+    struct log_record record = {.no = no};
+    if (log_frame_find(frame, channel, &run)) {
+        log_run_skip(&run, no);
+        (void)log_run_next(&run, &record);
+    }
+    stream_row_sequence(stream, shard, record.no, log_frame_arrival_ms(frame), sequence);
+    buf_printf(&s->line, "\"%s\"", sequence);
+    log_frame_unref(frame);
+}
+
+static void put_stream_positions(struct script *s, const struct engine_job_source *source,
+                                 const struct engine_result *result, isize *count)
+{
+    struct stream_id id = {s->account, source->region, source->stream};
+    struct stream *stream = streams_find(s->console->env.streams, id);
+    if (stream == NULL) {
+        return;
+    }
+    struct stream_info info;
+    struct stream_shard shard;
+    stream_get_info(stream, &info);
+    for (i32 i = 0; stream_get_shard(stream, i, &shard) && *count < POSITIONS_MAX; i++) {
+        char shard_id[21];
+        stream_shard_format(shard.index, shard_id);
+        buf_append(&s->line, *count > 0 ? STR(",{") : STR("{"));
+        console__put(&s->line, "stream", source->stream);
+        buf_printf(&s->line, ",\"shard_id\":\"%s\",\"old\":", shard_id);
+        if (result->replaced) {
+            put_position(s, stream, info.number, shard.index, result->old_lsn);
+        } else {
+            buf_append(&s->line, STR("null"));
+        }
+        buf_append(&s->line, STR(",\"new\":"));
+        put_position(s, stream, info.number, shard.index, result->new_lsn);
+        buf_append_byte(&s->line, '}');
+        *count += 1;
+    }
+    stream_unref(stream);
+}
+
+static void job_send(struct script *s, const struct engine_result *result)
+{
+    struct engine_job_info *jobs;
+    isize job_count, count = 0;
+    line_begin(s, "job");
+    member(s, "id", result->job_id);
+    member(s, "name", result->job_name);
+    buf_printf(&s->line,
+               ",\"state\":\"RUNNING\",\"already_running\":%s,\"replaced\":%s,"
+               "\"old_lsn\":\"%llu\",\"new_lsn\":\"%llu\",\"positions\":[",
+               result->already_running ? "true" : "false", result->replaced ? "true" : "false",
+               (unsigned long long)result->old_lsn, (unsigned long long)result->new_lsn);
+    engine_jobs_list(s->console->env.engine, s->arena, &jobs, &job_count);
+    for (isize i = 0; i < job_count; i++) {
+        for (isize k = 0; k < jobs[i].source_count; k++) {
+            if (str_eq(jobs[i].id, result->job_id)) {
+                put_stream_positions(s, &jobs[i].sources[k], result, &count);
+            }
+        }
+    }
+    buf_append_byte(&s->line, ']');
+    line_end(s);
+}
+
+static void done_send(struct script *s, i64 rows)
+{
+    line_begin(s, "done");
+    buf_printf(&s->line, ",\"rows\":%lld", (long long)rows);
+    line_end(s);
+}
+
+static void error_send(struct script *s, const struct sql_piece *piece, struct diag *diag)
+{
+    if (diag->span_start >= 0) {
+        diag->span_start += piece->offset;
+    }
+    line_begin(s, "error");
+    buf_append(&s->line, STR(",\"error\":"));
+    console__put_error(&s->line, diag, s->text);
+    line_end(s);
+}
+
+/* --- the script
+ * ------------------------------------------------------------------------------------------ */
+
+static err statement_run(struct script *s, const struct sql_piece *piece, struct diag *diag)
+{
+    struct engine_result result;
+    err e = engine_execute(s->session, piece->text, &s->options, s->arena, &result, diag);
+    if (e != OK) {
+        return diag_set(diag, e, "API003", "%s", err_text(e));
+    }
+    notice_send(s, result.notice);
+    if (result.kind == ENGINE_RESULT_TABLE) {
+        table_send(s, &result);
+    } else if (result.kind == ENGINE_RESULT_JOB) {
+        job_send(s, &result);
+    }
+    done_send(s, result.row_count);
+    return OK;
+}
+
+static i64 line_of(str text, isize offset)
+{
+    i64 line = 1;
+    for (isize i = 0; i < offset && i < text.len; i++) {
+        line += text.data[i] == '\n';
+    }
+    return line;
+}
+
+/* Statement by statement; the first error ends the script. */
+static void script_run(struct script *s)
+{
+    struct sql_piece *pieces;
+    isize count;
+    err e = OK;
+    engine_split(s->arena, s->text, &pieces, &count);
+    for (isize i = 0; i < count && e == OK && !s->is_gone; i++) {
+        struct diag diag;
+        diag_init(&diag);
+        str_copy_cstr(s->file, diag.origin, ORIGIN_BYTES);
+        line_begin(s, "statement");
+        buf_printf(&s->line, ",\"index\":%td,\"line\":%lld", i,
+                   (long long)line_of(s->text, pieces[i].offset));
+        line_end(s);
+        e = statement_run(s, &pieces[i], &diag);
+        if (e != OK) {
+            error_send(s, &pieces[i], &diag);
+        }
+    }
+}
+
+static err mode_read(str text, enum engine_mode *out, struct diag *diag)
+{
+    static const char *const names[] = {"start", "restart", "again"};
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        if (text.len == 0 || str_eq(text, str_of(names[i]))) {
+            *out = (enum engine_mode)i;
+            return OK;
+        }
+    }
+    return diag_set(diag, ERR_INVALID, "API015",
+                    "\"mode\" is start, restart or again, not \"" STR_FMT "\"", STR_ARG(text));
+}
+
+static err request_read(struct script *s, const struct json_value **body, struct diag *diag)
+{
+    TRY(console__body_json(s->x, body, diag));
+    s->text = json_get_text(*body, STR("sql"));
+    s->file = console__text_or(*body, "file", STR("statement"));
+    s->account = console__text_or(*body, "account", STR(CONSOLE_ACCOUNT));
+    s->options.from = json_get_text(*body, STR("from"));
+    s->options.name = json_get_text(*body, STR("name"));
+    TRY(mode_read(json_get_text(*body, STR("mode")), &s->options.mode, diag));
+    if (str_trim(s->text).len == 0) {
+        return diag_set(diag, ERR_INVALID, "API015", "\"sql\" holds no statement");
+    }
+    return OK;
+}
+
+static void run_sql(struct http_exchange *x, void *ctx)
+{
+    struct script s = {.console = ctx, .x = x, .arena = http_arena(x)};
+    struct diag diag;
+    const struct json_value *body = NULL;
+    diag_init(&diag);
+    err e = request_read(&s, &body, &diag);
+    str name = json_get_text(body, STR("session"));
+    if (e == OK) {
+        str region = console__text_or(body, "region", STR("us-east-1"));
+        e = console__session_take(s.console, name, s.account, region, &s.session, &diag);
+    }
+    if (e != OK) {
+        console__respond_error(x, e, &diag);
+        return;
+    }
+    struct http_field fields[] = {
+        {STR("Content-Type"), STR("application/x-ndjson")},
+        {STR("Cache-Control"), STR("no-store")},
+        {STR("X-Content-Type-Options"), STR("nosniff")},
+    };
+    http_respond_start(x, 200, fields, COUNT_OF(fields), -1);
+    script_run(&s);
+    console__session_give(s.console, s.session);
+    buf_deinit(&s.line);
+    http_respond_end(x);
+}
+
+void console__handle_sql(struct http_exchange *x, void *ctx)
+{
+    http_run_blocking(x, run_sql, ctx);
+}
