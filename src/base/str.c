@@ -54,6 +54,15 @@ bool str_ends(str s, str suffix)
     return s.len >= suffix.len && str_eq(str_slice(s, s.len - suffix.len, s.len), suffix);
 }
 
+isize str_find_byte(str s, u8 byte, isize from)
+{
+    if (from < 0 || from >= s.len) {
+        return -1;
+    }
+    const u8 *at = memchr(s.data + from, byte, (size_t)(s.len - from));
+    return at == NULL ? -1 : at - s.data;
+}
+
 isize str_find(str s, str needle, isize from)
 {
     if (from < 0 || from > s.len || needle.len > s.len - from) {
@@ -62,16 +71,10 @@ isize str_find(str s, str needle, isize from)
     if (needle.len == 0) {
         return from;
     }
-    const u8 *at = memmem(s.data + from, (size_t)(s.len - from), needle.data, (size_t)needle.len);
-    return at == NULL ? -1 : at - s.data;
-}
-
-isize str_find_byte(str s, u8 byte, isize from)
-{
-    if (from < 0 || from >= s.len) {
-        return -1;
+    if (needle.len == 1) {
+        return str_find_byte(s, needle.data[0], from);
     }
-    const u8 *at = memchr(s.data + from, byte, (size_t)(s.len - from));
+    const u8 *at = memmem(s.data + from, (size_t)(s.len - from), needle.data, (size_t)needle.len);
     return at == NULL ? -1 : at - s.data;
 }
 

@@ -291,7 +291,7 @@ static double fill_value(const struct cw_line *line, isize next, i64 time, enum 
         return has_before ? line->values[next - 1] : (double)NAN;
     }
     if (!has_before || !has_after) {
-        return NAN;
+        return (double)NAN;
     }
     double t0 = (double)line->times[next - 1], t1 = (double)line->times[next];
     double v0 = line->values[next - 1], v1 = line->values[next];
