@@ -191,7 +191,7 @@ static bool call_read(struct query_call *call, struct data_call *in)
 
 static bool figure(const struct cw_line *line, str what, double *out)
 {
-    double sum = 0, least = INFINITY, most = -INFINITY;
+    double sum = 0, least = (double)INFINITY, most = -(double)INFINITY;
     for (isize i = 0; i < line->count; i++) {
         sum += line->values[i];
         least = fmin(least, line->values[i]);
@@ -351,6 +351,26 @@ static bool results_put(struct data_call *in, i64 *total)
     return true;
 }
 
+/* Runs one query; what is returned must be time series. */
+static bool query_run(struct cw_math *math, struct cw_query *query)
+{
+    if (!cw__query_run(math, query)) {
+        return false;
+    }
+    struct cw_value *value = &query->value;
+    if (query->is_returned && value->kind != CW_LINE && value->kind != CW_LINES) {
+        math->current = query;
+        return cw__math_fail(math, "it does not give a time series");
+    }
+    if (value->kind == CW_LINE && query->expression.len > 0) {
+        struct cw_line *own = ARENA_NEW(math->call->arena, struct cw_line);
+        *own = *value->lines; /* What it refers to keeps its own label. */
+        own->label = query->id;
+        value->lines = own;
+    }
+    return true;
+}
+
 void cw__get_metric_data(struct query_call *call)
 {
     struct data_call in = {0};
@@ -358,21 +378,8 @@ void cw__get_metric_data(struct query_call *call)
         return;
     }
     for (isize i = 0; i < in.math.query_count; i++) {
-        struct cw_query *query = &in.math.queries[i];
-        if (!cw__query_run(&in.math, query)) {
+        if (!query_run(&in.math, &in.math.queries[i])) {
             return;
-        }
-        bool is_series = query->value.kind == CW_LINE || query->value.kind == CW_LINES;
-        if (query->is_returned && !is_series) {
-            in.math.current = query;
-            IGNORE(cw__math_fail(&in.math, "it does not give a time series")); /* Always false. */
-            return;
-        }
-        if (query->value.kind == CW_LINE && query->expression.len > 0) {
-            struct cw_line *own = ARENA_NEW(call->arena, struct cw_line);
-            *own = *query->value.lines; /* What it refers to keeps its own label. */
-            own->label = query->id;
-            query->value.lines = own;
         }
     }
     i64 total;

@@ -32,8 +32,8 @@ static bool range_parse(str text, struct cw_stat *out)
     str low = str_split(&high, ':', &has_colon);
     out->is_absolute = !is_percent;
     return has_colon && (low.len > 0 || high.len > 0) &&
-           bound_parse(low, is_percent ? 0 : -INFINITY, is_percent, &out->low) &&
-           bound_parse(high, is_percent ? 100 : INFINITY, is_percent, &out->high) &&
+           bound_parse(low, is_percent ? 0 : -(double)INFINITY, is_percent, &out->low) &&
+           bound_parse(high, is_percent ? 100 : (double)INFINITY, is_percent, &out->high) &&
            out->low <= out->high;
 }
 

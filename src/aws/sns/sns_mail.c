@@ -165,8 +165,7 @@ static void append_quoted_printable(struct buf *out, str body)
             column = 0;
             continue;
         }
-        bool is_at_end =
-            i + 1 == body.len || body.data[i + 1] == '\n' || body.data[i + 1] == '\r';
+        bool is_at_end = i + 1 == body.len || body.data[i + 1] == '\n' || body.data[i + 1] == '\r';
         bool is_plain = (c > 0x20 && c < 0x7F && c != '=') || (c == ' ' && !is_at_end);
         if (column + (is_plain ? 1 : 3) > LINE_MAX - 1) {
             buf_append(out, STR("=\r\n"));

@@ -24,6 +24,20 @@ static const char *const migrations[] = {
     "CREATE INDEX mails_due ON mails(next_us) WHERE state = 1",
 };
 
+static err topics_count(struct sns_store *store)
+{
+    (void)store_lock(store->db);
+    sqlite3_stmt *s = store_statement(store->db, "SELECT COUNT(*) FROM topics");
+    err e = ERR_IO;
+    if (store_row(store->db, s, &e)) {
+        store->topic_count = sqlite3_column_int64(s, 0);
+        e = OK;
+    }
+    (void)sqlite3_reset(s);
+    store_unlock(store->db);
+    return e;
+}
+
 err sns_store_open(struct os *os, const char *dir, struct sns_store **out, struct diag *diag)
 {
     struct sns_store *store = NEW(struct sns_store);
@@ -34,7 +48,11 @@ err sns_store_open(struct os *os, const char *dir, struct sns_store **out, struc
         (void)snprintf(path, sizeof path, "%s/sns.sqlite", dir);
         e = store_open(os, path, migrations, (int)COUNT_OF(migrations), &store->db, diag);
     }
+    if (e == OK) {
+        e = topics_count(store);
+    }
     if (e != OK) {
+        store_close(store->db);
         mem_free(store);
         return diag_set(diag, e, "SNS001", "cannot open the topics in \"%s\": %s", dir,
                         err_text(e));
@@ -60,6 +78,7 @@ err sns_store_reset(struct sns_store *store)
     for (int i = 0; i < COUNT_OF(statements) && e == OK; i++) {
         e = store_run(store->db, store_statement(store->db, statements[i]));
     }
+    store->topic_count = e == OK ? 0 : store->topic_count;
     store_unlock(store->db);
     return e;
 }
@@ -109,6 +128,9 @@ static err topic_select(struct sns_store *store, struct sns_scope scope, str nam
 static err topic_insert(struct sns_store *store, struct sns_scope scope, str name, str attributes,
                         str tags)
 {
+    if (store->topic_count >= SNS_TOPICS_MAX) {
+        return ERR_LIMIT;
+    }
     sqlite3_stmt *s = store_statement(
         store->db, "INSERT INTO topics(account, region, name, attributes, tags, created_us)"
                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
@@ -118,7 +140,9 @@ static err topic_insert(struct sns_store *store, struct sns_scope scope, str nam
     store_bind_blob(s, 4, attributes);
     store_bind_blob(s, 5, tags);
     (void)sqlite3_bind_int64(s, 6, os_wall_us(store->os));
-    return store_run(store->db, s);
+    TRY(store_run(store->db, s));
+    store->topic_count++;
+    return OK;
 }
 
 err sns_topic_create(struct sns_store *store, struct sns_scope scope,
@@ -167,6 +191,7 @@ err sns_topic_delete(struct sns_store *store, struct sns_scope scope, str name)
     store_bind_text(s, 2, scope.region);
     store_bind_text(s, 3, name);
     err e = store_run(store->db, s);
+    store->topic_count -= e == OK ? store_changes(store->db) : 0;
     store_unlock(store->db);
     return e;
 }

@@ -12,13 +12,12 @@
 #include "os/os.h"
 
 enum {
-    SNS_TOPICS_MAX = 100000,
-    SNS_SUBSCRIPTIONS_MAX = 100000, /* Of one account and region. */
+    SNS_TOPICS_MAX = 20000, /* Of all accounts and regions. */
     SNS_TOPIC_SUBSCRIPTIONS_MAX = 1000,
-    SNS_INBOX_MAX = 10000,    /* Mails kept; the oldest that are done go first. */
-    SNS_PENDING_MAX = 20000,  /* Mails still to be sent. */
-    SNS_MAIL_DAYS = 5,        /* After so long a mail that cannot be sent is given up. */
-    SNS_TOKEN_DAYS = 3,       /* Life of a confirmation token. */
+    SNS_INBOX_MAX = 10000,   /* Mails kept; the oldest that are done go first. */
+    SNS_PENDING_MAX = 20000, /* Mails still to be sent. */
+    SNS_MAIL_DAYS = 5,       /* After so long a mail that cannot be sent is given up. */
+    SNS_TOKEN_DAYS = 3,      /* Life of a confirmation token. */
 };
 
 struct sns_store;
@@ -40,7 +39,7 @@ struct sns_topic {
     str tags;       /* The same form. */
     i64 created_us;
 };
-/* Creates, or gives the one that is there. */
+/* Creates, or gives the one that is there. ERR_LIMIT: there are SNS_TOPICS_MAX. */
 MUST_USE err sns_topic_create(struct sns_store *store, struct sns_scope scope,
                               const struct sns_topic *wanted, struct arena *arena,
                               struct sns_topic *out);

@@ -8,6 +8,7 @@
 struct sns_store {
     struct os *os;
     struct store *db;
+    i64 topic_count; /* Under the store's lock. */
 };
 
 #endif

@@ -76,6 +76,31 @@ static void deleting_a_topic_ends_its_subscriptions(void **state)
     sns_store_close(store);
 }
 
+static void topics_are_limited(void **state)
+{
+    struct sns_store *store = open_store(*state);
+    struct arena arena = {0};
+    struct sns_topic topic, wanted = {.name = STR("over")};
+    for (int i = 0; i < SNS_TOPICS_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "t%d", i);
+        topic_make(store, name);
+    }
+    assert_int_equal(sns_topic_create(store, scope, &wanted, &arena, &topic), ERR_LIMIT);
+    topic_make(store, "t7"); /* One that is there is given. */
+    sns_store_close(store);
+    store = open_store(*state);
+    assert_int_equal(sns_topic_create(store, scope, &wanted, &arena, &topic), ERR_LIMIT);
+    assert_int_equal(sns_topic_delete(store, scope, STR("t7")), OK);
+    assert_int_equal(sns_topic_delete(store, scope, STR("t7")), OK);
+    topic_make(store, "over");
+    assert_int_equal(
+        sns_topic_create(store, scope, &(struct sns_topic){.name = STR("t7")}, &arena, &topic),
+        ERR_LIMIT);
+    arena_deinit(&arena);
+    sns_store_close(store);
+}
+
 static void a_topic_takes_a_bounded_number(void **state)
 {
     struct sns_store *store = open_store(*state);
@@ -201,6 +226,7 @@ int main(void)
                                         machine_teardown),
         cmocka_unit_test_setup_teardown(deleting_a_topic_ends_its_subscriptions, machine_setup,
                                         machine_teardown),
+        cmocka_unit_test_setup_teardown(topics_are_limited, machine_setup, machine_teardown),
         cmocka_unit_test_setup_teardown(a_topic_takes_a_bounded_number, machine_setup,
                                         machine_teardown),
         cmocka_unit_test_setup_teardown(mails_wait_for_their_time, machine_setup, machine_teardown),
