@@ -144,11 +144,13 @@ static err entry_make(struct cw_store *store, str key, i64 last_s, struct cw_ent
     store_bind_blob(s, 1, key);
     (void)sqlite3_bind_int64(s, 2, last_s);
     err e = ERR_IO;
+    *out = NULL;
     if (store_row(store->db, s, &e)) {
         *out = cw__entry_add(store, key, sqlite3_column_int64(s, 0), last_s);
         e = OK;
     }
     (void)sqlite3_reset(s);
+    CHECK(e != OK || *out != NULL);
     return e;
 }
 
@@ -164,11 +166,12 @@ static err put_rows(struct cw_store *store, const struct cw_datum *data, isize c
 {
     for (isize i = 0; i < count; i++) {
         cw__series_encode(&data[i].series, &put->key);
-        put->entries[i] = cw__entry_find(store, buf_str(&put->key));
-        if (put->entries[i] == NULL) {
-            TRY(entry_make(store, buf_str(&put->key), put->points[i].time_s, &put->entries[i]));
+        struct cw_entry *entry = cw__entry_find(store, buf_str(&put->key));
+        if (entry == NULL) {
+            TRY(entry_make(store, buf_str(&put->key), put->points[i].time_s, &entry));
         }
-        buf_append_varint(&put->row, (u64)put->entries[i]->id);
+        put->entries[i] = entry;
+        buf_append_varint(&put->row, (u64)entry->id);
         cw__point_encode(&put->row, &put->points[i], 0);
     }
     sqlite3_stmt *s = store_statement(store->db, "INSERT INTO journal(data) VALUES(?1)");
