@@ -1,15 +1,19 @@
 """A server with keys: what is signed with them is served, nothing else, over HTTP/1.1 and HTTP/2."""
 
+import base64
+import hashlib
+import hmac
 import http.client
 import os
 import subprocess
 import time
 import urllib.error
 import urllib.request
+import zlib
 
 import boto3
 import pytest
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -154,3 +158,81 @@ def test_an_exposed_server_serves_only_what_is_signed():
         assert status(signed(server, headers={"Authorization": None})) == 403
     finally:
         server.stop()
+
+
+def s3_client(server, **kwargs):
+    return boto3.client("s3", endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id=KEY,
+                        aws_secret_access_key=kwargs.pop("secret", SECRET),
+                        config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, **kwargs))
+
+
+def test_s3_with_keys(locked):
+    s3 = s3_client(locked)
+    s3.create_bucket(Bucket="signed")
+    s3.put_object(Bucket="signed", Key="a b+c/ä", Body=b"x" * 20_000_000)  # More than is ever collected.
+    assert len(s3.get_object(Bucket="signed", Key="a b+c/ä")["Body"].read()) == 20_000_000
+    assert code_of(s3_client(locked, secret="other").list_objects_v2, Bucket="signed") == "SignatureDoesNotMatch"
+    url = s3_client(locked, signature_version="s3v4").generate_presigned_url(
+        "get_object", Params={"Bucket": "signed", "Key": "a b+c/ä"})
+    assert status(urllib.request.Request(url)) == 200
+    assert status(urllib.request.Request(url.replace("Signature=", "Signature=0"))) in (400, 403)
+    old = s3.generate_presigned_url("get_object", Params={"Bucket": "signed", "Key": "a b+c/ä"})
+    assert "AWSAccessKeyId" in old and status(urllib.request.Request(old)) == 400  # Version 2 is not checked: refused.
+    for method in ("GET", "HEAD"):
+        assert status(urllib.request.Request(f"{locked.endpoint}/signed", method=method)) == 403
+
+
+CHUNK = 8192
+
+
+def signed_chunks(server, body, trailer=None, change=None):
+    """PUT with STREAMING-AWS4-HMAC-SHA256-PAYLOAD, signed here by hand."""
+    payload = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" + ("-TRAILER" if trailer else "")
+    headers = {"x-amz-content-sha256": payload, "x-amz-decoded-content-length": str(len(body)),
+               "content-encoding": "aws-chunked"}
+    if trailer:
+        headers["x-amz-trailer"] = trailer.split(":")[0]
+    request = AWSRequest("PUT", server.endpoint + "/signed/chunks", headers=headers)
+    signer = S3SigV4Auth(Credentials(KEY, SECRET), "s3", "us-east-1")
+    signer.payload = lambda _: payload
+    signer.add_auth(request)
+    fields = dict(request.headers.items())
+    time_, previous = fields["X-Amz-Date"], fields["Authorization"].split("Signature=")[1]
+    key = ("AWS4" + SECRET).encode()
+    for part in (time_[:8], "us-east-1", "s3", "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    scope, sent = f"{time_[:8]}/us-east-1/s3/aws4_request", b""
+    empty = hashlib.sha256(b"").hexdigest()
+    for i in range(0, len(body) + CHUNK, CHUNK):
+        piece = body[i:i + CHUNK]
+        text = "\n".join(["AWS4-HMAC-SHA256-PAYLOAD", time_, scope, previous, empty, hashlib.sha256(piece).hexdigest()])
+        previous = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        sent += f"{len(piece):x};chunk-signature={previous}\r\n".encode() + piece + (b"\r\n" if piece else b"")
+    if trailer:
+        text = "\n".join(["AWS4-HMAC-SHA256-TRAILER", time_, scope, previous,
+                          hashlib.sha256(f"{trailer}\n".encode()).hexdigest()])
+        signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        sent += f"{trailer}\r\nx-amz-trailer-signature:{signature}\r\n".encode()
+    sent += b"\r\n"
+    sent = change(sent) if change else sent
+    return urllib.request.Request(server.endpoint + "/signed/chunks", data=sent, headers=fields, method="PUT")
+
+
+def test_signatures_of_chunks(locked):
+    s3 = s3_client(locked)
+    s3.create_bucket(Bucket="signed")
+    body = os.urandom(3 * CHUNK + 5)
+    crc = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+    for trailer in (None, f"x-amz-checksum-crc32:{crc}"):
+        assert status(signed_chunks(locked, body, trailer)) == 200
+        assert s3.get_object(Bucket="signed", Key="chunks")["Body"].read() == body
+    other = base64.b64encode(b"0000").decode()
+    changed = [
+        (None, lambda sent: sent.replace(body[:5], b"?????")),
+        (None, lambda sent: sent.replace(body[-5:], b"?????")),
+        (f"x-amz-checksum-crc32:{crc}", lambda sent: sent.replace(crc.encode(), other.encode())),
+        (f"x-amz-checksum-crc32:{crc}", lambda sent: sent.replace(b"trailer-signature:", b"trailer-signature:0")),
+    ]
+    for trailer, change in changed:
+        assert status(signed_chunks(locked, body, trailer, change)) == 403
+    assert s3.get_object(Bucket="signed", Key="chunks")["Body"].read() == body
