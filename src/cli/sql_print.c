@@ -299,7 +299,8 @@ static void take_done(struct sql_print *p, const struct json_value *line)
         (void)puts("]");
     } else if (has_table && p->form == SQL_FORM_TABLE && p->is_live) {
         rule_print(p);
-        (void)printf("%lld rows\n", (long long)json_get_i64(line, STR("rows"), p->row_count));
+        i64 rows = json_get_i64(line, STR("rows"), p->row_count);
+        (void)printf("%lld row%s\n", (long long)rows, rows == 1 ? "" : "s");
     } else if (has_table && p->form == SQL_FORM_TABLE) {
         table_print(p);
     } else if (p->form == SQL_FORM_TABLE && !p->has_job && !p->is_quiet) {

@@ -176,6 +176,66 @@ static void error_send(struct script *s, const struct sql_piece *piece, struct d
     line_end(s);
 }
 
+/* --- a SELECT
+ * -------------------------------------------------------------------------------------------- */
+
+static bool on_row(void *ctx, str values)
+{
+    struct script *s = ctx;
+    line_begin(s, "row");
+    buf_append(&s->line, STR(",\"op\":\"+I\",\"values\":"));
+    buf_append(&s->line, values);
+    line_end(s);
+    return !s->is_gone;
+}
+
+static bool goes_on(void *ctx)
+{
+    struct script *s = ctx;
+    s->is_gone = s->is_gone || http_is_gone(s->x);
+    return !s->is_gone && !console__is_stopping(s->console) &&
+           !console__session_is_ended(s->console, s->session);
+}
+
+static void query_columns_send(struct script *s, const struct engine_query *query)
+{
+    isize count;
+    const struct type_field *fields = engine_query_fields(query, &count);
+    line_begin(s, "columns");
+    buf_append(&s->line, STR(",\"live\":true,\"columns\":["));
+    for (isize i = 0; i < count; i++) {
+        struct buf type = {0};
+        type_format(fields[i].type, &type);
+        buf_append(&s->line, i > 0 ? STR(",{") : STR("{"));
+        console__put(&s->line, "name", fields[i].name);
+        buf_append_byte(&s->line, ',');
+        console__put(&s->line, "type", buf_str(&type));
+        buf_append_byte(&s->line, '}');
+        buf_deinit(&type);
+    }
+    buf_append_byte(&s->line, ']');
+    line_end(s);
+}
+
+/* It holds a place of those who follow something, for as long as it runs. */
+static err query_run(struct script *s, struct engine_query *query, struct diag *diag)
+{
+    static const struct engine_query_ops ops = {on_row, goes_on};
+    TRY(console__tail_enter(s->console, CONSOLE_TAILS_MAX, diag));
+    query_columns_send(s, query);
+    err e = engine_query_run(query, &ops, s, diag);
+    console__tail_leave(s->console);
+    u64 skipped = engine_query_skipped(query);
+    if (e == OK && skipped > 0) {
+        notice_send(s, arena_printf(s->arena, "%llu records could not be read and are left out",
+                                    (unsigned long long)skipped));
+    }
+    if (e == OK) {
+        done_send(s, (i64)engine_query_row_count(query));
+    }
+    return e;
+}
+
 /* --- the script
  * ------------------------------------------------------------------------------------------ */
 
@@ -187,6 +247,11 @@ static err statement_run(struct script *s, const struct sql_piece *piece, struct
         return diag_set(diag, e, "API003", "%s", err_text(e));
     }
     notice_send(s, result.notice);
+    if (result.kind == ENGINE_RESULT_QUERY) {
+        e = query_run(s, result.query, diag);
+        engine_query_free(result.query);
+        return e == OK ? OK : diag_set(diag, e, "API003", "%s", err_text(e));
+    }
     if (result.kind == ENGINE_RESULT_TABLE) {
         table_send(s, &result);
     } else if (result.kind == ENGINE_RESULT_JOB) {

@@ -10,7 +10,6 @@
 #include "engine/filter.h"
 
 enum {
-    TAILS_MAX = 24,
     FLUSH_BYTES = 64 << 10,
     PAUSE_MS = 20, /* Between two writes of a stream that is never quiet. */
     HEARTBEAT_MS = 5000,
@@ -339,7 +338,7 @@ static void tail_run(struct http_exchange *x, void *ctx)
     bool has_entered = false;
     err e = tail_read(&t, &diag);
     if (e == OK) {
-        e = console__tail_enter(t.console, TAILS_MAX, &diag);
+        e = console__tail_enter(t.console, CONSOLE_TAILS_MAX, &diag);
         has_entered = e == OK;
     }
     if (e == OK) {

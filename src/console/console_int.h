@@ -80,7 +80,8 @@ void console__events_stop(struct console *console);
 bool console__events_wait(struct console *console, u32 ms);
 
 bool console__is_stopping(struct console *console);
-/* Places for those who follow a stream. */
+/* Places for those who follow a stream or run a query. */
+enum { CONSOLE_TAILS_MAX = 24 };
 MUST_USE err console__tail_enter(struct console *console, i32 most, struct diag *diag);
 void console__tail_leave(struct console *console);
 /* WORKER, with such a place. True once the log has published something after `lsn`. */

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "data/type.h"
 #include "stream/stream.h"
 
 struct engine;
@@ -46,7 +47,13 @@ struct engine_options {
     str name; /* Of the job; empty: made from the sink's. */
 };
 
-enum engine_result_kind { ENGINE_RESULT_OK, ENGINE_RESULT_TABLE, ENGINE_RESULT_JOB };
+struct engine_query;
+enum engine_result_kind {
+    ENGINE_RESULT_OK,
+    ENGINE_RESULT_TABLE,
+    ENGINE_RESULT_JOB,
+    ENGINE_RESULT_QUERY, /* SELECT: to be run with engine_query_run, then freed. */
+};
 
 struct engine_result { /* All in the arena given. */
     enum engine_result_kind kind;
@@ -55,6 +62,7 @@ struct engine_result { /* All in the arena given. */
     str *cells;
     isize row_count;
     str job_id, job_name; /* JOB */
+    struct engine_query *query;
     bool already_running, replaced;
     u64 old_lsn, new_lsn; /* Positions; old is 0 unless replaced. */
     str notice;           /* What a client should know; may be empty. */
@@ -74,6 +82,25 @@ MUST_USE err engine_time_parse(str text, i64 *ms_out, struct diag *diag);
 MUST_USE err engine_execute(struct engine_session *session, str text,
                             const struct engine_options *options, struct arena *arena,
                             struct engine_result *out, struct diag *diag);
+
+/* --- queries: rows of a SELECT go to the client; nothing of it is durable
+ * ---------------------------------------------------------------------------- */
+
+struct engine_query_ops {
+    /* A row as a JSON array, in the order of the fields. False ends the query. It may block: the
+     * query then waits, nothing else. */
+    bool (*row)(void *ctx, str values);
+    /* Asked at least every half second and before each step; false ends the query. */
+    bool (*goes_on)(void *ctx);
+};
+/* Until the input ends, the LIMIT is reached, or `ops` end it. */
+MUST_USE err engine_query_run(struct engine_query *query, const struct engine_query_ops *ops,
+                              void *ctx, struct diag *diag);
+const struct type_field *engine_query_fields(const struct engine_query *query, isize *count_out);
+u64 engine_query_row_count(const struct engine_query *query);
+/* Records that could not be read and are left out (they become no dead letters). */
+u64 engine_query_skipped(const struct engine_query *query);
+void engine_query_free(struct engine_query *query);
 
 /* --- jobs
  * ------------------------------------------------------------------------------------------ */

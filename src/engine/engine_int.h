@@ -124,6 +124,8 @@ struct engine_job {
     struct os_thread thread;
     u64 hold;
 
+    struct engine_query *query; /* A client's SELECT, not a job: nothing is written down. */
+
     /* The worker's alone. */
     struct plan *plans;
     isize plan_count;
@@ -244,6 +246,8 @@ void engine__job_free(struct engine_job *job);
 struct engine_job *engine__job_find(struct engine *engine, str id);
 /* Plans the job from its own texts and opens its streams. */
 MUST_USE err engine__job_prepare(struct engine_job *job, struct diag *diag);
+/* The dataflow of job->plans, their tables opened. */
+MUST_USE err engine__plans_open(struct engine_job *job, struct diag *diag);
 void engine__job_start(struct engine_job *job);
 /* Starts only the delivery of what a stopped job left in its outboxes. */
 void engine__job_deliver(struct engine_job *job);
@@ -291,7 +295,14 @@ void engine__outputs_wait_room(struct engine_job *job);
 /* outbox.c */
 void engine__outbox_marks_free(struct engine *engine);
 
-/* submit.c */
+/* query.c */
+MUST_USE err engine__query_open(struct engine_session *session,
+                                const struct sql_statement *statement, str from,
+                                struct engine_query **out, struct diag *diag);
+
+/* submit.c: where the job's sources begin; and the session's settings, for the job to keep. */
+MUST_USE err engine__starts_set(struct engine_job *job, str from, struct diag *diag);
+void engine__settings_keep(struct engine_session *session, struct engine_job *job);
 MUST_USE err engine__submit(struct engine_session *session, const struct sql_statement *statement,
                             const struct engine_options *options, struct arena *arena,
                             struct engine_result *out, struct diag *diag);

@@ -4,6 +4,7 @@
 struct call {
     struct engine_session *session;
     const struct sql_statement *statement;
+    const struct engine_options *options;
     struct arena *arena;
     struct engine_result *out;
     struct diag *diag;
@@ -418,9 +419,12 @@ static err run(struct call *c)
         return reset(c);
     case SQL_USE:
         return use(c);
+    case SQL_SELECT:
+        c->out->kind = ENGINE_RESULT_QUERY;
+        return engine__query_open(c->session, c->statement, c->options->from, &c->out->query,
+                                  c->diag);
     default:
-        return diag_set(c->diag, ERR_UNSUPPORTED, "ENG067",
-                        "an interactive SELECT is not supported yet: INSERT INTO a table instead");
+        return diag_set(c->diag, ERR_UNSUPPORTED, "ENG067", "this statement is not supported");
     }
 }
 
@@ -446,7 +450,7 @@ err engine_execute(struct engine_session *session, str text, const struct engine
     if (statement.kind == SQL_STOP_JOB) {
         return engine_job_stop(session->engine, statement.job, diag);
     }
-    struct call call = {session, &statement, arena, out, diag};
+    struct call call = {session, &statement, options, arena, out, diag};
     os_mutex_lock(&session->engine->lock);
     err e = run(&call);
     os_mutex_unlock(&session->engine->lock);

@@ -284,7 +284,7 @@ static void outboxes_prepare(struct engine_job *job)
 }
 
 /* The dataflow of all plans, its scans opened as sources. */
-static err plans_open(struct engine_job *job, struct diag *diag)
+err engine__plans_open(struct engine_job *job, struct diag *diag)
 {
     TRY(engine__state_new(job, diag));
     isize count = flow_scan_count(job->flow);
@@ -292,7 +292,7 @@ static err plans_open(struct engine_job *job, struct diag *diag)
     for (isize i = 0; i < count; i++) {
         TRY(source_open(job, flow_scan(job->flow, i), diag));
     }
-    for (isize i = 0; i < job->plan_count; i++) {
+    for (isize i = 0; i < job->plan_count && job->query == NULL; i++) {
         TRY(sink_open(job, job->plans[i].root, diag));
     }
     return OK;
@@ -329,7 +329,7 @@ err engine__job_prepare(struct engine_job *job, struct diag *diag)
         TRY(sql_plan(&job->arena, one, &ops, &job->plans[i], diag));
         job->plan_count++;
     }
-    TRY(plans_open(job, diag));
+    TRY(engine__plans_open(job, diag));
     for (isize i = 0; i < job->source_count && i < job->start_count; i++) {
         job->sources[i].start_lsn = job->start_lsns[i];
     }

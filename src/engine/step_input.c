@@ -22,6 +22,10 @@ static void source_sequence(const struct step *s, isize message, char *out)
 /* The record that cannot be processed, with its place, field and reason, into the dead letters. */
 static void dead_letter(struct step *s, isize message, str field, isize offset, str reason)
 {
+    s->counters.dead_letters++;
+    if (s->job->query != NULL) {
+        return;
+    }
     struct engine_job *job = s->job;
     const struct engine_source *source = s->source;
     const struct stream_record *record = &s->records[message];
@@ -53,7 +57,6 @@ static void dead_letter(struct step *s, isize message, str field, isize offset, 
     if (e != OK && s->e == OK) {
         s->e = diag_set(s->diag, e, "ENG021", "a dead letter cannot be written: %s", err_text(e));
     }
-    s->counters.dead_letters++;
 }
 
 static const char *format_name(enum connect_format_kind kind)
@@ -84,6 +87,10 @@ void engine__step_bad_record(struct step *s, isize message, str field, isize off
 /* A result that cannot go on: there is no record to show, only what was wrong. */
 static void result_failed(struct step *s, str reason)
 {
+    s->counters.dead_letters++;
+    if (s->job->query != NULL) {
+        return;
+    }
     struct engine_job *job = s->job;
     struct engine_dead_letter letter = {
         .at_ms = s->record.wall_us / 1000,
@@ -101,7 +108,6 @@ static void result_failed(struct step *s, str reason)
     if (e != OK && s->e == OK) {
         s->e = diag_set(s->diag, e, "ENG021", "a dead letter cannot be written: %s", err_text(e));
     }
-    s->counters.dead_letters++;
 }
 
 void engine__step_bad_row(struct step *s, isize row, str reason)

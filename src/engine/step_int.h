@@ -60,4 +60,7 @@ void engine__step_fill(struct step *s, isize column, const struct sel *sel, stru
 void engine__step_take(struct step *s, const struct rel *rel, const struct vec *cols,
                        const struct sel *sel);
 
+/* query.c: rows that reached the client of a SELECT. */
+void engine__query_take(struct step *s, const struct vec *cols, const struct sel *sel);
+
 #endif

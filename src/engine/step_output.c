@@ -151,6 +151,11 @@ static void put_outbox(struct step *s, struct engine_sink *sink, const struct ve
 void engine__step_take(struct step *s, const struct rel *rel, const struct vec *cols,
                        const struct sel *sel)
 {
+    s->counters.rows_out += (u64)sel->count;
+    if (s->job->query != NULL) {
+        engine__query_take(s, cols, sel);
+        return;
+    }
     struct engine_sink *sink = sink_of(s->job, rel);
     for (isize i = 0; i < sel->count && s->e == OK; i++) {
         if (sink->outbox != NULL) {
@@ -159,7 +164,6 @@ void engine__step_take(struct step *s, const struct rel *rel, const struct vec *
             put_record(s, sink, cols, sel_row(sel, i));
         }
     }
-    s->counters.rows_out += (u64)sel->count;
 }
 
 void engine__outputs_begin(struct engine_job *job)

@@ -118,7 +118,7 @@ static err source_start(struct engine *engine, const struct engine_source *sourc
     }
 }
 
-static err starts_set(struct engine_job *job, str from, struct diag *diag)
+err engine__starts_set(struct engine_job *job, str from, struct diag *diag)
 {
     job->start_count = job->source_count;
     job->start_lsns = ARENA_ARRAY(&job->arena, u64, MAX(job->source_count, 1));
@@ -154,7 +154,7 @@ static struct engine_job *same_job(struct engine *engine, u64 fingerprint)
     return NULL;
 }
 
-static void settings_keep(struct engine_session *session, struct engine_job *job)
+void engine__settings_keep(struct engine_session *session, struct engine_job *job)
 {
     job->settings = ARENA_ARRAY(&job->arena, struct engine_setting, session->setting_count + 1);
     for (isize i = 0; i < session->setting_count; i++) {
@@ -250,7 +250,7 @@ static err submit(struct engine_session *session, struct engine_job *job,
     job->id = engine->next_job;
     TRY(engine__job_prepare(job, diag));
     job->name = name_make(job, options);
-    TRY(starts_set(job, options->from, diag));
+    TRY(engine__starts_set(job, options->from, diag));
     if (old != NULL && options->mode == ENGINE_RESTART) {
         TRY(replace_old(session, job, options, old, out));
     }
@@ -282,7 +282,7 @@ err engine__submit(struct engine_session *session, const struct sql_statement *s
         str text = job->table_texts[i];
         job->fingerprint = hash64(text.data, text.len, job->fingerprint);
     }
-    settings_keep(session, job);
+    engine__settings_keep(session, job);
     job->fingerprint = hash64(job->region.data, job->region.len, job->fingerprint) >> 1;
     if (e == OK) {
         e = submit(session, job, options, arena, out, diag);
