@@ -35,6 +35,11 @@ export interface JobSink {
   kind: string;
   target: string;
   region?: string;
+  /** The rest: of sinks outside the log only. */
+  rows?: number;
+  problem?: string;
+  left_out?: number;
+  left_out_first?: string;
 }
 export interface Job {
   id: string;

@@ -69,8 +69,8 @@ function NodeView({ node, box }: { node: Node; box: Box }) {
        style={{ left: `${node.x}px`, top: `${node.y}px`, width: `${box.node}px`, height: `${NODE_HEIGHT}px` }}>
       {node.curve && <Spark metric={node.curve.metric} labels={node.curve.labels} />}
       <svg viewBox="0 0 20 20" class="icon" aria-hidden="true"><path d={icons[node.kind] ?? icons["sink"]} /></svg>
-      <strong>{node.title}</strong>
       <small>{note}</small>
+      <strong>{node.title.split(/(?<=[-_/.:])/).map((part, i) => [i > 0 && <wbr key={i} />, part])}</strong>
       {node.figure && (
         <span class="figure">
           <Value metric={node.figure.metric} labels={node.figure.labels} as={node.figure.isBytes ? bytes : undefined} /> {node.figure.unit}

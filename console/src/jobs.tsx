@@ -20,6 +20,36 @@ function Ends({ job }: { job: api.Job }) {
   );
 }
 
+/** What the sinks outside the log have taken, and what they wait for. */
+function Sinks({ job }: { job: api.Job }) {
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr><th>Sink</th><th>Connector</th><th class="right">Due</th><th class="right">Delivered</th><th class="right">Now</th><th class="right">Waiting</th><th class="right">Rejected</th><th class="right">Retries</th><th>State</th></tr>
+        </thead>
+        <tbody>
+          {job.sinks.filter((s) => s.rows !== undefined).map((s) => {
+            const labels = { job: job.id, table: s.table };
+            return (
+              <tr key={s.table}>
+                <td>{s.target || s.table}</td><td>{s.kind}</td>
+                <td class="right"><Value metric="leat_sink_rows_total" labels={labels} /></td>
+                <td class="right"><Value metric="leat_sink_delivered_rows_total" labels={labels} /></td>
+                <td class="right"><Rate metric="leat_sink_delivered_rows_total" labels={labels} /></td>
+                <td class="right"><Value metric="leat_sink_oldest_undelivered_seconds" labels={labels} as={duration} /></td>
+                <td class="right"><Value metric="leat_sink_rejected_rows_total" labels={labels} /></td>
+                <td class="right"><Value metric="leat_sink_retries_total" labels={labels} /></td>
+                <td class="wrap">{s.problem ? <span class="bad">{s.problem}</span> : s.left_out ? `${s.left_out} left out, first ${s.left_out_first}` : "delivers"}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 function JobCard({ job, isOpen }: { job: api.Job; isOpen: boolean }) {
   const labels = { job: job.id };
   const [problem, setProblem] = useState("");
@@ -40,13 +70,14 @@ function JobCard({ job, isOpen }: { job: api.Job; isOpen: boolean }) {
         <li><b><Value metric="leat_job_rows_in_total" labels={labels} /></b>rows in</li>
         <li><b><Value metric="leat_job_rows_out_total" labels={labels} /></b>rows out</li>
         <li><b><Value metric="leat_job_rows_filtered_total" labels={labels} /></b>filtered</li>
-        <li><b><Value metric="leat_job_rows_late_total" labels={labels} /></b>late</li>
+        <li><b><Value metric="leat_job_late_rows_total" labels={labels} /></b>late</li>
         <li><b><Value metric="leat_job_dead_letters_total" labels={labels} /></b><a href="#/deadletters">dead letters</a></li>
         <li><b><Value metric="leat_job_lag_seconds" labels={labels} as={duration} /></b>behind</li>
         <li><b><Quantile metric="leat_job_end_to_end_seconds" labels={labels} which="p99" /></b>arrival to output, p99</li>
         <li><b><Quantile metric="leat_job_step_seconds" labels={labels} which="p50" /></b>step, median</li>
         <li><b><Value metric="leat_job_watermark_seconds" labels={labels} as={(s) => dateTime(s * 1000)} /></b>watermark, UTC</li>
       </ul>
+      {job.sinks.some((s) => s.rows !== undefined) && <Sinks job={job} />}
       {isOpen && <pre class="sql" tabIndex={0}>{job.sql}</pre>}
     </section>
   );

@@ -42,7 +42,11 @@ class Builder {
   readonly nodes = new Map<string, Node>();
   readonly edges: Edge[] = [];
 
-  constructor(readonly snapshot: Snapshot) {}
+  readonly regions: number;
+
+  constructor(readonly snapshot: Snapshot) {
+    this.regions = new Set(snapshot.streams.map((s) => s.region)).size;
+  }
 
   add(part: Part): string {
     if (!this.nodes.has(part.id)) this.nodes.set(part.id, { ...part, column: 0, order: 0, x: 0, y: 0 });
@@ -58,7 +62,8 @@ class Builder {
     const labels = { region, stream: name };
     const shards = stream ? `${stream.open_shard_count} shard${stream.open_shard_count === 1 ? "" : "s"}` : "not there";
     return this.add({
-      id: streamId(name, region), kind: name === DEAD_LETTERS ? "dead" : "stream", title: name, note: `${region} · ${shards}`,
+      id: streamId(name, region), kind: name === DEAD_LETTERS ? "dead" : "stream", title: name,
+      note: stream && this.regions > 1 ? region : shards,
       href: name === DEAD_LETTERS ? "#/deadletters" : link(["streams", region, name]),
       figure: { metric: "leat_stream_records_in_total", labels, unit: "records" },
       curve: { metric: "leat_stream_records_in_total", labels },
@@ -82,18 +87,18 @@ function addSink(b: Builder, job: Job, sink: JobSink, jobNode: string): void {
   }
   const [kind, note] = SINK_KINDS[sink.kind] ?? ["sink", sink.kind];
   const own = { job: job.id, table: sink.table };
-  const counted = read(b.snapshot, "leat_sink_rows_total", own) !== undefined;
-  const inBytes = kind === "archive" && read(b.snapshot, "leat_sink_bytes_total", own) !== undefined;
+  const counted = read(b.snapshot, "leat_sink_delivered_rows_total", own) !== undefined;
   const id = b.add({
-    id: `sink:${kind === "alert" ? sink.target : `${job.id}:${sink.table}`}`, kind, title: sink.target || sink.table, note,
+    id: `sink:${kind === "alert" ? sink.target : `${job.id}:${sink.table}`}`, kind, title: kind === "alert" ? sink.target.split(":").at(-1)! : sink.target || sink.table, note,
     href: kind === "alert" ? "#/inbox" : kind === "metrics" ? "#/metrics" : undefined,
-    figure: inBytes ? { metric: "leat_sink_bytes_total", labels: own, unit: "written", isBytes: true }
-      : counted ? { metric: "leat_sink_rows_total", labels: own, unit: "rows" } : undefined,
+    figure: !counted ? undefined
+      : kind === "archive" ? { metric: "leat_sink_delivered_bytes_total", labels: own, unit: "in S3", isBytes: true }
+        : { metric: "leat_sink_delivered_rows_total", labels: own, unit: "rows" },
   });
   b.connect(jobNode, id, counted ? "leat_sink_rows_total" : "leat_job_rows_out_total", counted ? own : labels);
   if (kind === "alert" && b.has("leat_sns_mails")) {
     const inbox = b.add({
-      id: "inbox", kind: "inbox", title: "Inbox", note: "every mail of SNS", href: "#/inbox",
+      id: "inbox", kind: "inbox", title: "Inbox", note: "mails of SNS", href: "#/inbox",
       figure: { metric: "leat_sns_mails", labels: {}, unit: "mails" },
     });
     b.connect(id, inbox, "leat_sns_mails", {});
@@ -111,7 +116,7 @@ function addSource(b: Builder, job: Job, source: JobSource, jobNode: string): vo
 function addJob(b: Builder, job: Job): void {
   const labels = { job: job.id };
   const id = b.add({
-    id: `job:${job.id}`, kind: "job", title: job.name, note: "SQL job", href: link(["jobs", job.id]), job,
+    id: `job:${job.id}`, kind: "job", title: job.name.replace(/^insert-into_/, ""), note: "SQL job", href: link(["jobs", job.id]), job,
     figure: { metric: "leat_job_rows_out_total", labels, unit: "rows out" },
     curve: { metric: "leat_job_rows_out_total", labels },
   });
@@ -180,12 +185,12 @@ export function arrange(p: Plan, width: number): Box {
   const isVertical = width < 700;
   const byColumn: Node[][] = Array.from({ length: p.columns }, (_, c) => p.nodes.filter((n) => n.column === c));
   const widest = Math.max(1, ...byColumn.map((c) => c.length));
-  const gap = Math.min(Math.max((width - p.columns * 176) / Math.max(p.columns - 1, 1), 62), 110);
+  const gap = Math.min(Math.max((width - p.columns * 170) / Math.max(p.columns - 1, 1), 50), 110);
   const node = isVertical
     ? Math.min(Math.max((width - (widest - 1) * 14) / widest, 150), 260)
-    : Math.min(Math.max((width - (p.columns - 1) * gap) / p.columns, 138), 232);
+    : Math.min(Math.max((width - (p.columns - 1) * gap) / p.columns, 122), 232);
   const pitch = isVertical ? node + 14 : NODE_HEIGHT + ROW_GAP;
-  for (const nodes of byColumn) settle(p, nodes, pitch);
+  for (const nodes of byColumn) settle(p, nodes, pitch, isVertical);
   const least = Math.min(...p.nodes.map((n) => n.order));
   for (const n of p.nodes) {
     const along = n.column * (isVertical ? NODE_HEIGHT + 46 : node + gap);
@@ -197,8 +202,8 @@ export function arrange(p: Plan, width: number): Box {
   };
 }
 
-/** Sets `order` of a column's nodes to where their sources stand, at least `pitch` apart. */
-function settle(p: Plan, nodes: Node[], pitch: number): void {
+/** Sets `order` of a column's nodes to where their sources stand, at least `pitch` apart; or in the middle, which takes least room. */
+function settle(p: Plan, nodes: Node[], pitch: number, isCentred: boolean): void {
   const wanted = new Map<Node, number>();
   nodes.forEach((node, i) => {
     const from = p.edges.filter((e) => e.to === node.id).map((e) => p.nodes.find((n) => n.id === e.from)!);
@@ -206,6 +211,10 @@ function settle(p: Plan, nodes: Node[], pitch: number): void {
     wanted.set(node, placed.length > 0 ? placed.reduce((sum, n) => sum + n.order, 0) / placed.length : i * pitch);
   });
   nodes.sort((a, b) => wanted.get(a)! - wanted.get(b)! || rank(a) - rank(b));
+  if (isCentred) {
+    nodes.forEach((node, i) => (node.order = (i - (nodes.length - 1) / 2) * pitch));
+    return;
+  }
   const places: number[] = [];
   nodes.forEach((node, i) => places.push(i === 0 ? wanted.get(node)! : Math.max(wanted.get(node)!, places[i - 1]! + pitch)));
   // What was pushed down moves back up by half, so that a fan opens both ways.

@@ -140,7 +140,7 @@ export function Live() {
 export function Figures() {
   return (
     <ul class="figures strip">
-      <li><b><Rate metric="leat_log_records_total" labels={{}} /></b>records</li>
+      <li><b><Rate metric="leat_log_records_total" labels={{}} /></b>records, now</li>
       <li><b><Value metric="leat_log_records_total" labels={{}} /></b>since start, all durable</li>
       <li><b><Value metric="leat_log_disk_bytes" labels={{}} as={bytes} /></b>log on disk</li>
       <li><b><Value metric="leat_http_connections" labels={{}} /></b>connections</li>

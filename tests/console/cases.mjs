@@ -91,7 +91,7 @@ test("the graph shows what is there and how fast it flows", async (world) => {
   const page = await world.open();
   await page.waitForSelector(".node.job");
   const titles = await page.locator(".node strong").allTextContents();
-  assert.deepEqual(titles.sort(), ["Producers", STREAM, RESULTS, (await jobs(world))[0].name].sort());
+  assert.deepEqual(titles.sort(), ["Producers", STREAM, RESULTS, (await jobs(world))[0].name.replace("insert-into_", "")].sort());
   assert.equal(await page.locator(".edge").count(), 3);
   await world.put(30);
   await page.waitForSelector(".edge.moving >> nth=2", { state: "attached" });
