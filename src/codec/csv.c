@@ -74,6 +74,11 @@ void csv_reader_free(struct csv_reader *reader)
     }
 }
 
+u64 csv_reader_line(const struct csv_reader *reader)
+{
+    return reader->line;
+}
+
 void csv_reader_resume(struct csv_reader *reader, u64 offset, u64 line)
 {
     reader->offset = offset;

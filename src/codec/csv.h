@@ -51,6 +51,9 @@ void csv_reader_finish(struct csv_reader *reader);          /* No more bytes wil
  * that is not closed, text behind a closing quote, a NUL, bytes that are not UTF-8, a limit); it is
  * passed over and reading goes on with the next line. */
 MUST_USE err csv_reader_next(struct csv_reader *reader, struct csv_row *out);
+/* Number of the line behind the row that csv_reader_next gave last: csv_reader_resume's, with its
+ * end_offset. */
+u64 csv_reader_line(const struct csv_reader *reader);
 
 /* --- rows to columns */
 

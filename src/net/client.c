@@ -187,6 +187,7 @@ static void prepare(CURL *curl, const struct http_client_request *request, struc
     timeout = request->timeout_ms == HTTP_CLIENT_NO_TIMEOUT ? 0 : timeout;
     curl_easy_reset(curl);
     (void)curl_easy_setopt(curl, CURLOPT_URL, arena_cstr(arena, request->url));
+    (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L); /* Keys of S3 may hold dots. */
     (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
