@@ -20,6 +20,8 @@ const struct command cli_commands[] = {
      cmd_stream_put, false},
     {"stream tail", "NAME", "Show records as they arrive.", cmd_stream_tail, false},
     {"inbox", "[list|show ID]", "List and show the mails of SNS.", cmd_inbox, false},
+    {"replay", "s3://bucket/key|FILE|-", "Put the rows of a CSV file into a stream, exactly once.",
+     cmd_replay, false},
     {"generate", "us-accidents", "Write synthetic rows as CSV.", cmd_generate, false},
     {"aws", "ARGUMENTS...", "Run your aws command against leat.", cmd_aws, false},
     {"env", "", "Print what AWS clients need: eval \"$(leat env)\".", cmd_env, false},
@@ -46,6 +48,9 @@ static const struct {
     {"stream tail", "  leat stream tail orders\n"
                     "  leat stream tail orders --from trim-horizon --where 'Severity > 2'\n"
                     "  leat stream tail orders --data | jq .City\n"},
+    {"replay", "  leat replay accidents.csv\n"
+               "  leat replay s3://bucket/accidents.csv.gz --rate 250/s --indent 4\n"
+               "  xzcat accidents.csv.xz | leat replay - --name accidents\n"},
     {"aws", "  leat aws kinesis list-streams\n  leat aws s3 ls\n"},
     {"env", "  eval \"$(leat env)\"\n  leat env --shell fish | source\n"},
     {"completion", "  source <(leat completion bash)\n"

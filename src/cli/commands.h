@@ -16,6 +16,7 @@ int cmd_stream_delete(int argc, char **argv);
 int cmd_stream_put(int argc, char **argv);
 int cmd_stream_tail(int argc, char **argv);
 int cmd_inbox(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_aws(int argc, char **argv);
 int cmd_env(int argc, char **argv);

@@ -10,6 +10,7 @@
 #include "cli/print.h"
 #include "console/console.h"
 #include "engine/engine.h"
+#include "feed/replay.h"
 #include "stream/stream.h"
 
 #include <stdio.h>
@@ -24,6 +25,7 @@ struct server {
     struct log *log;
     struct streams *streams;
     struct engine *engine;
+    struct replays *replays;
     struct aws_dispatch *dispatch;
     struct console *console;
     struct http_server *http;
@@ -64,7 +66,10 @@ static err storage_open(struct server *server, struct diag *diag)
     struct log_options options = {.dir = path, .durability = server->options.durability};
     TRY(log_open(server->os, &options, &server->log, diag));
     TRY(streams_open(server->os, server->log, &server->streams, diag));
-    return engine_open(server->os, server->streams, server->data_dir, &server->engine, diag);
+    TRY(engine_open(server->os, server->streams, server->data_dir, &server->engine, diag));
+    struct replays_env replays = {server->os, server->streams, server->keys.access_key,
+                                  server->keys.secret};
+    return replays_open(&replays, &server->replays, diag);
 }
 
 /* Keys come as a pair or not at all; without them only this machine may connect. */
@@ -120,6 +125,7 @@ static err services_open(struct server *server, struct diag *diag)
         .log = server->log,
         .streams = server->streams,
         .engine = server->engine,
+        .replays = server->replays,
         .data_dir = server->data_dir,
         .endpoint = server->endpoint,
         .durability = server->options.durability,
@@ -152,6 +158,7 @@ static err endpoint_open(struct server *server, struct diag *diag)
     (void)snprintf(local, sizeof local, "http://%s:%u", is_any ? "127.0.0.1" : server->options.bind,
                    http_server_port(server->http));
     engine_set_endpoint(server->engine, local, server->keys.access_key, server->keys.secret);
+    replays_start(server->replays, local);
     return OK;
 }
 
@@ -188,6 +195,9 @@ const char *server_endpoint(const struct server *server)
 
 void server_close(struct server *server)
 {
+    if (server->replays != NULL) {
+        replays_stop(server->replays);
+    }
     if (server->http != NULL) {
         console_set_http(server->console, NULL);
         http_server_stop(server->http, GRACE_MS);
@@ -196,6 +206,7 @@ void server_close(struct server *server)
         console_close(server->console);
     }
     aws_dispatch_close(server->dispatch);
+    replays_close(server->replays);
     engine_close(server->engine);
     if (server->streams != NULL) {
         streams_close(server->streams);

@@ -139,16 +139,16 @@ void console__respond_no_path(struct http_exchange *x)
     console__respond_error(x, e, &diag);
 }
 
-static err body_read(struct http_exchange *x, struct buf *out)
+err console__body_read(struct http_exchange *x, isize bytes_max, struct buf *out)
 {
     for (;;) {
-        u8 piece[16384];
+        u8 piece[65536];
         isize got;
         TRY(http_body_read(x, piece, (isize)sizeof piece, &got));
         if (got == 0) {
             return OK;
         }
-        if (out->len + got > BODY_BYTES_MAX) {
+        if (out->len + got > bytes_max) {
             return ERR_LIMIT;
         }
         buf_append_bytes(out, piece, got);
@@ -158,7 +158,7 @@ static err body_read(struct http_exchange *x, struct buf *out)
 err console__body_json(struct http_exchange *x, const struct json_value **out, struct diag *diag)
 {
     struct buf text = {0};
-    err e = body_read(x, &text);
+    err e = console__body_read(x, BODY_BYTES_MAX, &text);
     if (e == OK) {
         str kept = arena_copy(http_arena(x), buf_str(&text));
         e = json_parse(http_arena(x), kept, out, diag);

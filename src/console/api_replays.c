@@ -87,10 +87,8 @@ static err spec_read(const struct json_value *body, struct replay_spec *out, str
     str account = json_get_text(body, STR("account"));
     str region = json_get_text(body, STR("region"));
     i64 numbers[] = {json_get_i64(body, STR("bytes_total"), 0),
-                     json_get_i64(body, STR("indent"), 0),
-                     json_get_i64(body, STR("rate"), 0),
-                     json_get_i64(body, STR("passes"), 1),
-                     json_get_i64(body, STR("rows_max"), 0)};
+                     json_get_i64(body, STR("indent"), 0), json_get_i64(body, STR("rate"), 0),
+                     json_get_i64(body, STR("passes"), 1), json_get_i64(body, STR("rows_max"), 0)};
     for (isize i = 0; i < COUNT_OF(numbers); i++) {
         bool is_small = i != 1 && i != 2;
         if (numbers[i] < 0 || (!is_small && numbers[i] > REPLAY_RATE_MAX)) {
@@ -126,7 +124,7 @@ static void submit(struct http_exchange *x, void *ctx)
     struct replay_spec spec;
     struct replay_status status;
     bool is_known = false;
-    err e = json_parse(http_arena(x), http_body(x), &body, &diag);
+    err e = console__body_json(x, &body, &diag);
     if (e == OK) {
         e = spec_read(body, &spec, &diag);
     }
@@ -144,21 +142,9 @@ static void submit(struct http_exchange *x, void *ctx)
     console__respond_json(x, 200, &out);
 }
 
-/* The body has come, or is too large. */
-static void submit_collected(struct http_exchange *x, void *ctx)
-{
-    if (http_body_error(x) != OK) {
-        struct diag diag;
-        diag_init(&diag);
-        respond_failed(x, http_body_error(x), &diag);
-        return;
-    }
-    http_run_blocking(x, submit, ctx);
-}
-
 static void handle_submit(struct http_exchange *x, void *ctx)
 {
-    http_collect_body(x, 1 << 20, submit_collected, ctx);
+    http_run_blocking(x, submit, ctx);
 }
 
 /* --- one replay
@@ -181,8 +167,8 @@ static void show(struct http_exchange *x, void *ctx)
     struct diag diag;
     diag_init(&diag);
     str verb, id = id_of(x, &verb);
-    err e = verb.len > 0 ? ERR_NOT_FOUND
-                         : replay_get(console->env.replays, id, http_arena(x), &status);
+    err e =
+        verb.len > 0 ? ERR_NOT_FOUND : replay_get(console->env.replays, id, http_arena(x), &status);
     if (e != OK) {
         (void)diag_set(&diag, e, "API023", "there is no replay \"" STR_FMT "\"", STR_ARG(id));
         diag_hint(&diag, "leat replay --list shows them");
@@ -237,12 +223,14 @@ static void push(struct http_exchange *x, void *ctx)
     diag_init(&diag);
     str verb, id = id_of(x, &verb);
     isize taken = 0;
-    err e = http_body_error(x);
+    struct buf bytes = {0};
+    err e = console__body_read(x, REPLAY_PIECE_BYTES_MAX, &bytes);
     if (e == OK) {
         e = replay_push(console->env.replays, id, number_param(x, "pass"),
-                        number_param(x, "offset"), http_body(x), number_param(x, "last") == 1,
+                        number_param(x, "offset"), buf_str(&bytes), number_param(x, "last") == 1,
                         &taken);
     }
+    buf_deinit(&bytes);
     /* Out of place or no longer running: the status says where it stands. */
     bool is_answered = e == OK || e == ERR_RANGE || e == ERR_CLOSED;
     if (is_answered) {
@@ -255,17 +243,12 @@ static void push(struct http_exchange *x, void *ctx)
     respond_status(x, &status);
 }
 
-static void push_collected(struct http_exchange *x, void *ctx)
-{
-    http_run_blocking(x, push, ctx);
-}
-
 static void handle_post(struct http_exchange *x, void *ctx)
 {
     str verb;
     (void)id_of(x, &verb);
     if (str_eq(verb, STR("data"))) {
-        http_collect_body(x, REPLAY_PIECE_BYTES_MAX, push_collected, ctx);
+        http_run_blocking(x, push, ctx);
     } else if (str_eq(verb, STR("stop"))) {
         http_run_blocking(x, stop, ctx);
     } else {

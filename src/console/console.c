@@ -136,6 +136,7 @@ struct console *console_open(const struct console_env *env)
     console->log_watch = log_watch(env->log, console__on_published, console);
     routes_add(console, routes, COUNT_OF(routes));
     routes_add(console, console__api_routes, console__api_route_count);
+    routes_add(console, console__replay_routes, console__replay_route_count);
     routes_add(console, console__event_routes, console__event_route_count);
     routes_add(console, console__asset_routes, console__asset_route_count);
     return console;

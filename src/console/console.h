@@ -15,6 +15,7 @@ struct console_env {
     struct log *log;
     struct streams *streams;
     struct engine *engine;
+    struct replays *replays;
     const char *data_dir;
     const char *endpoint; /* "http://127.0.0.1:4566"; filled in when the server listens. */
     enum log_durability durability;

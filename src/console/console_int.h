@@ -28,6 +28,10 @@ struct console {
     isize route_count;
 };
 
+/* api_replays.c */
+extern const struct console_route console__replay_routes[];
+extern const isize console__replay_route_count;
+
 /* api.c */
 extern const struct console_route console__api_routes[];
 extern const isize console__api_route_count;
@@ -141,6 +145,8 @@ extern const isize console__asset_route_count;
 void console__collect_start(struct console *console);
 void console__collect_stop(struct console *console);
 
+/* WORKER. Appends the whole body; ERR_LIMIT when it is larger. */
+MUST_USE err console__body_read(struct http_exchange *x, isize bytes_max, struct buf *out);
 /* Answers with JSON; takes the buffer. */
 void console__respond_json(struct http_exchange *x, int status, struct buf *body);
 

@@ -49,7 +49,7 @@ static str time_text(struct aws_client *client, struct arena *arena)
                         cal.hour, cal.minute, cal.second);
 }
 
-static str authorization(struct aws_client *client, const struct aws_call *call, str path, str time,
+static str authorization(struct aws_client *client, const struct aws_client_request *call, str path, str time,
                          struct arena *arena)
 {
     struct sigv4_field fields[] = {
@@ -87,7 +87,7 @@ static str authorization(struct aws_client *client, const struct aws_call *call,
                         call->service, STR_ARG(claim.signed_headers), (const char *)signature);
 }
 
-static str content_hash(const struct aws_call *call, struct arena *arena)
+static str content_hash(const struct aws_client_request *call, struct arena *arena)
 {
     if (strcmp(call->service, "s3") == 0) {
         return STR("UNSIGNED-PAYLOAD");
@@ -97,7 +97,7 @@ static str content_hash(const struct aws_call *call, struct arena *arena)
     return arena_copy(arena, str_from(hash, SIGV4_HEX_BYTES));
 }
 
-err aws_client_call(struct aws_client *client, const struct aws_call *call, struct arena *arena,
+err aws_client_call(struct aws_client *client, const struct aws_client_request *call, struct arena *arena,
                     struct http_client_response *out, struct diag *diag)
 {
     CHECK(call->field_count <= CALL_FIELDS_MAX);

@@ -17,7 +17,7 @@ struct aws_client;
 struct aws_client *aws_client_new(struct os *os, const struct aws_client_options *options);
 void aws_client_free(struct aws_client *client);
 
-struct aws_call {
+struct aws_client_request {
     const char *service; /* Of the signature: "s3". */
     str method;
     str path;  /* Percent-encoded; empty = "/". */
@@ -27,7 +27,7 @@ struct aws_call {
     str body;
 };
 /* As http_client_send. */
-MUST_USE err aws_client_call(struct aws_client *client, const struct aws_call *call,
+MUST_USE err aws_client_call(struct aws_client *client, const struct aws_client_request *call,
                              struct arena *arena, struct http_client_response *out,
                              struct diag *diag);
 

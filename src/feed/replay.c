@@ -102,14 +102,24 @@ void replays_start(struct replays *replays, const char *endpoint)
     os_mutex_unlock(&replays->lock);
 }
 
+void replays_stop(struct replays *replays)
+{
+    os_mutex_lock(&replays->lock);
+    replays->is_closing = true;
+    for (struct replay *r = replays->first; r != NULL; r = r->next) {
+        thread_join(r);
+    }
+    os_mutex_unlock(&replays->lock);
+}
+
 void replays_close(struct replays *replays)
 {
     if (replays == NULL) {
         return;
     }
+    replays_stop(replays);
     while (replays->first != NULL) {
         struct replay *next = replays->first->next;
-        thread_join(replays->first);
         replay_free(replays->first);
         replays->first = next;
     }
@@ -324,6 +334,9 @@ static err submit_locked(struct replays *replays, const struct replay_spec *spec
                          str etag, u64 bytes_total, struct arena *arena,
                          struct replay_status *out, bool *known_out, struct diag *diag)
 {
+    if (replays->is_closing) {
+        return ERR_CLOSED;
+    }
     isize running;
     u64 fingerprint = fingerprint_of(spec, stream, etag, bytes_total);
     struct replay *replay = known(replays, fingerprint, &running);

@@ -38,7 +38,9 @@ struct replays_env {
 MUST_USE err replays_open(const struct replays_env *env, struct replays **out, struct diag *diag);
 /* Starts what was running. `endpoint` is where S3 is: "http://127.0.0.1:4566". */
 void replays_start(struct replays *replays, const char *endpoint);
-/* Ends the threads between two batches; the replays go on at the next start. */
+/* Ends the threads between two batches; the replays go on at the next start. Nothing is submitted
+ * after it (ERR_CLOSED). */
+void replays_stop(struct replays *replays);
 void replays_close(struct replays *replays);
 
 enum replay_source { REPLAY_S3, REPLAY_PUSH };

@@ -63,6 +63,7 @@ struct replays {
     struct os_mutex lock; /* Guards the list and the numbers. */
     struct replay *first;
     u64 next_number;
+    bool is_closing;
 };
 
 /* replay.c: a new one at the end of the list. */

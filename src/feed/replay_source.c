@@ -122,7 +122,7 @@ static err fetch(struct replay_reader *reader, struct diag *diag)
                                     (unsigned long long)last)},
         {STR("If-Match"), replay->etag},
     };
-    struct aws_call call = {.service = "s3",
+    struct aws_client_request call = {.service = "s3",
                             .method = STR("GET"),
                             .path = aws_s3_path(&arena, replay->bucket, replay->key),
                             .fields = fields,
@@ -243,7 +243,7 @@ err replay__object_head(struct replays *replays, const struct replay_spec *spec,
                         struct arena *arena, str *etag_out, u64 *bytes_out, struct diag *diag)
 {
     struct aws_client *client = client_new(replays, spec->account, spec->region);
-    struct aws_call call = {.service = "s3",
+    struct aws_client_request call = {.service = "s3",
                             .method = STR("HEAD"),
                             .path = aws_s3_path(arena, spec->bucket, spec->key)};
     struct http_client_response answer;
