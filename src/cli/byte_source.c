@@ -170,8 +170,8 @@ bool byte_source_read(struct byte_source *source, isize bytes, struct buf *out)
 {
     while (bytes > 0) {
         isize take = MIN(bytes, source->ready.len - source->ready_at);
-        buf_append(out, str_slice(buf_str(&source->ready), source->ready_at,
-                                  source->ready_at + take));
+        buf_append(out,
+                   str_slice(buf_str(&source->ready), source->ready_at, source->ready_at + take));
         source->ready_at += take;
         source->offset += (u64)take;
         bytes -= take;
@@ -230,8 +230,8 @@ bool byte_source_seek(struct byte_source *source, u64 offset)
     bool is_good = true;
     while (is_good && source->offset < offset && !byte_source_at_end(source)) {
         buf_reset(&passed);
-        is_good = byte_source_read(source, (isize)MIN(offset - source->offset, CHUNK_BYTES),
-                                   &passed);
+        is_good =
+            byte_source_read(source, (isize)MIN(offset - source->offset, CHUNK_BYTES), &passed);
         byte_source_forget(source, source->offset);
     }
     buf_deinit(&passed);

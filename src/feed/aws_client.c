@@ -49,8 +49,8 @@ static str time_text(struct aws_client *client, struct arena *arena)
                         cal.hour, cal.minute, cal.second);
 }
 
-static str authorization(struct aws_client *client, const struct aws_client_request *call, str path, str time,
-                         struct arena *arena)
+static str authorization(struct aws_client *client, const struct aws_client_request *call, str path,
+                         str time, struct arena *arena)
 {
     struct sigv4_field fields[] = {
         {STR("host"), client->host},
@@ -97,8 +97,8 @@ static str content_hash(const struct aws_client_request *call, struct arena *are
     return arena_copy(arena, str_from(hash, SIGV4_HEX_BYTES));
 }
 
-err aws_client_call(struct aws_client *client, const struct aws_client_request *call, struct arena *arena,
-                    struct http_client_response *out, struct diag *diag)
+err aws_client_call(struct aws_client *client, const struct aws_client_request *call,
+                    struct arena *arena, struct http_client_response *out, struct diag *diag)
 {
     CHECK(call->field_count <= CALL_FIELDS_MAX);
     str path = call->path.len > 0 ? call->path : STR("/");
@@ -131,8 +131,9 @@ static void append_encoded(struct buf *out, str text, bool keeps_slash)
     static const char hex[] = "0123456789ABCDEF";
     for (isize i = 0; i < text.len; i++) {
         u8 c = text.data[i];
-        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                        c == '-' || c == '.' || c == '_' || c == '~' || (c == '/' && keeps_slash);
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
+                        (c == '/' && keeps_slash);
         if (is_plain) {
             buf_append_byte(out, c);
         } else {

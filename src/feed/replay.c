@@ -143,10 +143,9 @@ static void status_of(struct replay *r, struct arena *arena, struct replay_statu
         .rows_max = r->rows_max,
     };
     str_copy_cstr(str_of(r->id), out->id, REPLAY_ID_BYTES);
-    out->from = r->source == REPLAY_PUSH
-                    ? arena_copy(arena, r->name)
-                    : arena_printf(arena, "s3://" STR_FMT "/" STR_FMT, STR_ARG(r->bucket),
-                                   STR_ARG(r->key));
+    out->from = r->source == REPLAY_PUSH ? arena_copy(arena, r->name)
+                                         : arena_printf(arena, "s3://" STR_FMT "/" STR_FMT,
+                                                        STR_ARG(r->bucket), STR_ARG(r->key));
     os_mutex_lock(&r->lock);
     out->state = r->durable.state;
     out->reason = arena_copy(arena, str_of(r->reason));
@@ -160,8 +159,8 @@ static void status_of(struct replay *r, struct arena *arena, struct replay_statu
     out->bytes_fetched = r->bytes_fetched;
     out->push_pass = r->push_pass;
     out->push_offset = r->push_offset;
-    bool is_open = r->durable.state == REPLAY_RUNNING && r->push_pass < r->passes &&
-                   !r->is_pass_pushed;
+    bool is_open =
+        r->durable.state == REPLAY_RUNNING && r->push_pass < r->passes && !r->is_pass_pushed;
     out->push_room = is_open ? (u64)(REPLAY_BUFFER_BYTES - r->pushed.len) : 0;
     os_mutex_unlock(&r->lock);
 }
@@ -212,9 +211,9 @@ static u64 mix_text(u64 seed, str text)
 static u64 fingerprint_of(const struct replay_spec *spec, u32 stream_number, str etag,
                           u64 bytes_total)
 {
-    u64 numbers[] = {spec->source,         stream_number, (u64)spec->form.indent,
-                     spec->form.is_typed,  spec->is_aggregated,
-                     MAX(spec->passes, 1), spec->rows_max, bytes_total};
+    u64 numbers[] = {spec->source,        stream_number,       (u64)spec->form.indent,
+                     spec->form.is_typed, spec->is_aggregated, MAX(spec->passes, 1),
+                     spec->rows_max,      bytes_total};
     u64 hash = hash64(numbers, (isize)sizeof numbers, 1);
     str texts[] = {spec->account, spec->bucket, spec->key, spec->name, spec->partition_key, etag};
     for (isize i = 0; i < COUNT_OF(texts); i++) {
@@ -331,8 +330,8 @@ static err go_on(struct replay *replay, const struct replay_spec *spec)
 }
 
 static err submit_locked(struct replays *replays, const struct replay_spec *spec, u32 stream,
-                         str etag, u64 bytes_total, struct arena *arena,
-                         struct replay_status *out, bool *known_out, struct diag *diag)
+                         str etag, u64 bytes_total, struct arena *arena, struct replay_status *out,
+                         bool *known_out, struct diag *diag)
 {
     if (replays->is_closing) {
         return ERR_CLOSED;
@@ -340,8 +339,7 @@ static err submit_locked(struct replays *replays, const struct replay_spec *spec
     isize running;
     u64 fingerprint = fingerprint_of(spec, stream, etag, bytes_total);
     struct replay *replay = known(replays, fingerprint, &running);
-    bool may_join = !spec->is_another ||
-                    (replay != NULL && replay->durable.state != REPLAY_DONE);
+    bool may_join = !spec->is_another || (replay != NULL && replay->durable.state != REPLAY_DONE);
     *known_out = replay != NULL && may_join;
     bool runs_already = *known_out && replay->durable.state == REPLAY_RUNNING;
     if (!runs_already && running >= REPLAY_RUNNING_MAX) {

@@ -74,7 +74,7 @@ struct replay_status { /* Strings in the arena given. */
     u64 rows, rows_bad, records; /* Sent, dead letters, records (fewer than rows if aggregated). */
     u64 bytes_out;
     u32 rate;
-    u64 bytes_fetched; /* S3: of this pass, as they lie in the object. */
+    u64 bytes_fetched;          /* S3: of this pass, as they lie in the object. */
     u64 push_pass, push_offset; /* PUSH: where the next piece begins. */
     u64 push_room;              /* PUSH: bytes that are taken now. */
 };

@@ -6,9 +6,9 @@
 #include "os/thread.h"
 
 enum {
-    REPLAY_BUFFER_BYTES = 8 << 20,  /* Pushed and not yet read. */
-    REPLAY_BATCH_BYTES = 4 << 20,   /* Of records in one frame. */
-    REPLAY_FETCH_BYTES = 2 << 20,   /* Of one ranged GET. */
+    REPLAY_BUFFER_BYTES = 8 << 20, /* Pushed and not yet read. */
+    REPLAY_BATCH_BYTES = 4 << 20,  /* Of records in one frame. */
+    REPLAY_FETCH_BYTES = 2 << 20,  /* Of one ranged GET. */
 };
 
 /* Where a replay stands; one value is durable, another is being worked at. */

@@ -190,8 +190,8 @@ static err read_position(struct replay *replay, str in)
 {
     u64 state, rate;
     struct replay_position p;
-    u64 *numbers[] = {&state,  &p.pass,     &p.offset,  &p.line,
-                      &p.rows, &p.rows_bad, &p.records, &p.bytes_out, &rate};
+    u64 *numbers[] = {&state,      &p.pass,    &p.offset,    &p.line, &p.rows,
+                      &p.rows_bad, &p.records, &p.bytes_out, &rate};
     TRY(take_numbers(&in, numbers, COUNT_OF(numbers)));
     str reason;
     struct arena scratch = {0};

@@ -14,7 +14,7 @@
 
 enum {
     FULL_RETRY_MS = 200,
-    PACE_MS = 10,           /* Rows that fall due within it go together. */
+    PACE_MS = 10, /* Rows that fall due within it go together. */
     KEY_CHARS_MAX = 256,
     LETTER_RAW_BYTES_MAX = 512 << 10,
     AGGREGATE_BYTES = 51200, /* As the producer library. */
@@ -149,8 +149,7 @@ static err dead_letter(struct run *r, const struct csv_row *row, str raw, str re
     buf_append(&r->json, STR(",\"data_base64\":\""));
     base64_append(&r->json, str_slice(raw, 0, LETTER_RAW_BYTES_MAX));
     buf_append(&r->json, STR("\"}"));
-    struct stream_record letter = {.partition_key = str_of(replay->id),
-                                   .data = buf_str(&r->json)};
+    struct stream_record letter = {.partition_key = str_of(replay->id), .data = buf_str(&r->json)};
     r->at.rows_bad++;
     return stream_batch_add(r->dead_letters, r->batch, &letter, NULL);
 }
@@ -214,8 +213,8 @@ static struct aggregate *aggregate_of(struct run *r, u32 shard, u128 hash)
             return &r->aggregates[i];
         }
     }
-    r->aggregates = arena_grow(&r->arena, r->aggregates, r->aggregate_count,
-                               (isize)sizeof(struct aggregate));
+    r->aggregates =
+        arena_grow(&r->arena, r->aggregates, r->aggregate_count, (isize)sizeof(struct aggregate));
     struct aggregate *a = &r->aggregates[r->aggregate_count++];
     *a = (struct aggregate){shard, hash, kpl_writer_new(AGGREGATE_BYTES)};
     return a;
@@ -265,8 +264,8 @@ static err put_row(struct run *r, const struct csv_row *row)
     struct diag problem;
     diag_init(&problem);
     buf_reset(&r->json);
-    err e = feed_row_json(&r->columns, &r->replay->form, row->fields, row->count,
-                          os_wall_us(r->os), &r->json, &problem);
+    err e = feed_row_json(&r->columns, &r->replay->form, row->fields, row->count, os_wall_us(r->os),
+                          &r->json, &problem);
     if (e != OK) {
         return dead_letter(r, row, row->raw, str_of(problem.message));
     }
@@ -411,8 +410,9 @@ static err take_row(struct run *r)
             csv_reader_finish(r->csv);
         } else if (got != OK) {
             return got;
+        } else {
+            csv_reader_feed(r->csv, buf_str(&r->piece));
         }
-        csv_reader_feed(r->csv, buf_str(&r->piece));
         e = csv_reader_next(r->csv, &row);
     }
     if (e == ERR_END) {

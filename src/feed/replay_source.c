@@ -123,10 +123,10 @@ static err fetch(struct replay_reader *reader, struct diag *diag)
         {STR("If-Match"), replay->etag},
     };
     struct aws_client_request call = {.service = "s3",
-                            .method = STR("GET"),
-                            .path = aws_s3_path(&arena, replay->bucket, replay->key),
-                            .fields = fields,
-                            .field_count = COUNT_OF(fields)};
+                                      .method = STR("GET"),
+                                      .path = aws_s3_path(&arena, replay->bucket, replay->key),
+                                      .fields = fields,
+                                      .field_count = COUNT_OF(fields)};
     struct http_client_response answer = {0};
     struct diag problem;
     err e = ERR_AGAIN;
@@ -244,8 +244,8 @@ err replay__object_head(struct replays *replays, const struct replay_spec *spec,
 {
     struct aws_client *client = client_new(replays, spec->account, spec->region);
     struct aws_client_request call = {.service = "s3",
-                            .method = STR("HEAD"),
-                            .path = aws_s3_path(arena, spec->bucket, spec->key)};
+                                      .method = STR("HEAD"),
+                                      .path = aws_s3_path(arena, spec->bucket, spec->key)};
     struct http_client_response answer;
     err e = aws_client_call(client, &call, arena, &answer, diag);
     aws_client_free(client);
