@@ -229,6 +229,9 @@ static err describe(struct call *c)
     columns_set(c, names, COUNT_OF(names));
     for (isize i = 0; i < table->def.column_count; i++) {
         const struct table_column *column = &table->def.columns[i];
+        if (!is_wanted(c, column->name)) {
+            continue;
+        }
         struct buf type = {0};
         type_format(type_with_null(c->arena, column->type, true), &type);
         str key = STR_EMPTY, extras = STR_EMPTY;
@@ -303,25 +306,49 @@ static err show(struct call *c)
     return OK;
 }
 
-static err explain(struct call *c)
+/* Every node of every plan appends rows: the mode stands at the end of each line. */
+static void add_modes(str text, struct buf *out)
+{
+    while (text.len > 0) {
+        str line = str_split(&text, '\n', NULL);
+        buf_append(out, str_slice(line, 0, line.len - 1));
+        buf_append(out, STR(", changelogMode=[I])\n"));
+    }
+}
+
+static err explain_one(struct call *c, const struct sql_statement *inner, struct buf *out)
 {
     struct engine_lookup lookup;
     struct catalog_ops ops;
+    struct plan plan;
     lookup_make(c, &lookup);
     engine__catalog_ops(&lookup, &ops);
+    TRY(sql_plan(c->arena, inner, &ops, &plan, c->diag));
+    if (c->statement->explain_details.len == 0) {
+        plan_format(plan.root, out);
+        return OK;
+    }
+    struct buf text = {0};
+    CHECK(plan.root->mode == CHANGELOG_APPEND);
+    plan_format(plan.root, &text);
+    add_modes(buf_str(&text), out);
+    buf_deinit(&text);
+    return OK;
+}
+
+static err explain(struct call *c)
+{
+    const struct sql_statement *inner = c->statement->inner;
+    bool is_set = inner->kind == SQL_STATEMENT_SET;
     struct buf text = {0};
     err e = OK;
-    for (isize i = 0; i < MAX(c->statement->inner_count, 1) && e == OK; i++) {
-        struct plan plan;
-        e = sql_plan(c->arena, &c->statement->inner[i], &ops, &plan, c->diag);
-        if (e == OK) {
-            plan_format(plan.root, &text);
-        }
+    buf_append(&text, STR("== Optimized Execution Plan ==\n"));
+    for (isize i = 0; i < (is_set ? inner->inner_count : 1) && e == OK; i++) {
+        e = explain_one(c, is_set ? &inner->inner[i] : inner, &text);
     }
-    str cell = buf_str(&text);
     if (e == OK) {
         one_column(c, "result");
-        row_one(c, cell);
+        row_one(c, buf_str(&text));
     }
     buf_deinit(&text);
     return e;
