@@ -57,6 +57,23 @@ static void lookup_make(struct call *c, struct engine_lookup *out)
     engine__lookup_names(out, c->arena);
 }
 
+/* Is the statement about another catalog or database than there is? */
+static bool is_elsewhere(const struct call *c)
+{
+    const struct sql_name *name = &c->statement->name;
+    return (name->catalog.len > 0 && !str_eq(name->catalog, STR(ENGINE_CATALOG))) ||
+           (name->database.len > 0 && !str_eq(name->database, STR(ENGINE_DATABASE)));
+}
+
+static err elsewhere(struct call *c)
+{
+    (void)diag_set(c->diag, ERR_NOT_FOUND, "ENG066",
+                   "there is only the catalog " ENGINE_CATALOG
+                   " with the database " ENGINE_DATABASE);
+    diag_span(c->diag, c->statement->name.span_start, c->statement->name.span_len);
+    return ERR_NOT_FOUND;
+}
+
 static err create(struct call *c)
 {
     struct engine *engine = c->session->engine;
@@ -68,7 +85,7 @@ static err create(struct call *c)
     if (exists && s->if_not_exists) {
         return OK;
     }
-    if (exists && !s->or_replace) {
+    if (exists) {
         (void)diag_set(c->diag, ERR_EXISTS, "ENG061",
                        "A table with name '" ENGINE_CATALOG "." ENGINE_DATABASE "." STR_FMT
                        "' already exists",
@@ -107,7 +124,9 @@ static err absent(struct call *c, bool is_view)
                    is_view ? "View" : "Table", STR_ARG(s->name.name));
     diag_span(c->diag, s->name.span_start, s->name.span_len);
     str near = diag_nearest(s->name.name, lookup.names, lookup.name_count);
-    if (near.len > 0) {
+    if (str_eq(near, s->name.name)) {
+        diag_label(c->diag, is_view ? "it is a table: DROP TABLE" : "it is a view: DROP VIEW");
+    } else if (near.len > 0) {
         diag_label(c->diag, "did you mean `" STR_FMT "`?", STR_ARG(near));
     }
     return ERR_NOT_FOUND;
@@ -260,8 +279,19 @@ static err describe(struct call *c)
 static err show_create(struct call *c)
 {
     struct engine_table *table = table_of(c);
+    bool wants_view = c->statement->show == SHOW_CREATE_VIEW;
     if (table == NULL) {
-        return absent(c, c->statement->show == SHOW_CREATE_VIEW);
+        return absent(c, wants_view);
+    }
+    if (table->def.is_view != wants_view) {
+        (void)diag_set(c->diag, ERR_INVALID, "ENG068",
+                       "SHOW CREATE %s is only supported for %ss, but " STR_FMT
+                       " is a %s. Please use SHOW CREATE %s instead.",
+                       wants_view ? "VIEW" : "TABLE", wants_view ? "view" : "table",
+                       STR_ARG(c->statement->name.name), wants_view ? "table" : "view",
+                       wants_view ? "TABLE" : "VIEW");
+        diag_span(c->diag, c->statement->name.span_start, c->statement->name.span_len);
+        return ERR_INVALID;
     }
     struct buf text = {0};
     sql_format_create(&table->def, &text);
@@ -407,18 +437,13 @@ static err reset(struct call *c)
 static err use(struct call *c)
 {
     const struct sql_name *name = &c->statement->name;
-    bool is_ours = (name->catalog.len == 0 || str_eq(name->catalog, STR(ENGINE_CATALOG))) &&
-                   (name->database.len == 0 || str_eq(name->database, STR(ENGINE_DATABASE))) &&
-                   (name->name.len == 0 || str_eq(name->name, STR(ENGINE_DATABASE)) ||
-                    str_eq(name->name, STR(ENGINE_CATALOG)));
+    bool is_ours =
+        !is_elsewhere(c) && (name->name.len == 0 || str_eq(name->name, STR(ENGINE_DATABASE)) ||
+                             str_eq(name->name, STR(ENGINE_CATALOG)));
     if (is_ours) {
         return OK;
     }
-    (void)diag_set(c->diag, ERR_NOT_FOUND, "ENG066",
-                   "there is only the catalog " ENGINE_CATALOG
-                   " with the database " ENGINE_DATABASE);
-    diag_span(c->diag, name->span_start, name->span_len);
-    return ERR_NOT_FOUND;
+    return elsewhere(c);
 }
 
 /* --- dispatch
@@ -427,13 +452,18 @@ static err use(struct call *c)
 
 static err run(struct call *c)
 {
-    switch (c->statement->kind) {
+    enum sql_kind kind = c->statement->kind;
+    bool is_drop = kind == SQL_DROP_TABLE || kind == SQL_DROP_VIEW;
+    if (kind != SQL_USE && is_elsewhere(c)) {
+        return is_drop && c->statement->if_exists ? OK : elsewhere(c);
+    }
+    switch (kind) {
     case SQL_CREATE_TABLE:
     case SQL_CREATE_VIEW:
         return create(c);
     case SQL_DROP_TABLE:
     case SQL_DROP_VIEW:
-        return drop(c, c->statement->kind == SQL_DROP_VIEW);
+        return drop(c, kind == SQL_DROP_VIEW);
     case SQL_SHOW:
         return show(c);
     case SQL_DESCRIBE:

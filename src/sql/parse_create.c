@@ -326,6 +326,7 @@ err sql__parse_create(struct sql_parser *p, struct sql_statement *out)
     }
     struct sql_create *create = ARENA_NEW(p->arena, struct sql_create);
     TRY(sql__parse_ident(p, is_view ? "a view name" : "a table name", &create->name));
+    sql__set_name(out, &create->name);
     TRY(is_view ? parse_view(p, create) : parse_table(p, create));
     struct sql_ast *ast = ARENA_NEW(p->arena, struct sql_ast);
     ast->create = create;

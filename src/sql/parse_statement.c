@@ -3,7 +3,7 @@
 
 enum { STATEMENTS_MAX = 1000 };
 
-static void set_name(struct sql_statement *out, const struct sql_ident *ident)
+void sql__set_name(struct sql_statement *out, const struct sql_ident *ident)
 {
     isize last = ident->count - 1;
     out->name.name = ident->parts[last].name;
@@ -17,7 +17,7 @@ static err parse_target(struct sql_parser *p, const char *what, struct sql_state
 {
     struct sql_ident ident;
     TRY(sql__parse_ident(p, what, &ident));
-    set_name(out, &ident);
+    sql__set_name(out, &ident);
     return OK;
 }
 
@@ -266,7 +266,7 @@ static err parse_insert(struct sql_parser *p, struct sql_statement *out)
     TRY(sql__expect_keyword(p, KW_INTO));
     struct sql_insert *insert = ARENA_NEW(p->arena, struct sql_insert);
     TRY(sql__parse_ident(p, "a table name", &insert->table));
-    set_name(out, &insert->table);
+    sql__set_name(out, &insert->table);
     TRY(sql__parse_hints(p, &insert->hints, &insert->hint_count));
     if (sql__accept_keyword(p, KW_PARTITION)) {
         TRY(parse_partition(p, insert));

@@ -61,7 +61,7 @@ struct sql_statement {
     str text;
     struct sql_name name; /* USE CATALOG: catalog; USE: database (and catalog). SHOW TABLES
                              FROM: database. */
-    bool if_exists, if_not_exists, is_temporary, or_replace;
+    bool if_exists, if_not_exists, is_temporary;
     enum sql_show show;
     str like; /* SHOW ... LIKE 'pattern' */
     bool not_like;

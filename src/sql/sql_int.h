@@ -336,6 +336,9 @@ bool sql__at_string(const struct sql_parser *p);
 MUST_USE err sql__parse_options(struct sql_parser *p, struct plan_option **out, isize *count_out);
 MUST_USE err sql__parse_integer(struct sql_parser *p, const char *what, i64 *out);
 
+/* parse_statement.c: what the statement is about. */
+void sql__set_name(struct sql_statement *out, const struct sql_ident *ident);
+
 /* parse_type.c */
 MUST_USE err sql__parse_type(struct sql_parser *p, const struct type **out);
 /* parse_expr.c */
