@@ -15,30 +15,31 @@ struct operation {
     const char *param;  /* Must be in the query; NULL: any. */
     const char *header; /* Must be there; NULL: any. */
     void (*run)(struct s3_call *call);
+    const char *name;
 };
 
 /* The first that fits is it. */
 static const struct operation operations[] = {
-    {"GET", SERVICE, NULL, NULL, s3__list_buckets},
-    {"PUT", BUCKET, NULL, NULL, s3__create_bucket},
-    {"HEAD", BUCKET, NULL, NULL, s3__head_bucket},
-    {"DELETE", BUCKET, NULL, NULL, s3__delete_bucket},
-    {"GET", BUCKET, "location", NULL, s3__get_bucket_location},
-    {"GET", BUCKET, "uploads", NULL, s3__list_uploads},
-    {"GET", BUCKET, "list-type", NULL, s3__list_objects_v2},
-    {"GET", BUCKET, NULL, NULL, s3__list_objects},
-    {"POST", BUCKET, "delete", NULL, s3__delete_objects},
-    {"PUT", OBJECT, "uploadId", "x-amz-copy-source", s3__upload_part_copy},
-    {"PUT", OBJECT, "uploadId", NULL, s3__upload_part},
-    {"PUT", OBJECT, NULL, "x-amz-copy-source", s3__copy_object},
-    {"PUT", OBJECT, NULL, NULL, s3__put_object},
-    {"POST", OBJECT, "uploads", NULL, s3__create_upload},
-    {"POST", OBJECT, "uploadId", NULL, s3__complete_upload},
-    {"DELETE", OBJECT, "uploadId", NULL, s3__abort_upload},
-    {"DELETE", OBJECT, NULL, NULL, s3__delete_object},
-    {"GET", OBJECT, "uploadId", NULL, s3__list_parts},
-    {"GET", OBJECT, NULL, NULL, s3__get_object},
-    {"HEAD", OBJECT, NULL, NULL, s3__head_object},
+    {"GET", SERVICE, NULL, NULL, s3__list_buckets, "ListBuckets"},
+    {"PUT", BUCKET, NULL, NULL, s3__create_bucket, "CreateBucket"},
+    {"HEAD", BUCKET, NULL, NULL, s3__head_bucket, "HeadBucket"},
+    {"DELETE", BUCKET, NULL, NULL, s3__delete_bucket, "DeleteBucket"},
+    {"GET", BUCKET, "location", NULL, s3__get_bucket_location, "GetBucketLocation"},
+    {"GET", BUCKET, "uploads", NULL, s3__list_uploads, "ListMultipartUploads"},
+    {"GET", BUCKET, "list-type", NULL, s3__list_objects_v2, "ListObjectsV2"},
+    {"GET", BUCKET, NULL, NULL, s3__list_objects, "ListObjects"},
+    {"POST", BUCKET, "delete", NULL, s3__delete_objects, "DeleteObjects"},
+    {"PUT", OBJECT, "uploadId", "x-amz-copy-source", s3__upload_part_copy, "UploadPartCopy"},
+    {"PUT", OBJECT, "uploadId", NULL, s3__upload_part, "UploadPart"},
+    {"PUT", OBJECT, NULL, "x-amz-copy-source", s3__copy_object, "CopyObject"},
+    {"PUT", OBJECT, NULL, NULL, s3__put_object, "PutObject"},
+    {"POST", OBJECT, "uploads", NULL, s3__create_upload, "CreateMultipartUpload"},
+    {"POST", OBJECT, "uploadId", NULL, s3__complete_upload, "CompleteMultipartUpload"},
+    {"DELETE", OBJECT, "uploadId", NULL, s3__abort_upload, "AbortMultipartUpload"},
+    {"DELETE", OBJECT, NULL, NULL, s3__delete_object, "DeleteObject"},
+    {"GET", OBJECT, "uploadId", NULL, s3__list_parts, "ListParts"},
+    {"GET", OBJECT, NULL, NULL, s3__get_object, "GetObject"},
+    {"HEAD", OBJECT, NULL, NULL, s3__head_object, "HeadObject"},
 };
 
 /* Parts of S3's API that are not here: never taken for the plain operation. */
@@ -149,6 +150,7 @@ static void work(struct http_exchange *x, void *ctx)
         (void)s3__fail(call, S3_MethodNotAllowed, NULL);
         return;
     }
+    call->request->operation = str_of(operation->name); /* For the metrics. */
     operation->run(call);
     CHECK(call->is_answered);
 }
