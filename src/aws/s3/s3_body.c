@@ -6,13 +6,17 @@
  * signatures of chunks. Nothing is kept unless all of them are right.
  */
 #include "aws/s3/s3_int.h"
+#include "aws/s3/s3_lane.h"
 #include "codec/base64.h"
+
+enum { LANE_BYTES_MIN = 4 << 20 };
 
 struct body {
     struct s3_call *call;
     struct s3_digest md5, sha256, checksum;
     struct s3_digest own;       /* What the operation needs and the request does not state. */
     bool is_object_checksum;    /* x-amz-checksum- is not about these bytes. */
+    struct s3_lane *lane;       /* Takes the MD5 of a long body. */
     struct s3_chunked *chunked; /* NULL: the body is the bytes. */
     u64 bytes, bytes_max;
     i64 declared; /* -1: unknown. */
@@ -168,7 +172,11 @@ static err take(struct body *body, str data, sink_fn sink, void *ctx)
     if (body->bytes > body->bytes_max) {
         return ERR_LIMIT;
     }
-    s3_digest_update(&body->md5, data.data, data.len);
+    if (body->lane != NULL) {
+        s3_lane_push(body->lane, data);
+    } else {
+        s3_digest_update(&body->md5, data.data, data.len);
+    }
     s3_digest_update(&body->sha256, data.data, data.len);
     s3_digest_update(&body->checksum, data.data, data.len);
     s3_digest_update(&body->own, data.data, data.len);
@@ -212,6 +220,9 @@ static bool receive(struct body *body, sink_fn sink, void *ctx)
 {
     u8 *block = mem_alloc(S3_IO_BYTES);
     err e = OK;
+    if (body->declared >= LANE_BYTES_MIN) {
+        body->lane = s3_lane_start(&body->md5);
+    }
     for (;;) {
         isize got = 0;
         e = http_body_read(body->call->x, block, S3_IO_BYTES, &got);
@@ -225,6 +236,7 @@ static bool receive(struct body *body, sink_fn sink, void *ctx)
         }
     }
     mem_free(block);
+    s3_lane_finish(body->lane);
     return e == OK || fail_receiving(body, e);
 }
 

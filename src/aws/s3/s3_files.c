@@ -66,11 +66,10 @@ err s3_writer_open(struct s3_store *store, struct s3_writer **out)
     struct s3_writer *writer = NEW(struct s3_writer);
     writer->store = store;
     os_random(store->os, writer->id, S3_FILE_ID_BYTES);
-    char path[S3_PATH_MAX];
-    s3__path(store, writer->id, path);
-    err e = folder_make(store, path);
+    s3__path(store, writer->id, writer->path);
+    err e = folder_make(store, writer->path);
     if (e == OK) {
-        e = os_open(store->os, path, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &writer->file);
+        e = os_open(store->os, writer->path, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &writer->file);
     }
     if (e != OK) {
         mem_free(writer);
@@ -103,11 +102,24 @@ err s3_writer_append(struct s3_writer *writer, const void *data, isize bytes)
             crc_push(writer);
         }
     }
+    if (writer->flush == NULL && writer->bytes >= S3_FLUSH_BYTES) {
+        writer->flush = s3_flush_start(writer->file, writer->path);
+    }
+    if (writer->flush != NULL) {
+        s3_flush_note(writer->flush, writer->bytes);
+    }
     return OK;
+}
+
+static void flush_end(struct s3_writer *writer)
+{
+    s3_flush_finish(writer->flush);
+    writer->flush = NULL;
 }
 
 err s3_writer_finish(struct s3_writer *writer)
 {
+    flush_end(writer);
     if (writer->bytes % S3_BLOCK_BYTES != 0) {
         crc_push(writer);
     }
@@ -115,17 +127,15 @@ err s3_writer_finish(struct s3_writer *writer)
     put_u32(crc, crc32c(0, writer->crcs.data, writer->crcs.len));
     buf_append_bytes(&writer->crcs, crc, 4);
     TRY(os_write_at(writer->file, writer->bytes, writer->crcs.data, writer->crcs.len));
-    char path[S3_PATH_MAX];
-    s3__path(writer->store, writer->id, path);
     err e = os_sync(writer->file);
     if (e == OK) {
         char folder[S3_PATH_MAX];
-        str whole = str_of(path);
-        str_copy_cstr(str_slice(whole, 0, str_rfind_byte(whole, '/')), folder, S3_PATH_MAX);
+        str path = str_of(writer->path);
+        str_copy_cstr(str_slice(path, 0, str_rfind_byte(path, '/')), folder, S3_PATH_MAX);
         e = os_sync_dir(writer->store->os, folder);
     }
     if (e != OK) {
-        os_fatal("fsync of an S3 object", path, e);
+        os_fatal("fsync of an S3 object", writer->path, e);
     }
     return OK;
 }
@@ -140,11 +150,10 @@ void s3_writer_free(struct s3_writer *writer)
     if (writer == NULL) {
         return;
     }
+    flush_end(writer);
     IGNORE(os_close(writer->file)); /* Synced, or about to be removed. */
     if (!writer->is_taken) {
-        char path[S3_PATH_MAX];
-        s3__path(writer->store, writer->id, path);
-        IGNORE(os_unlink(writer->store->os, path)); /* What stays is swept at the next start. */
+        IGNORE(os_unlink(writer->store->os, writer->path)); /* What stays is swept at the start. */
     }
     buf_deinit(&writer->crcs);
     mem_free(writer);

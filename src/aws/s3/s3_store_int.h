@@ -3,6 +3,7 @@
 #define AWS_S3_STORE_INT_H
 
 #include "aws/common/store.h"
+#include "aws/s3/s3_flush.h"
 #include "aws/s3/s3_store.h"
 #include "base/buf.h"
 #include "os/thread.h"
@@ -18,6 +19,8 @@ struct s3_store {
 struct s3_writer {
     struct s3_store *store;
     struct os_file *file;
+    char path[S3_PATH_MAX];
+    struct s3_flush *flush; /* Once the file is long. */
     u8 id[S3_FILE_ID_BYTES];
     u64 bytes;
     u32 block_crc; /* Of the block being filled. */
