@@ -52,8 +52,12 @@ static void announce(const struct server *server, const struct server_options *o
     static const char *const notes[] = {
         "", " (durability=os: acknowledged records survive kill -9, not power loss)",
         " (durability=memory: nothing is kept)"};
-    (void)printf("data      %s%s\nendpoint  %s\nReady.\n", options->data_dir,
-                 notes[options->durability], server_endpoint(server));
+    (void)printf("data      %s%s\nendpoint  %s\n", options->data_dir, notes[options->durability],
+                 server_endpoint(server));
+    if (server_mail(server)[0] != '\0') {
+        (void)printf("mail      %s\n", server_mail(server));
+    }
+    (void)puts("Ready.");
     (void)fflush(stdout);
 }
 

@@ -11,6 +11,7 @@
 #include "console/console.h"
 #include "engine/engine.h"
 #include "feed/replay.h"
+#include "net/smtp.h"
 #include "stream/stream.h"
 
 #include <stdio.h>
@@ -32,6 +33,7 @@ struct server {
     struct aws_keys keys;
     char data_dir[PATH_BYTES];
     char endpoint[128];
+    char mail[300];
     struct server_options options;
 };
 
@@ -117,6 +119,9 @@ static err services_open(struct server *server, struct diag *diag)
         .mail_from = setting("LEAT_SMTP_FROM"),
     };
     TRY(aws_dispatch_open(&env, services, COUNT_OF(services), &server->dispatch, diag));
+    if (env.smtp_url != NULL) {
+        smtp_url_server(env.smtp_url, server->mail, (isize)sizeof server->mail);
+    }
     if (server->keys.secret.len > 0) {
         aws_dispatch_set_keys(server->dispatch, &server->keys, !is_loopback(server->options.bind));
     }
@@ -191,6 +196,11 @@ err server_open(const struct server_options *options, struct server **out, struc
 const char *server_endpoint(const struct server *server)
 {
     return server->endpoint;
+}
+
+const char *server_mail(const struct server *server)
+{
+    return server->mail;
 }
 
 void server_close(struct server *server)

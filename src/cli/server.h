@@ -23,6 +23,8 @@ struct server;
 MUST_USE err server_open(const struct server_options *options, struct server **out,
                          struct diag *diag);
 const char *server_endpoint(const struct server *server);
+/* Server that mails are sent through, without its password; "" when they stay in the inbox. */
+const char *server_mail(const struct server *server);
 void server_close(struct server *server);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "net/client_int.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdio.h>
 
@@ -68,27 +69,43 @@ err smtp_url_check(const char *url, struct diag *diag)
     return ERR_INVALID;
 }
 
-/* Fills `server`; true when a password would leave this machine. */
-static bool url_take(struct smtp_client *client, const char *text)
+static CURLU *url_parse(const char *text)
 {
     CURLU *url = curl_url();
     CHECK(url != NULL);
     CHECK(curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK);
+    return url;
+}
+
+void smtp_url_server(const char *text, char *out, isize capacity)
+{
+    CURLU *url = url_parse(text);
     char *scheme = part(url, CURLUPART_SCHEME), *host = part(url, CURLUPART_HOST);
-    char *port = part(url, CURLUPART_PORT), *password = part(url, CURLUPART_PASSWORD);
+    char *port = part(url, CURLUPART_PORT);
     CHECK(scheme != NULL);
     CHECK(host != NULL);
-    (void)snprintf(client->server, sizeof client->server, "%s://%s%s%s", scheme, host,
-                   port != NULL ? ":" : "", port != NULL ? port : "");
-    bool is_near = strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
-                   strcmp(host, "[::1]") == 0;
-    bool needs_tls = password != NULL && !is_near;
+    (void)snprintf(out, (size_t)capacity, "%s://%s%s%s", scheme, host, port != NULL ? ":" : "",
+                   port != NULL ? port : "");
     curl_free(scheme);
     curl_free(host);
     curl_free(port);
+    curl_url_cleanup(url);
+}
+
+/* Would a password leave this machine? */
+static bool needs_tls(const char *text)
+{
+    CURLU *url = url_parse(text);
+    char *host = part(url, CURLUPART_HOST), *password = part(url, CURLUPART_PASSWORD);
+    CHECK(host != NULL);
+    struct in_addr address; /* A name that begins with 127 may be anywhere. */
+    bool is_near = strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+                   (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
+    bool result = password != NULL && !is_near;
+    curl_free(host);
     curl_free(password);
     curl_url_cleanup(url);
-    return needs_tls;
+    return result;
 }
 
 /* --- callbacks ----------------------------------------------------------------------------- */
@@ -151,12 +168,12 @@ struct smtp_client *smtp_client_new(const char *url)
     struct smtp_client *client = NEW(struct smtp_client);
     client->curl = curl_easy_init();
     CHECK(client->curl != NULL);
-    bool needs_tls = url_take(client, url);
+    smtp_url_server(url, client->server, HOST_BYTES);
     CURL *curl = client->curl;
     (void)curl_easy_setopt(curl, CURLOPT_URL, url);
     (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     (void)curl_easy_setopt(curl, CURLOPT_USE_SSL,
-                           (long)(needs_tls ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+                           (long)(needs_tls(url) ? CURLUSESSL_ALL : CURLUSESSL_TRY));
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);

@@ -22,6 +22,7 @@ static const char *const migrations[] = {
     " subject TEXT NOT NULL, body TEXT NOT NULL, raw BLOB NOT NULL, state INTEGER NOT NULL,"
     " attempts INTEGER NOT NULL, next_us INTEGER NOT NULL, error TEXT NOT NULL);"
     "CREATE INDEX mails_due ON mails(next_us) WHERE state = 1",
+    "CREATE INDEX mails_by_state ON mails(state)",
 };
 
 static err topics_count(struct sns_store *store)
