@@ -19,6 +19,12 @@ const struct command cli_commands[] = {
     {"stream put", "NAME [DATA...]", "Put records: words, lines of a file, or of standard input.",
      cmd_stream_put, false},
     {"stream tail", "NAME", "Show records as they arrive.", cmd_stream_tail, false},
+    {"deadletter list", "", "List records that could not be processed.", cmd_deadletter_list,
+     false},
+    {"deadletter show", "ID", "Show one, with its place, field, reason and bytes.",
+     cmd_deadletter_show, false},
+    {"deadletter redrive", "ID...|--all", "Put them back into the streams they came from.",
+     cmd_deadletter_redrive, false},
     {"inbox", "[list|show ID]", "List and show the mails of SNS.", cmd_inbox, false},
     {"replay", "s3://bucket/key|FILE|-", "Put the rows of a CSV file into a stream, exactly once.",
      cmd_replay, false},
@@ -48,6 +54,8 @@ static const struct {
     {"stream tail", "  leat stream tail orders\n"
                     "  leat stream tail orders --from trim-horizon --where 'Severity > 2'\n"
                     "  leat stream tail orders --data | jq .City\n"},
+    {"deadletter redrive", "  leat deadletter redrive 4711\n"
+                           "  leat deadletter redrive --all --job job-1\n"},
     {"replay", "  leat replay accidents.csv\n"
                "  leat replay s3://bucket/accidents.csv.gz --rate 250/s --indent 4\n"
                "  xzcat accidents.csv.xz | leat replay - --name accidents\n"},

@@ -183,6 +183,9 @@ const struct console_route console__api_routes[] = {
     {"GET", "/_leat/api/jobs", console__handle_jobs},
     {"GET", "/_leat/api/jobs/", console__handle_job},
     {"POST", "/_leat/api/jobs/", console__handle_job_post},
+    {"GET", "/_leat/api/deadletters", console__handle_letters},
+    {"GET", "/_leat/api/deadletters/", console__handle_letters},
+    {"POST", "/_leat/api/deadletters/redrive", console__handle_redrive},
     {"POST", "/_leat/api/sql", console__handle_sql},
     {"DELETE", "/_leat/api/sql/", console__handle_session_end},
 };

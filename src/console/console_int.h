@@ -112,6 +112,10 @@ void console__handle_jobs(struct http_exchange *x, void *console);
 void console__handle_job(struct http_exchange *x, void *console);
 void console__handle_job_post(struct http_exchange *x, void *console);
 
+/* api_letters.c */
+void console__handle_letters(struct http_exchange *x, void *console);
+void console__handle_redrive(struct http_exchange *x, void *console);
+
 /* api_sql.c */
 void console__handle_sql(struct http_exchange *x, void *console);
 

@@ -173,6 +173,7 @@ err engine_open(struct os *os, struct streams *streams, const char *data_dir, st
     engine->next_job = 1;
     engine->step_frames_max = step_frames();
     os_mutex_init(&engine->lock);
+    os_mutex_init(&engine->redrive_lock);
     os_mutex_init(&engine->wake_lock);
     os_mutex_init(&engine->outbox_cursor_lock);
     os_mutex_init(&engine->outbox_list_lock);
@@ -217,6 +218,7 @@ void engine_close(struct engine *engine)
     os_mutex_deinit(&engine->outbox_list_lock);
     os_cond_deinit(&engine->wake);
     os_mutex_deinit(&engine->wake_lock);
+    os_mutex_deinit(&engine->redrive_lock);
     os_mutex_deinit(&engine->lock);
     mem_free(engine);
 }

@@ -29,6 +29,7 @@ enum {
 #define ENGINE_CATALOG      "default_catalog"
 #define ENGINE_DATABASE     "default_database"
 #define ENGINE_DEAD_LETTERS "leat-dead-letters"
+#define ENGINE_DEAD_LETTERS_REDRIVEN "leat-dead-letters-redriven"
 
 /* A table or view, durable or of a session. */
 struct engine_table {
@@ -172,6 +173,7 @@ struct engine {
     struct engine_job *jobs; /* In order of creation. */
     isize job_count;
     u64 next_job;
+    struct os_mutex redrive_lock; /* One letter is put back at a time; no other is taken in it. */
     struct os_mutex wake_lock; /* Guards the condition that the tip has moved. */
     struct os_cond wake;
     int watch;
