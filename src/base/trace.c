@@ -4,11 +4,12 @@
 #include "base/buf.h"
 #include "base/cal.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 
-enum { VALUE_BYTES_MAX = 64 };
+enum { VALUE_BYTES_MAX = 256, MESSAGE_BYTES_MAX = 1024 };
 
 static struct {
     pthread_mutex_t lock;
@@ -31,15 +32,26 @@ static i64 now_us(void)
     return (i64)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Escapes what could forge a line or drive a terminal. */
+/* At most so many bytes, without a character cut in two. */
+static str cut_at(str text, isize bytes_max)
+{
+    isize end = MIN(text.len, bytes_max);
+    while (end > 0 && end < text.len && (text.data[end] & 0xC0) == 0x80) {
+        end--;
+    }
+    return str_slice(text, 0, end);
+}
+
+/* Escapes what could forge a line or drive a terminal; what is no UTF-8 shows as U+FFFD. */
 static void append_quoted(struct buf *out, str text, isize bytes_max)
 {
-    str cut = str_slice(text, 0, bytes_max);
+    str cut = cut_at(text, bytes_max);
+    bool is_text = str_is_utf8(cut);
     buf_append_byte(out, '"');
     for (isize i = 0; i < cut.len; i++) {
         u8 c = cut.data[i];
-        if (c < 0x20 || c == 0x7F) {
-            buf_printf(out, "\\u%04x", c);
+        if (c < 0x20 || c == 0x7F || (c >= 0x80 && !is_text)) {
+            buf_printf(out, "\\u%04x", c >= 0x80 ? 0xFFFD : c);
             continue;
         }
         if (c == '"' || c == '\\') {
@@ -69,7 +81,11 @@ static void append_field(struct buf *out, const struct trace_field *field)
         buf_append_i64(out, field->number);
         break;
     case TRACE_F64:
-        buf_printf(out, "%.6g", field->real);
+        if (isfinite(field->real)) {
+            buf_printf(out, "%.6g", field->real);
+        } else {
+            buf_append(out, STR("null"));
+        }
         break;
     case TRACE_STR:
     default:
@@ -93,7 +109,7 @@ static void append_head(struct buf *out, enum trace_level level, const char *mod
         buf_printf(out, "%s %-5s %s: ", when, levels[level], module);
     }
     if (state.is_json) {
-        append_quoted(out, str_of(message), 1024);
+        append_quoted(out, str_of(message), MESSAGE_BYTES_MAX);
     } else {
         buf_append(out, str_of(message));
     }

@@ -1,7 +1,7 @@
 /*
  * base/trace.h: structured diagnostics ("log" means the durable log only). One
  * line each to a sink that cli sets: logfmt or JSON, values escaped and cut to
- * 64 characters unless said. Thread-safe.
+ * 256 bytes. Thread-safe.
  */
 #ifndef BASE_TRACE_H
 #define BASE_TRACE_H

@@ -1,6 +1,8 @@
 /* cli/cmd_start.c: the server in the foreground. */
 #include "base/buf.h"
+#include "base/trace.h"
 #include "cli/commands.h"
+#include "cli/logging.h"
 #include "cli/options.h"
 #include "cli/server.h"
 #include "cli/term.h"
@@ -9,11 +11,12 @@
 
 enum { PATH_BYTES = 1024, PORT_DEFAULT = 4566 };
 
+static const char *const durability_names[] = {"commit", "os", "memory"};
+
 static bool durability_parse(const char *text, enum log_durability *out)
 {
-    static const char *const names[] = {"commit", "os", "memory"};
-    for (int i = 0; i < COUNT_OF(names); i++) {
-        if (strcmp(text, names[i]) == 0) {
+    for (int i = 0; i < COUNT_OF(durability_names); i++) {
+        if (strcmp(text, durability_names[i]) == 0) {
             *out = (enum log_durability)i;
             return true;
         }
@@ -59,11 +62,14 @@ static void announce(const struct server *server, const struct server_options *o
     }
     (void)puts("Ready.");
     (void)fflush(stdout);
+    trace(TRACE_INFO, "server", "ready", T_STR("endpoint", str_of(server_endpoint(server))),
+          T_STR("data", str_of(options->data_dir)),
+          T_STR("durability", str_of(durability_names[options->durability])));
 }
 
 int cmd_start(int argc, char **argv)
 {
-    enum { DATA, PORT, BIND, DURABILITY };
+    enum { DATA, PORT, BIND, DURABILITY, LOG, LOG_LEVEL };
     struct option options[] = {
         [DATA] = {"data", OPTION_TEXT, "DIR",
                   "Where data live (${XDG_STATE_HOME:-~/.local/state}/leat).", NULL, 0, false},
@@ -74,6 +80,10 @@ int cmd_start(int argc, char **argv)
         [DURABILITY] = {"durability", OPTION_TEXT, "commit|os|memory",
                         "commit: acknowledge after fdatasync; os; memory (commit).", "commit", 0,
                         false},
+        [LOG] = {"log", OPTION_TEXT, "text|json",
+                 "Form of the log on standard error (LEAT_LOG, else text).", NULL, 0, false},
+        [LOG_LEVEL] = {"log-level", OPTION_TEXT, "LEVEL",
+                       "debug, info, warn or error (LEAT_LOG_LEVEL, else info).", NULL, 0, false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];
@@ -96,6 +106,9 @@ int cmd_start(int argc, char **argv)
     if (!durability_parse(options[DURABILITY].text, &server_options.durability)) {
         return EXIT_USAGE;
     }
+    if (!logging_configure(options[LOG].text, options[LOG_LEVEL].text)) {
+        return EXIT_USAGE;
+    }
     if (server_options.data_dir == NULL) {
         if (!server_data_dir_default(data_dir, PATH_BYTES)) {
             return EXIT_CONFIGURATION;
@@ -111,7 +124,8 @@ int cmd_start(int argc, char **argv)
         return failed(e, &diag);
     }
     announce(server, &server_options);
-    (void)os_signals_wait();
+    trace(TRACE_INFO, "server", "stopping", T_INT("signal", os_signals_wait()));
     server_close(server);
+    trace_text(TRACE_INFO, "server", "stopped");
     return EXIT_OK;
 }

@@ -340,6 +340,8 @@ err engine_job_stop(struct engine *engine, str id, struct diag *diag)
         job->state = ENGINE_STOPPED;
         os_mutex_unlock(&job->lock);
         engine__job_drain(job);
+        trace(TRACE_INFO, "engine", "job stopped", T_STR("job", str_of(job->id_text)),
+              T_STR("name", job->name), T_INT("lsn", job->position));
         e = engine__log_state(engine, job, ENGINE_STOPPED, "");
     }
     os_mutex_unlock(&engine->lock);

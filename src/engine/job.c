@@ -448,6 +448,8 @@ void engine__job_start(struct engine_job *job)
     job->hold = streams_hold(job->engine->streams, engine__hold_lsn(job));
     job->is_stopping = false;
     job->has_thread = true;
+    trace(TRACE_INFO, "engine", "job starts", T_STR("job", str_of(job->id_text)),
+          T_STR("name", job->name), T_INT("after_lsn", job->position));
     os_thread_start(&job->thread, "leat-job", job_main, job);
 }
 

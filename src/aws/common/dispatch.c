@@ -3,6 +3,7 @@
 
 #include "aws/common/caller.h"
 #include "base/metric.h"
+#include "base/trace.h"
 #include "os/thread.h"
 
 #include <stdio.h>
@@ -111,6 +112,11 @@ static void note_time(int status, u64 took_ns, void *ctx)
     if (operation != NULL) {
         metric_observe_ns(&operation->times, took_ns);
     }
+    trace(TRACE_DEBUG, "aws", "request", T_STR("service", str_of(timed->opened->service->name)),
+          T_STR("operation", name), T_INT("status", status),
+          T_F64("milliseconds", (double)took_ns * 1e-6),
+          T_STR("region", timed->request->caller.region),
+          T_STR("request", timed->request->request_id));
 }
 
 err aws_dispatch_open(const struct aws_env *env, const struct aws_service *const *services,
