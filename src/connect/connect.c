@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "connect/blackhole/blackhole.h"
 #include "connect/cloudwatch/cloudwatch.h"
+#include "connect/datagen/datagen.h"
 #include "connect/filesystem/filesystem.h"
 #include "connect/format.h"
 #include "connect/kinesis/kinesis.h"
@@ -13,8 +14,8 @@
 enum { NAMES_MAX = 128 };
 
 static const struct connector *const connectors[] = {
-    &connect_blackhole, &connect_cloudwatch, &connect_filesystem, &connect_kinesis,
-    &connect_print,     &connect_s3,         &connect_sns};
+    &connect_blackhole, &connect_cloudwatch, &connect_datagen, &connect_filesystem,
+    &connect_kinesis,   &connect_print,      &connect_s3,      &connect_sns};
 
 const struct connector *connect_find(str name)
 {
@@ -86,13 +87,25 @@ static err connector_unknown(str name, struct diag *diag)
     return ERR_NOT_FOUND;
 }
 
+/* "fields.*.kind" stands for one key per column. */
+static bool is_key(str key, const char *pattern)
+{
+    str whole = str_of(pattern);
+    isize star = str_find_byte(whole, '*', 0);
+    if (star < 0) {
+        return str_eq(key, whole);
+    }
+    str head = str_slice(whole, 0, star), tail = str_slice(whole, star + 1, whole.len);
+    return key.len > head.len + tail.len && str_starts(key, head) && str_ends(key, tail);
+}
+
 static bool is_option(const struct connector *connector, str key)
 {
     const struct connect_option *lists[] = {connector->options,
                                             connector->has_format ? connect_format_options : NULL};
     for (isize i = 0; i < COUNT_OF(lists); i++) {
         for (const struct connect_option *o = lists[i]; o != NULL && o->key != NULL; o++) {
-            if (str_eq(key, str_of(o->key))) {
+            if (is_key(key, o->key)) {
                 return true;
             }
         }

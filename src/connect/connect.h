@@ -27,15 +27,13 @@ struct connect_option {
     const char *doc; /* One line; "leat:" first when Flink has no such option. */
 };
 
-enum connect_role {                         /* Bits of connector.roles. */
-                    CONNECT_SOURCE_LOG = 1, /* Its rows are records of a stream of this leat. */
-                    CONNECT_SOURCE_LANDED =
-                        2, /* Rows from outside, landed in a hidden stream with position. */
-                    CONNECT_SOURCE_BOUNDED = 4, /* It ends; pinned when the job is accepted. */
-                    CONNECT_SINK_LOG =
-                        8, /* Rows become records of a stream, in the step's own frame. */
-                    CONNECT_SINK_OUTSIDE = 16, /* Delivered from the outbox. */
-                    CONNECT_SINK_NOWHERE = 32, /* Rows are counted and forgotten. */
+/* Bits of connector.roles. A table of */
+enum connect_role {
+    CONNECT_SOURCE_LOG = 1,    /* a source has its rows in a stream of this leat, */
+    CONNECT_SOURCE_LANDED = 2, /* or outside; they are landed in a hidden stream. */
+    CONNECT_SINK_LOG = 4,      /* A sink's rows become records in the step's own frame, */
+    CONNECT_SINK_OUTSIDE = 8,  /* are delivered from the outbox, */
+    CONNECT_SINK_NOWHERE = 16, /* or are counted and forgotten. */
 };
 
 enum connect_start { CONNECT_LATEST, CONNECT_TRIM_HORIZON, CONNECT_AT_TIMESTAMP };
@@ -50,7 +48,8 @@ struct connect_stream {
     str delimiter; /* Between partition key fields. */
 };
 
-struct connect_sink_ops; /* connect/sink.h */
+struct connect_sink_ops;   /* connect/sink.h */
+struct connect_source_ops; /* connect/source.h */
 
 struct connector {
     const char *name;
@@ -63,7 +62,10 @@ struct connector {
     const struct type *(*metadata)(str key);
     /* CONNECT_SOURCE_LOG, CONNECT_SINK_LOG: reads options that connect_check has accepted. */
     void (*stream)(const struct connect_table *table, struct connect_stream *out);
-    const struct connect_sink_ops *sink; /* CONNECT_SINK_OUTSIDE */
+    const struct connect_sink_ops *sink;     /* CONNECT_SINK_OUTSIDE */
+    const struct connect_source_ops *source; /* CONNECT_SOURCE_LANDED */
+    /* Which of its roles this table has, where its options decide; NULL: all. */
+    u32 (*roles_of)(const struct connect_table *table);
 };
 
 /* By name; NULL. */

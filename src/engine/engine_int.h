@@ -90,10 +90,11 @@ struct engine_source {
     struct csv_rows *csv;      /* Of CSV. */
     struct type_field *fields; /* Those read from the message. */
     isize field_count;
-    isize *message_column;         /* Per scan column: index into fields, or -1 - metadata kind. */
-    struct engine_sink *passed_to; /* Its records are not looked at: the sink takes them all. */
-    u64 start_lsn;                 /* Frames up to it are not this source's. */
-    struct marks *marks;           /* NULL: no watermark is declared. */
+    isize *message_column;          /* Per scan column: index into fields, or -1 - metadata kind. */
+    struct engine_landing *landing; /* CONNECT_SOURCE_LANDED */
+    struct engine_sink *passed_to;  /* Its records are not looked at: the sink takes them all. */
+    u64 start_lsn;                  /* Frames up to it are not this source's. */
+    struct marks *marks;            /* NULL: no watermark is declared. */
 };
 
 struct engine_counters { /* Relaxed atomics. */
@@ -122,6 +123,8 @@ struct engine_job {
     char reason[1024];
     u64 position; /* LSN. */
     bool is_stopping, has_thread;
+    bool has_doom; /* Atomic: `doom` says why the job has to fail. */
+    char doom[512];
     struct os_thread thread;
     u64 hold;
 
@@ -155,6 +158,7 @@ struct engine_job {
 
 struct engine_outbox;
 struct engine_outbox_mark;
+struct engine_landing;
 
 struct engine {
     struct os *os;
@@ -163,6 +167,7 @@ struct engine {
     bool has_endpoint;                                    /* Atomic: env is complete. */
     struct os_mutex outbox_cursor_lock, outbox_list_lock; /* engine/outbox.h */
     struct engine_outbox *outboxes;
+    struct engine_landing *landings;
     struct engine_outbox_mark *outbox_marks; /* Found by replay. */
     u64 outbox_restated_no;                  /* Atomic: older cursor records are superseded. */
     u64 outbox_records;                      /* Since they were restated; cursor lock. */
@@ -258,6 +263,8 @@ void engine__job_drain(struct engine_job *job);
 /* Ends the thread after the step under way. */
 void engine__job_join(struct engine_job *job);
 void engine__job_fail(struct engine_job *job, const char *reason);
+/* From another of its threads: the job's own fails it after the step under way. */
+void engine__job_stop_for(struct engine_job *job, const char *reason);
 
 /* step.c: true when it did something; false when it must wait for input. */
 MUST_USE err engine__step(struct engine_job *job, bool *moved_out, struct diag *diag);

@@ -217,7 +217,7 @@ static void show_functions(struct call *c)
     }
 }
 
-static const char *const state_names[] = {"RUNNING", "FAILED", "STOPPED"};
+static const char *const state_names[] = {"RUNNING", "FAILED", "STOPPED", "FINISHED"};
 
 static void show_jobs(struct call *c)
 {

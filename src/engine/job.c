@@ -2,6 +2,7 @@
 #include "engine/engine_int.h"
 
 #include "base/trace.h"
+#include "engine/landing.h"
 #include "engine/outbox.h"
 
 #include <stdio.h>
@@ -20,6 +21,7 @@ void engine__job_free(struct engine_job *job)
     for (isize i = 0; i < job->source_count; i++) {
         json_rows_free(job->sources[i].decoder);
         csv_rows_free(job->sources[i].csv);
+        engine__landing_close(job->sources[i].landing);
         marks_free(job->sources[i].marks);
         if (job->sources[i].stream != NULL) {
             stream_unref(job->sources[i].stream);
@@ -96,21 +98,22 @@ static err stream_open(struct engine_job *job, const struct connect_stream *plac
 }
 
 /* The table's connector and what its options say; ENG034 when it cannot be used so. */
-static err table_read(struct engine_job *job, const struct table_def *table, u32 roles,
+static err table_read(struct engine_job *job, const struct table_def *table, u32 *roles,
                       const struct connector **out, struct connect_format *format_out,
                       struct connect_stream *place_out, struct diag *diag)
 {
     struct connect_table options = engine__connect_table(table, &job->arena);
     TRY(connect_check(&options, out, diag));
-    bool is_sink = (roles & CONNECT_SINK_LOG) != 0;
-    if (((*out)->roles & roles) == 0) {
+    bool is_sink = (*roles & CONNECT_SINK_LOG) != 0;
+    *roles &= (*out)->roles_of != NULL ? (*out)->roles_of(&options) : (*out)->roles;
+    if (*roles == 0) {
         return diag_set(diag, ERR_UNSUPPORTED, "ENG034",
                         "connector '%s' can only be a %s; table " STR_FMT " is used as a %s",
                         (*out)->name, is_sink ? "source" : "sink", STR_ARG(options.name),
                         is_sink ? "sink" : "source");
     }
     connect_format_read(&options, format_out);
-    if ((*out)->stream != NULL) {
+    if ((*roles & (CONNECT_SOURCE_LOG | CONNECT_SINK_LOG)) != 0) {
         (*out)->stream(&options, place_out);
     }
     return OK;
@@ -150,13 +153,50 @@ static err decoder_open(struct engine_source *source, struct diag *diag)
     return OK;
 }
 
+/* The table's physical columns, as its connector fills them. */
+static void columns_read(struct engine_job *job, const struct table_def *table,
+                         struct connect_schema *out)
+{
+    struct type_field *fields =
+        ARENA_ARRAY(&job->arena, struct type_field, MAX(table->column_count, 1));
+    *out = (struct connect_schema){.fields = fields,
+                                   .account = job->account,
+                                   .region = job->region,
+                                   .job = str_of(job->id_text)};
+    for (isize i = 0; i < table->column_count; i++) {
+        if (table->columns[i].kind == COLUMN_PHYSICAL) {
+            fields[out->count++] =
+                (struct type_field){.name = table->columns[i].name, .type = table->columns[i].type};
+        }
+    }
+}
+
+static err landed_open(struct engine_job *job, struct engine_source *source, struct diag *diag)
+{
+    const struct table_def *table = source->pipe->rels[0]->table;
+    struct connect_table options = engine__connect_table(table, &job->arena);
+    struct connect_schema schema;
+    columns_read(job, table, &schema);
+    TRY(engine__landing_open(job, (u32)(source - job->sources), &options, source->connector,
+                             &schema, &source->stream, &source->landing, diag));
+    if (source->landing->ops->target != NULL) {
+        source->place.name = source->landing->ops->target(source->landing->source);
+    }
+    return OK;
+}
+
 static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *diag)
 {
     struct engine_source *source = &job->sources[job->source_count];
     source->pipe = pipe;
-    TRY(table_read(job, pipe->rels[0]->table, CONNECT_SOURCE_LOG, &source->connector,
-                   &source->format, &source->place, diag));
-    TRY(stream_open(job, &source->place, &source->stream, diag));
+    u32 roles = CONNECT_SOURCE_LOG | CONNECT_SOURCE_LANDED;
+    TRY(table_read(job, pipe->rels[0]->table, &roles, &source->connector, &source->format,
+                   &source->place, diag));
+    if ((roles & CONNECT_SOURCE_LANDED) != 0) {
+        TRY(landed_open(job, source, diag));
+    } else {
+        TRY(stream_open(job, &source->place, &source->stream, diag));
+    }
     struct stream_info info;
     stream_get_info(source->stream, &info);
     source->stream_number = info.number;
@@ -225,11 +265,11 @@ static err sink_open(struct engine_job *job, const struct rel *rel, struct diag 
     u32 roles = CONNECT_SINK_LOG | CONNECT_SINK_OUTSIDE | CONNECT_SINK_NOWHERE;
     sink->rel = rel;
     sink->passed_source = -1;
-    TRY(table_read(job, rel->table, roles, &sink->connector, &sink->format, &sink->place, diag));
-    if ((sink->connector->roles & CONNECT_SINK_OUTSIDE) != 0) {
+    TRY(table_read(job, rel->table, &roles, &sink->connector, &sink->format, &sink->place, diag));
+    if ((roles & CONNECT_SINK_OUTSIDE) != 0) {
         return outside_open(job, sink, diag);
     }
-    if ((sink->connector->roles & CONNECT_SINK_LOG) != 0) {
+    if ((roles & CONNECT_SINK_LOG) != 0) {
         TRY(partition_types_check(rel, diag));
         TRY(connect_format_types_check(&sink->format, rel->fields, rel->field_count, diag));
         TRY(stream_open(job, &sink->place, &sink->stream, diag));
@@ -339,6 +379,15 @@ err engine__job_prepare(struct engine_job *job, struct diag *diag)
 /* --- running
  * ---------------------------------------------------------------------------------------------- */
 
+static void landings_stop(struct engine_job *job)
+{
+    for (isize i = 0; i < job->source_count; i++) {
+        if (job->sources[i].landing != NULL) {
+            engine__landing_stop(job->sources[i].landing);
+        }
+    }
+}
+
 void engine__job_fail(struct engine_job *job, const char *reason)
 {
     trace(TRACE_ERROR, "engine", "job failed", T_STR("job", str_of(job->id_text)),
@@ -347,12 +396,25 @@ void engine__job_fail(struct engine_job *job, const char *reason)
     job->state = ENGINE_FAILED;
     str_copy_cstr(str_of(reason), job->reason, (isize)sizeof job->reason);
     os_mutex_unlock(&job->lock);
+    landings_stop(job);
     engine__job_drain(job);
     err e = engine__log_state(job->engine, job, ENGINE_FAILED, reason);
     if (e != OK) {
         trace(TRACE_WARN, "engine", "the failure of a job could not be written down",
               T_STR("job", str_of(job->id_text)), T_STR("error", str_of(err_text(e))));
     }
+}
+
+/* Nothing more can come: VALUES were the only input, or every source has ended and is read. */
+static bool is_finished(const struct engine_job *job)
+{
+    bool is_over = job->source_count > 0 || job->step > 0;
+    for (isize i = 0; i < job->source_count && is_over; i++) {
+        const struct engine_landing *landing = job->sources[i].landing;
+        u64 end = landing == NULL ? 0 : __atomic_load_n(&landing->ended_lsn, __ATOMIC_ACQUIRE);
+        is_over = end > 0 && job->position >= end;
+    }
+    return is_over && !job->is_firing;
 }
 
 /* Until the log has moved past the position, a timer is due, or the job is stopping. */
@@ -364,7 +426,8 @@ static void wait_for_input(struct engine_job *job)
     __atomic_store_n(&job->behind_since_ms, 0, __ATOMIC_RELAXED);
     os_mutex_lock(&engine->wake_lock);
     while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED) &&
-           log_tip(engine->log) <= job->position) {
+           !__atomic_load_n(&job->has_doom, __ATOMIC_RELAXED) &&
+           log_tip(engine->log) <= job->position && !is_finished(job)) {
         if (timer_us == INT64_MAX) {
             os_cond_wait(&engine->wake, &engine->wake_lock);
             continue;
@@ -379,17 +442,12 @@ static void wait_for_input(struct engine_job *job)
     __atomic_store_n(&job->behind_since_ms, os_wall_us(engine->os) / 1000, __ATOMIC_RELAXED);
 }
 
-/* Nothing more can come: VALUES were the only input. */
-static bool is_finished(const struct engine_job *job)
-{
-    return job->source_count == 0 && job->step > 0 && !job->is_firing;
-}
-
 static void job_finish(struct engine_job *job)
 {
     os_mutex_lock(&job->lock);
     job->state = ENGINE_FINISHED;
     os_mutex_unlock(&job->lock);
+    landings_stop(job);
     engine__job_drain(job);
     err e = engine__log_state(job->engine, job, ENGINE_FINISHED, "");
     if (e != OK) {
@@ -405,6 +463,9 @@ static err run_steps(struct engine_job *job, struct diag *diag)
     while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED)) {
         if (is_finished(job)) {
             return ERR_END;
+        }
+        if (__atomic_load_n(&job->has_doom, __ATOMIC_ACQUIRE)) {
+            return diag_set(diag, ERR_REMOTE, "ENG083", "%s", job->doom);
         }
         bool has_moved;
         TRY(engine__step(job, &has_moved, diag));
@@ -442,6 +503,27 @@ void engine__job_deliver(struct engine_job *job)
     }
 }
 
+void engine__job_stop_for(struct engine_job *job, const char *reason)
+{
+    struct engine *engine = job->engine;
+    os_mutex_lock(&engine->wake_lock);
+    if (!job->has_doom) {
+        str_copy_cstr(str_of(reason), job->doom, (isize)sizeof job->doom);
+        __atomic_store_n(&job->has_doom, true, __ATOMIC_RELEASE);
+    }
+    os_cond_broadcast(&engine->wake);
+    os_mutex_unlock(&engine->wake_lock);
+}
+
+static void landings_start(struct engine_job *job)
+{
+    for (isize i = 0; i < job->source_count; i++) {
+        if (job->sources[i].landing != NULL) {
+            engine__landing_start(job->sources[i].landing);
+        }
+    }
+}
+
 void engine__job_start(struct engine_job *job)
 {
     engine__job_deliver(job);
@@ -450,6 +532,7 @@ void engine__job_start(struct engine_job *job)
     job->has_thread = true;
     trace(TRACE_INFO, "engine", "job starts", T_STR("job", str_of(job->id_text)),
           T_STR("name", job->name), T_INT("after_lsn", job->position));
+    landings_start(job);
     os_thread_start(&job->thread, "leat-job", job_main, job);
 }
 
@@ -465,6 +548,7 @@ void engine__job_join(struct engine_job *job)
     os_mutex_unlock(&engine->wake_lock);
     os_thread_join(&job->thread);
     job->has_thread = false;
+    landings_stop(job);
     streams_hold_release(engine->streams, job->hold);
 }
 

@@ -1,9 +1,9 @@
 /* engine/outbox.c: outboxes, and their cursors in the log (docs/formats/journal.md). */
 #include "engine/outbox.h"
 
-#include "base/trace.h"
+#include "engine/landing.h"
 
-enum { RECORD_CURSOR = 'C', RECORD_PLAN = 'P' };
+enum { RECORD_CURSOR = 'C', RECORD_PLAN = 'P', RECORD_LANDED = 'L', RECORD_ENDED = 'E' };
 
 static const struct log_channel cursor_channel = {0, LOG_CONTROL_OUTBOX};
 
@@ -12,15 +12,34 @@ struct engine_outbox_mark {
     struct engine_outbox_mark *next;
     u64 job, cursor, planned;
     u32 index;
+    bool is_source; /* It is of a source: the rest. */
+    bool has_ended;
+    struct buf position;
 };
 
 /* --- cursors ------------------------------------------------------------------------------- */
 
-static struct engine_outbox_mark *mark_of(struct engine *engine, u64 job, u32 index)
+static struct engine_outbox_mark *mark_of(struct engine *engine, u64 job, u32 index, bool is_source)
 {
     struct engine_outbox_mark *mark = engine->outbox_marks;
-    while (mark != NULL && (mark->job != job || mark->index != index)) {
+    while (mark != NULL &&
+           (mark->job != job || mark->index != index || mark->is_source != is_source)) {
         mark = mark->next;
+    }
+    return mark;
+}
+
+static struct engine_outbox_mark *mark_make(struct engine *engine, u64 job, u32 index,
+                                            bool is_source)
+{
+    struct engine_outbox_mark *mark = mark_of(engine, job, index, is_source);
+    if (mark == NULL) {
+        mark = NEW(struct engine_outbox_mark);
+        mark->next = engine->outbox_marks;
+        mark->job = job;
+        mark->index = index;
+        mark->is_source = is_source;
+        engine->outbox_marks = mark;
     }
     return mark;
 }
@@ -35,17 +54,18 @@ err engine__outbox_read(struct engine *engine, str record)
     record = str_slice(record, 1, record.len);
     TRY(varint_take(&record, &job));
     TRY(varint_take(&record, &index));
-    TRY(varint_take(&record, &position));
+    if (kind == RECORD_LANDED || kind == RECORD_ENDED) {
+        struct engine_outbox_mark *mark = mark_make(engine, job, (u32)index, true);
+        mark->has_ended = mark->has_ended || kind == RECORD_ENDED;
+        buf_reset(&mark->position);
+        buf_append(&mark->position, record);
+        return OK;
+    }
     if (kind != RECORD_CURSOR && kind != RECORD_PLAN) {
         return ERR_VERSION;
     }
-    struct engine_outbox_mark *mark = mark_of(engine, job, (u32)index);
-    if (mark == NULL) {
-        mark = NEW(struct engine_outbox_mark);
-        *mark = (struct engine_outbox_mark){
-            .next = engine->outbox_marks, .job = job, .index = (u32)index};
-        engine->outbox_marks = mark;
-    }
+    TRY(varint_take(&record, &position));
+    struct engine_outbox_mark *mark = mark_make(engine, job, (u32)index, false);
     u64 *at = kind == RECORD_CURSOR ? &mark->cursor : &mark->planned;
     *at = MAX(*at, position);
     return OK;
@@ -55,6 +75,7 @@ void engine__outbox_marks_free(struct engine *engine)
 {
     while (engine->outbox_marks != NULL) {
         struct engine_outbox_mark *next = engine->outbox_marks->next;
+        buf_deinit(&engine->outbox_marks->position);
         mem_free(engine->outbox_marks);
         engine->outbox_marks = next;
     }
@@ -73,6 +94,19 @@ static err put_record(struct log_batch *batch, u8 kind, const struct engine_outb
     return e;
 }
 
+static err put_landed(struct log_batch *batch, const struct engine_landing *landing, str position,
+                      bool is_ended)
+{
+    struct buf out = {0};
+    buf_append_byte(&out, is_ended ? RECORD_ENDED : RECORD_LANDED);
+    buf_append_varint(&out, landing->job->id);
+    buf_append_varint(&out, landing->index);
+    buf_append(&out, position);
+    err e = log_batch_add(batch, cursor_channel, buf_str(&out));
+    buf_deinit(&out);
+    return e;
+}
+
 /* All cursors anew, so that the old records may go. cursor_lock is held: none moves meanwhile. */
 static void restate(struct engine *engine)
 {
@@ -86,6 +120,9 @@ static void restate(struct engine *engine)
             e = put_record(batch, RECORD_PLAN, o, o->planned);
         }
     }
+    for (struct engine_landing *l = engine->landings; l != NULL && e == OK; l = l->next) {
+        e = l->has_position ? put_landed(batch, l, buf_str(&l->position), l->is_ended) : OK;
+    }
     os_mutex_unlock(&engine->outbox_list_lock);
     if (e == OK && log_batch_count(batch) > 0) {
         e = log_commit(engine->log, batch);
@@ -97,9 +134,8 @@ static void restate(struct engine *engine)
     log_batch_free(batch);
 }
 
-static err commit(struct engine_outbox *outbox, struct log_batch *batch)
+static err commit(struct engine *engine, struct log_batch *batch)
 {
-    struct engine *engine = outbox->engine;
     err e = log_commit(engine->log, batch);
     if (e == OK && ++engine->outbox_records >= OUTBOX_RESTATE_RECORDS) {
         restate(engine);
@@ -113,7 +149,7 @@ err engine__outbox_plan(struct engine_outbox *outbox, u64 to)
     os_mutex_lock(&outbox->engine->outbox_cursor_lock);
     err e = put_record(batch, RECORD_PLAN, outbox, to);
     if (e == OK) {
-        e = commit(outbox, batch);
+        e = commit(outbox->engine, batch);
     }
     if (e == OK) {
         outbox->planned = to;
@@ -132,7 +168,7 @@ err engine__outbox_move(struct engine_outbox *outbox, u64 to, struct log_batch *
     err e = put_record(batch, RECORD_CURSOR, outbox, to);
     if (e == OK) {
         OS_FAILPOINT("engine.before_cursor_commit");
-        e = commit(outbox, batch);
+        e = commit(outbox->engine, batch);
     }
     if (e == OK) {
         __atomic_store_n(&outbox->cursor, to, __ATOMIC_RELEASE);
@@ -146,6 +182,32 @@ err engine__outbox_move(struct engine_outbox *outbox, u64 to, struct log_batch *
         streams_hold_move(engine->streams, outbox->hold, to);
     }
     return e;
+}
+
+err engine__landing_commit(struct engine_landing *landing, str position, bool is_ended,
+                           struct log_batch *batch)
+{
+    TRY(put_landed(batch, landing, position, is_ended));
+    OS_FAILPOINT("engine.before_landing_commit");
+    TRY(commit(landing->engine, batch));
+    struct buf copy = {0};
+    buf_append(&copy, position); /* It may be the old one itself. */
+    buf_deinit(&landing->position);
+    landing->position = copy;
+    landing->has_position = true;
+    landing->is_ended = is_ended;
+    return OK;
+}
+
+void engine__landing_restore(struct engine_landing *landing)
+{
+    const struct engine_outbox_mark *mark =
+        mark_of(landing->engine, landing->job->id, landing->index, true);
+    if (mark != NULL) {
+        buf_append(&landing->position, buf_str(&mark->position));
+        landing->has_position = true;
+        landing->is_ended = mark->has_ended;
+    }
 }
 
 bool engine__outbox_is_live(struct engine *engine, struct log_channel channel, u64 last_no)
@@ -253,7 +315,7 @@ err engine__outbox_open(struct engine_job *job, u32 index, const struct connect_
     }
     os_mutex_init(&outbox->lock);
     os_cond_init(&outbox->changed);
-    const struct engine_outbox_mark *mark = mark_of(engine, job->id, index);
+    const struct engine_outbox_mark *mark = mark_of(engine, job->id, index, false);
     if (mark != NULL) {
         outbox->cursor = mark->cursor;
         outbox->planned = mark->planned > mark->cursor ? mark->planned : 0;

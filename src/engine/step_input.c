@@ -6,6 +6,7 @@
 
 #include "codec/kpl.h"
 #include "engine/dead_letter.h"
+#include "engine/landing.h"
 
 /* --- dead letters
  * ------------------------------------------------------------------------------------- */
@@ -368,11 +369,15 @@ static bool aggregate_add(struct step *s, struct messages *m, const struct strea
     return true;
 }
 
+/* The watermark of a source that has ended: every window closes. */
+#define END_OF_TIME_MS 253402300799999LL /* 9999-12-31 23:59:59.999 */
+
 /* All records of one run: one shard of one source in one frame. */
 static void run_records(struct step *s, struct log_run run)
 {
     struct messages m = {0};
     struct log_record record;
+    bool has_ended = false;
     while (log_run_next(&run, &record)) {
         struct stream_record decoded;
         err e = stream_record_decode(record.body, &decoded);
@@ -382,6 +387,14 @@ static void run_records(struct step *s, struct log_run run)
             break;
         }
         s->counters.bytes_in += (u64)decoded.data.len;
+        if (s->source->landing != NULL) {
+            if (str_eq(decoded.partition_key, STR(LANDING_KEY_END))) {
+                has_ended = true;
+            } else {
+                messages_add(&m, &decoded, record.no, -1);
+            }
+            continue;
+        }
         if (!aggregate_add(s, &m, &decoded, record.no)) {
             messages_add(&m, &decoded, record.no, -1);
         }
@@ -397,6 +410,10 @@ static void run_records(struct step *s, struct log_run run)
     }
     if (s->e == OK) {
         run_messages(s, m.data, m.count);
+    }
+    if (has_ended && s->e == OK && s->source->marks != NULL) {
+        (void)marks_row(s->source->marks, s->shard_at, END_OF_TIME_MS);
+        engine__step_marks(s, s->source);
     }
     arena_deinit(&m.arena);
 }

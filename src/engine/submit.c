@@ -95,6 +95,10 @@ static err time_lsn(struct engine *engine, const struct engine_source *source, i
 static err source_start(struct engine *engine, const struct engine_source *source, str from,
                         u64 *out, struct diag *diag)
 {
+    if (source->landing != NULL) {
+        *out = log_tip(engine->log);
+        return OK;
+    }
     enum connect_start start = source->place.start;
     i64 ms = source->place.start_ms;
     if (str_eq(from, STR("latest"))) {

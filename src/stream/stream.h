@@ -28,6 +28,10 @@ enum {
     STREAM_SECRET_BYTES = 32,
 };
 
+/* Streams of this account are leat's own: no client sees them, and what no job holds is dropped,
+ * whatever their retention. */
+#define STREAM_HIDDEN_ACCOUNT "leat--hidden"
+
 enum stream_mode { STREAM_PROVISIONED, STREAM_ON_DEMAND };
 enum stream_status { STREAM_CREATING, STREAM_ACTIVE, STREAM_UPDATING, STREAM_DELETING };
 

@@ -133,7 +133,8 @@ void streams_each(struct streams *streams, str account, str region,
         if (account.len > 0 && !str_eq(id.account, account)) {
             break;
         }
-        if (region.len > 0 && !str_eq(id.region, region)) {
+        bool is_hidden = account.len == 0 && str_eq(id.account, STR(STREAM_HIDDEN_ACCOUNT));
+        if (is_hidden || (region.len > 0 && !str_eq(id.region, region))) {
             continue;
         }
         if (!each(ctx, streams->by_name[i])) {

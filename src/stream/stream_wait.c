@@ -198,7 +198,8 @@ bool stream__is_live(void *ctx, struct log_channel channel, u64 last_no, i64 arr
     }
     os_rwlock_read(&streams->lock);
     const struct stream *stream = stream__by_number(streams, channel.stream);
-    bool is_live = stream != NULL && arrival_ms >= stream__cutoff_ms(stream);
+    bool is_live = stream != NULL && arrival_ms >= stream__cutoff_ms(stream) &&
+                   !str_eq(stream->id.account, STR(STREAM_HIDDEN_ACCOUNT));
     os_rwlock_unlock(&streams->lock);
     return is_live;
 }
