@@ -1,0 +1,186 @@
+/*
+ * HTTP/1.1 requests without sockets: however the bytes are cut into reads, the parser hands on the
+ * same requests, bodies and refusals. The connection and the exchange are stood in for here; every
+ * request is answered as soon as it is complete.
+ */
+#include "net/http1.c" /* NOLINT(bugprone-suspicious-include): its internals are what is driven. */
+
+enum { REQUESTS_MAX = 64 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What the parser said, as text. */
+static struct buf *said;
+static isize request_count;
+
+/* --- in place of exchange.c ------------------------------------------------------------------- */
+
+struct http_exchange *http__exchange_new(struct http_conn *conn,
+                                         const struct http_transport *transport)
+{
+    struct http_exchange *x = NEW(struct http_exchange);
+    x->refs = 2; /* The transport's and the answering side's. */
+    x->conn = conn;
+    x->loop = conn->loop;
+    x->transport = transport;
+    return x;
+}
+
+void http__exchange_ref(struct http_exchange *x)
+{
+    x->refs++;
+}
+
+void http__exchange_unref(struct http_exchange *x)
+{
+    CHECK(x->refs > 0);
+    if (--x->refs == 0) {
+        arena_deinit(&x->arena);
+        mem_free(x);
+    }
+}
+
+void http__exchange_detach(struct http_exchange *x, bool is_gone)
+{
+    buf_printf(said, is_gone ? "gone\n" : "answered\n");
+    x->conn = NULL;
+    http__exchange_unref(x);
+    http__exchange_unref(x);
+}
+
+bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
+{
+    CHECK(x->conn != NULL && !x->is_body_complete);
+    x->body_bytes_max += bytes;
+    buf_append_bytes(said, data, bytes);
+    return true;
+}
+
+void http__exchange_body_end(struct http_exchange *x)
+{
+    x->is_body_complete = true;
+    CHECK(x->content_length < 0 || x->body_bytes_max == x->content_length);
+    buf_printf(said, "\nend of %td bytes\n", x->body_bytes_max);
+}
+
+struct http_chunk *http__exchange_take(struct http_exchange *x)
+{
+    (void)x;
+    return NULL;
+}
+
+bool http__exchange_is_done(struct http_exchange *x, bool *is_aborted_out)
+{
+    *is_aborted_out = false;
+    return x->is_ended;
+}
+
+void http__chunk_free(struct http_chunk *chunk)
+{
+    mem_free(chunk);
+}
+
+struct http_chunk *http__chunk_new(const void *data, isize bytes)
+{
+    (void)data;
+    struct http_chunk *chunk = NEW(struct http_chunk);
+    chunk->bytes = bytes;
+    return chunk;
+}
+
+/* --- in place of conn.c ----------------------------------------------------------------------- */
+
+void http__conn_close(struct http_conn *conn)
+{
+    conn->is_closing = true;
+}
+
+void http__conn_write(struct http_conn *conn, struct http_chunk *chunk, struct http_exchange *x)
+{
+    (void)conn;
+    (void)x;
+    http__chunk_free(chunk);
+}
+
+void http__conn_state(struct http_conn *conn, enum http_conn_state state)
+{
+    conn->state = state;
+}
+
+void http__conn_read_pause(struct http_conn *conn, bool is_paused)
+{
+    (void)conn;
+    (void)is_paused;
+}
+
+/* --- the run ---------------------------------------------------------------------------------- */
+
+static void on_request(struct http_exchange *x, void *ctx)
+{
+    (void)ctx;
+    request_count++;
+    CHECK(x->method.len > 0 && x->field_count <= HTTP_FIELDS_MAX);
+    buf_printf(said, STR_FMT " " STR_FMT "?" STR_FMT " %lld\n", STR_ARG(x->method),
+               STR_ARG(x->path), STR_ARG(x->query), (long long)x->content_length);
+    for (isize i = 0; i < x->field_count; i++) {
+        str name = x->fields[i].name, value = x->fields[i].value;
+        CHECK(name.len > 0 && str_find_byte(value, '\n', 0) < 0 && str_find_byte(value, 0, 0) < 0);
+        buf_printf(said, STR_FMT "=" STR_FMT "\n", STR_ARG(name), STR_ARG(value));
+    }
+}
+
+static void answer_what_is_complete(struct http_conn *conn)
+{
+    while (!conn->is_closing && conn->x != NULL && conn->x->is_body_complete && conn->is_paused &&
+           request_count < REQUESTS_MAX) {
+        answer_done(conn, conn->x, conn->x->wants_close);
+    }
+}
+
+/* Feeds the bytes in pieces of at most `piece`. */
+static void run(str bytes, isize piece, struct buf *out)
+{
+    struct http_server server = {.os = os_real(), .options = {.handler = on_request}};
+    server.limits =
+        (struct http_limits){.request_line_bytes = 256, .header_bytes = 512, .header_count = 16};
+    struct http_loop loop = {.server = &server};
+    struct http_conn *conn = NEW(struct http_conn);
+    conn->loop = &loop;
+    said = out;
+    request_count = 0;
+    http__h1_init(conn);
+    for (isize at = 0; at < bytes.len && !conn->is_closing && !conn->is_closed_after; at += piece) {
+        isize count = MIN(piece, bytes.len - at);
+        u8 *copy = mem_alloc(count); /* Its own, so that reading past its end is seen. */
+        memcpy(copy, bytes.data + at, (size_t)count);
+        http__h1_read(conn, copy, count);
+        answer_what_is_complete(conn);
+        mem_free(copy);
+    }
+    buf_printf(out, "%td requests, refused with %d, %s\n", request_count, conn->refuse_status,
+               conn->is_closed_after || conn->is_closing ? "closed" : "open");
+    http__h1_free(conn);
+    buf_deinit(&conn->line);
+    buf_deinit(&conn->head);
+    buf_deinit(&conn->leftover);
+    mem_free(conn);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2) {
+        return 0;
+    }
+    str bytes = str_from(data + 1, (isize)size - 1);
+    isize pieces[] = {bytes.len, 1, 1 + data[0] % 32};
+    struct buf whole = {0}, cut = {0};
+    run(bytes, pieces[0], &whole);
+    for (int i = 1; i < COUNT_OF(pieces); i++) {
+        buf_reset(&cut);
+        run(bytes, pieces[i], &cut);
+        CHECK(str_eq(buf_str(&whole), buf_str(&cut)));
+    }
+    buf_deinit(&whole);
+    buf_deinit(&cut);
+    return 0;
+}
