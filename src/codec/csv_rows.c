@@ -248,6 +248,30 @@ void csv_write_text(const struct csv_options *options, str text, struct buf *out
     buf_append_byte(out, quote);
 }
 
+/* As java.time's ISO forms: no zeros at the end of a fraction. Text from `from` on. */
+static void cut_zeros(struct buf *out, isize from)
+{
+    if (str_find_byte(str_slice(buf_str(out), from, out->len), '.', 0) < 0) {
+        return;
+    }
+    while (out->data[out->len - 1] == '0') {
+        out->len--;
+    }
+    out->len -= out->data[out->len - 1] == '.';
+}
+
+static void put_time(const struct value *value, struct buf *out)
+{
+    isize from = out->len;
+    value_format(value, out);
+    bool is_zoned = value->type->kind == TYPE_TIMESTAMP_LTZ;
+    out->len -= is_zoned && out->data[out->len - 1] == 'Z';
+    cut_zeros(out, from);
+    if (is_zoned) {
+        buf_append_byte(out, 'Z');
+    }
+}
+
 static void put_scalar(const struct csv_rows_options *rows, const struct value *value,
                        struct buf *out)
 {
@@ -255,6 +279,8 @@ static void put_scalar(const struct csv_rows_options *rows, const struct value *
         buf_append(out, rows->has_null_literal ? rows->null_literal : STR_EMPTY);
     } else if (type_is_bytes(value->type)) {
         base64_append(out, value->u.text);
+    } else if (type_is_timestamp(value->type) || value->type->kind == TYPE_TIME) {
+        put_time(value, out);
     } else {
         value_format(value, out);
     }
