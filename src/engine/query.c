@@ -40,7 +40,7 @@ static void limit_take(struct engine_query *query, struct plan *plan)
 }
 
 /* One writer per column, all under the same name, whose length is then known. */
-static const char cell_head[] = "{\"v\":";
+enum { CELL_HEAD_BYTES = sizeof "{\"v\":" - 1 };
 
 static void writers_open(struct engine_query *query, const struct rel *root)
 {
@@ -116,7 +116,7 @@ void engine_query_free(struct engine_query *query)
 
 static void row_send(struct engine_query *query, const struct vec *cols, isize row)
 {
-    isize head = (isize)sizeof cell_head - 1;
+    isize head = CELL_HEAD_BYTES;
     buf_reset(&query->row);
     buf_append_byte(&query->row, '[');
     for (isize i = 0; i < query->field_count; i++) {
