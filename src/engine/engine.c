@@ -156,6 +156,7 @@ static void jobs_resume(struct engine *engine)
             engine__job_fail(job, diag.message);
             continue;
         }
+        job->is_resumed = true;
         engine__job_start(job);
     }
 }

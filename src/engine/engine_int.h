@@ -136,6 +136,8 @@ struct engine_job {
     struct engine_tables tables;
     struct flow *flow;
     bool is_stateful; /* Needs snapshots and replay. */
+    bool is_resumed;  /* It ran before this process. */
+    bool has_mark;    /* Of strikes.c, on the disk. */
     bool is_firing;   /* Windows are left to fire. */
     i64 idle_us;      /* table.exec.source.idle-timeout; 0 = off. */
     i64 wall_us;      /* Of the last step. */
@@ -227,8 +229,6 @@ struct engine_snapshot_record {
 };
 MUST_USE err engine__log_snapshot(struct engine *engine,
                                   const struct engine_snapshot_record *record);
-/* The step after the job's last is about to be tried, for the second time or more. */
-MUST_USE err engine__log_begin(struct engine *engine, const struct engine_job *job);
 
 /* Steps since a job's snapshots, as the journal has them. */
 struct engine_replay {
@@ -237,8 +237,6 @@ struct engine_replay {
     isize count, next;
     struct engine_snapshot_record snapshots[2]; /* The last one first; step 0 = none. */
     isize older;     /* Steps from here on follow snapshots[0]; those before follow snapshots[1]. */
-    u64 begun_step;  /* Step that was begun... */
-    u64 begun_count; /* ...and so often. */
 };
 void engine__replay_free(struct engine_replay *replay);
 /* Reads the journal of this job once more, into job->replay. */
@@ -286,6 +284,10 @@ void engine__snapshots_sweep(struct engine_job *job, u64 keep_step, u64 keep_oth
 MUST_USE err engine__recover(struct engine_job *job, struct diag *diag);
 /* Forgets the state and makes it again, after a step that was given up. */
 MUST_USE err engine__rewind(struct engine_job *job, struct diag *diag);
+
+/* strikes.c: ERR_LIMIT when the next step has ended the process too often. */
+MUST_USE err engine__strike_begin(struct engine_job *job, struct diag *diag);
+void engine__strike_end(struct engine_job *job); /* It has been computed. */
 
 /* state.c: the job's dataflow and watermarks, new and without state. */
 MUST_USE err engine__state_new(struct engine_job *job, struct diag *diag);

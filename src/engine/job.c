@@ -459,6 +459,7 @@ static void job_finish(struct engine_job *job)
 /* Steps until the job is stopping or has an error; ERR_END: it is finished. */
 static err run_steps(struct engine_job *job, struct diag *diag)
 {
+    TRY(engine__strike_begin(job, diag));
     TRY(engine__recover(job, diag));
     while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED)) {
         if (is_finished(job)) {

@@ -4,7 +4,7 @@
 #include "engine/outbox.h"
 
 enum { RECORD_TABLE = 'T', RECORD_DROP = 'D', RECORD_JOB = 'J', RECORD_STATE = 'S' };
-enum { RECORD_STEP = 'E', RECORD_SNAPSHOT = 'P', RECORD_BEGIN = 'B', RECORD_POSITION = 'R' };
+enum { RECORD_STEP = 'E', RECORD_SNAPSHOT = 'P', RECORD_POSITION = 'R' };
 
 static const struct log_channel catalog_channel = {0, LOG_CONTROL_ENGINE};
 static const struct log_channel journal_channel = {0, LOG_CONTROL_JOURNAL};
@@ -131,15 +131,6 @@ err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_rec
     buf_append_varint(&record, snapshot->lsn);
     buf_append_varint(&record, snapshot->bytes);
     buf_append_varint(&record, snapshot->hash);
-    return commit_journal(engine, &record);
-}
-
-err engine__log_begin(struct engine *engine, const struct engine_job *job)
-{
-    struct buf record = {0};
-    buf_append_byte(&record, RECORD_BEGIN);
-    buf_append_varint(&record, job->id);
-    buf_append_varint(&record, job->step + 1);
     return commit_journal(engine, &record);
 }
 
@@ -400,22 +391,6 @@ static err read_snapshot(struct engine *engine, str body)
     return OK;
 }
 
-static err read_begin(struct engine *engine, str body)
-{
-    u64 id, step;
-    str in = str_slice(body, 1, body.len);
-    TRY(varint_take(&in, &id));
-    TRY(varint_take(&in, &step));
-    struct engine_job *job = job_by_number(engine, id);
-    if (job == NULL) {
-        return ERR_CORRUPT;
-    }
-    struct engine_replay *replay = replay_of(job);
-    replay->begun_count = replay->begun_step == step ? replay->begun_count + 1 : 1;
-    replay->begun_step = step;
-    return OK;
-}
-
 /* Where a job stood when the journal was restated; what came meanwhile stands before it too. */
 static err read_position(struct engine *engine, str body)
 {
@@ -442,8 +417,6 @@ static err read_journal(struct engine *engine, str body)
         return read_step(engine, body);
     case RECORD_SNAPSHOT:
         return read_snapshot(engine, body);
-    case RECORD_BEGIN:
-        return read_begin(engine, body);
     case RECORD_POSITION:
         return read_position(engine, body);
     default:

@@ -101,8 +101,7 @@ static err flow_make(struct engine_job *job, struct diag *diag)
     for (isize i = 0; i < job->plan_count; i++) {
         roots[i] = job->plans[i].root;
     }
-    struct flow_options options = {
-        .seed = job->fingerprint, .budget_bytes = ENGINE_STATE_BYTES_MAX, .zone = job->zone};
+    struct flow_options options = {.budget_bytes = ENGINE_STATE_BYTES_MAX, .zone = job->zone};
     flow_free(job->flow);
     job->flow = NULL;
     TRY(flow_new(roots, job->plan_count, &options, &job->flow, diag));

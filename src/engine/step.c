@@ -165,6 +165,9 @@ static err read_frames(struct step *s, const struct extent *extent, bool *is_our
         lsn = log_frame_lsn(frame);
         if (engine__step_frame(s, frame)) {
             *is_ours = true;
+            if (!s->is_again) {
+                OS_FAILPOINT("engine.in_step");
+            }
             engine__step_fire(s);
         }
         log_frame_unref(frame);
@@ -246,6 +249,7 @@ static err try_step(struct engine_job *job, const struct extent *extent, bool *m
     if (e == OK) {
         e = run(&s, extent, &has_done);
     }
+    engine__strike_end(job);
     if (e == OK && has_done) {
         e = commit(&s);
     }

@@ -14,7 +14,6 @@
 #include "exec/pipe.h"
 
 struct flow_options {
-    u64 seed;           /* Of hashes; of the job, so that key groups are the same everywhere. */
     isize budget_bytes; /* Of all state. */
     const char *zone;   /* table.local-time-zone */
 };

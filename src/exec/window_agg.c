@@ -37,8 +37,9 @@ struct window_agg *window__agg_new(struct flow *flow, const struct rel *rel)
         state_bytes += rel->aggregates[a].state_bytes;
         agg->has_varlen = agg->has_varlen || rel->aggregates[a].has_varlen;
     }
+    /* Of what is counted, not of where it goes: the same query gives the same order anywhere. */
     group_layout_init(&agg->layout, arena, rel->group_key_count, types, state_bytes,
-                      flow->options.seed);
+                      plan_fingerprint(rel));
     return agg;
 }
 

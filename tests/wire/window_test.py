@@ -121,3 +121,32 @@ def test_every_cutting_into_steps_gives_the_same_bytes():
     assert sum(json.loads(d)["n"] for _, _, d in once) == 4000
     assert run_job({"LEAT_STEP_FRAMES": "1"}, []) == once
     assert run_job({"LEAT_STEP_FRAMES": "3", "LEAT_SNAPSHOT_STEPS": "2"}, []) == once
+
+
+def test_a_step_that_ends_the_process_three_times_fails_its_job_only():
+    server = Server()
+    server.start()
+    client = streams(server)
+    client.create_stream(StreamName="other", ShardCount=1)
+    sql(server, TABLES + COUNT)
+    put(client, [event("a", 1, 1), event("a", 1, 30)])
+    wait_until(lambda: len(results(client)) == 1)
+    server.kill()
+    server.environment = {"LEAT_FAILPOINT": "engine.in_step:1"}
+    server.start()
+    put(make_client(server, "kinesis", "us-east-1"), [event("a", 1, 60)])
+    server.process.wait(timeout=5)
+    for _ in range(3):
+        try:
+            server.start()
+        except RuntimeError:
+            pass
+        server.process.wait(timeout=5)
+    server.start()
+    wait_until(lambda: jobs(server)[0]["state"] == "FAILED")
+    assert "has ended the process 3 times" in jobs(server)[0]["reason"]
+    client = make_client(server, "kinesis", "us-east-1")
+    sql(server, TABLES.replace("'out'", "'other'").replace("counts", "counts2")
+        + COUNT.replace("counts", "counts2"))
+    assert jobs(server)[1]["state"] == "RUNNING"
+    server.stop()
