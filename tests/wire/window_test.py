@@ -1,10 +1,12 @@
 """Windowed queries as jobs: results, lateness, idle shards, how steps are cut, and kill -9."""
 
+import contextlib
 import json
 import subprocess
 import time
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from conftest import make_client
 from founding_test import jobs, read_all, sql, wait_until
@@ -134,19 +136,19 @@ def test_a_step_that_ends_the_process_three_times_fails_its_job_only():
     server.kill()
     server.environment = {"LEAT_FAILPOINT": "engine.in_step:1"}
     server.start()
-    put(make_client(server, "kinesis", "us-east-1"), [event("a", 1, 60)])
+    with contextlib.suppress(EndpointConnectionError):  # It may die before it answers.
+        put(make_client(server, "kinesis", "us-east-1"), [event("a", 1, 60)])
     server.process.wait(timeout=5)
     for _ in range(3):
-        try:
+        with contextlib.suppress(RuntimeError):
             server.start()
-        except RuntimeError:
-            pass
         server.process.wait(timeout=5)
+    server.environment = {}
     server.start()
     wait_until(lambda: jobs(server)[0]["state"] == "FAILED")
     assert "has ended the process 3 times" in jobs(server)[0]["reason"]
     client = make_client(server, "kinesis", "us-east-1")
-    sql(server, TABLES.replace("'out'", "'other'").replace("counts", "counts2")
-        + COUNT.replace("counts", "counts2"))
+    sink = TABLES[TABLES.index("CREATE TABLE counts"):]
+    sql(server, (sink + COUNT).replace("'out'", "'other'").replace("counts", "counts2"))
     assert jobs(server)[1]["state"] == "RUNNING"
     server.stop()
