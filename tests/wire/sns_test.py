@@ -1,5 +1,6 @@
 """SNS: topics, subscriptions by mail, publishing, the inbox, and delivery over real SMTP."""
 
+import base64
 import email
 import email.policy
 import json
@@ -327,6 +328,29 @@ def test_accounts_and_regions_are_separate(leat, sns, topic):
     assert mine == topic.replace("000000000000", "123456789012")
     other.delete_topic(TopicArn=mine)
     sns.get_topic_attributes(TopicArn=topic)
+
+
+@pytest.mark.parametrize("subject", ["Alert with Severity 5!", None])
+def test_documents_are_signed(leat, sns, topic, tmp_path, subject):
+    """As AWS's own verification does it: the certificate's key over the named members."""
+    subscribed(leat, sns, topic)
+    sns.publish(TopicArn=topic, Message="Unfälle\nin Köln", **({"Subject": subject} if subject else {}))
+    notice, confirmation = (json.loads(m["body"]) for m in inbox(leat, topic))
+    for document, names in (
+            (notice, ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]),
+            (confirmation, ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"])):
+        assert document["SignatureVersion"] == "1"
+        with urllib.request.urlopen(document["SigningCertURL"], timeout=10) as answer:
+            (tmp_path / "cert.pem").write_bytes(answer.read())
+        (tmp_path / "signature").write_bytes(base64.b64decode(document["Signature"]))
+        openssl = lambda *args, **more: subprocess.run(["openssl", *args], cwd=tmp_path, capture_output=True, **more)
+        (tmp_path / "key.pem").write_bytes(openssl("x509", "-in", "cert.pem", "-pubkey", "-noout").stdout)
+        text = "".join(f"{n}\n{document[n]}\n" for n in names if n in document)
+        verify = ("dgst", "-sha1", "-verify", "key.pem", "-signature", "signature")
+        assert openssl(*verify, input=text.encode()).stdout == b"Verified OK\n"
+        assert openssl(*verify, input=text.replace("K", "k").encode()).returncode != 0 or "K" not in text
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{leat.endpoint}/_aws/sns/certificate/other.pem", timeout=10)
 
 
 # --- the inbox -------------------------------------------------------------------------------------

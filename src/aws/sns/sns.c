@@ -32,6 +32,18 @@ err sns__store_open(struct sns *sns, struct sns_store **out, struct diag *diag)
     return e;
 }
 
+err sns__signer_open(struct sns *sns, struct sns_signer **out, struct diag *diag)
+{
+    os_mutex_lock(&sns->lock);
+    err e = OK;
+    if (sns->signer == NULL) {
+        e = sns_signer_open(sns->os, sns->dir, &sns->signer, diag);
+    }
+    *out = sns->signer;
+    os_mutex_unlock(&sns->lock);
+    return e;
+}
+
 bool sns__store(struct query_call *call, struct sns_store **out)
 {
     struct diag diag;
@@ -128,6 +140,7 @@ static void sns_close(void *service)
     struct sns *sns = service;
     sns__delivery_stop(sns);
     metric_unregister(collect, sns);
+    sns_signer_close(sns->signer);
     sns_store_close(sns->store);
     os_cond_deinit(&sns->wake);
     os_mutex_deinit(&sns->lock);
@@ -180,6 +193,7 @@ static const char *const public_actions[] = {"ConfirmSubscription", "Unsubscribe
 static const struct aws_service_route routes[] = {
     {"GET", "/_aws/sns/inbox", sns__handle_inbox},
     {"GET", "/_aws/sns/inbox/", sns__handle_inbox_one},
+    {"GET", "/_aws/sns/certificate/", sns__handle_certificate},
     {NULL, NULL, NULL},
 };
 

@@ -71,11 +71,8 @@ static bool mail_next(void *ctx, struct sns_mail *out)
     return true;
 }
 
-err sns__mail(struct sns *sns, struct sns_store *store, const struct sns_mailing *mailing)
+static err mails_add(struct sns *sns, struct sns_store *store, const struct sns_mailing *mailing)
 {
-    if (mailing->count == 0) {
-        return OK;
-    }
     struct mailing_state state = {.sns = sns, .mailing = mailing};
     struct sns_mail_source source = {mail_next, &state};
     err e = sns_mail_add(store, &source);
@@ -91,6 +88,49 @@ err sns__mail(struct sns *sns, struct sns_store *store, const struct sns_mailing
     return e;
 }
 
+/* One signature holds for all JSON documents of a mailing. */
+static err sign(struct sns *sns, struct sns_mailing *mailing, struct arena *arena)
+{
+    const str json = STR("email-json");
+    bool is_needed = false;
+    for (isize i = 0; i < mailing->count && !is_needed; i++) {
+        is_needed = str_eq(mailing->subscriptions[i].protocol, json);
+    }
+    if (!is_needed) {
+        return OK;
+    }
+    struct sns_signer *signer;
+    struct diag diag;
+    diag_init(&diag);
+    err e = sns__signer_open(sns, &signer, &diag);
+    if (e != OK) {
+        trace(TRACE_ERROR, "sns", "cannot sign", T_STR("error", str_of(diag.message)));
+        return e;
+    }
+    struct sns_notice notice = mailing->notice;
+    if (notice.token.len == 0) {
+        notice.message = message_for(mailing, json);
+    }
+    mailing->notice.signature = sns_signer_sign(signer, &notice, arena);
+    mailing->notice.certificate_url = arena_printf(arena, "%s/_aws/sns/certificate/" STR_FMT,
+                                                   sns->endpoint, STR_ARG(sns_signer_name(signer)));
+    return OK;
+}
+
+err sns__mail(struct sns *sns, struct sns_store *store, const struct sns_mailing *wanted)
+{
+    if (wanted->count == 0) {
+        return OK;
+    }
+    struct arena arena = {0};
+    struct sns_mailing mailing = *wanted;
+    err e = sign(sns, &mailing, &arena);
+    if (e == OK) {
+        e = mails_add(sns, store, &mailing);
+    }
+    arena_deinit(&arena);
+    return e;
+}
 /* --- sending ------------------------------------------------------------------------------- */
 
 struct delivery {

@@ -1,4 +1,4 @@
-/* aws/sns/sns_inspect.c: GET /_aws/sns/inbox and /_aws/sns/inbox/ID (docs/api.md). */
+/* aws/sns/sns_inspect.c: GET /_aws/sns/inbox, inbox/ID and certificate/NAME (docs/api.md). */
 #include "aws/sns/sns_int.h"
 
 enum { LIST_DEFAULT = 50, LIST_MAX = 500 };
@@ -118,6 +118,30 @@ static void one(struct http_exchange *x, struct sns_store *store)
     buf_append_byte(&body, '}');
     respond(x, 200, &body);
     buf_deinit(&body);
+}
+
+/* The certificate of the signatures, when it is the one asked for. */
+static void certificate(struct http_exchange *x, void *ctx)
+{
+    struct sns *sns = ctx;
+    str path = http_path(x), name = str_slice(path, str_rfind_byte(path, '/') + 1, path.len);
+    struct os_stat stat;
+    struct sns_signer *signer = NULL;
+    struct diag diag;
+    diag_init(&diag);
+    err e = os_stat_path(sns->os, sns->dir, &stat);
+    e = e == OK ? sns__signer_open(sns, &signer, &diag) : e;
+    if (e != OK || !str_eq(name, sns_signer_name(signer))) {
+        respond_error(x, 404, "NotFound", "there is no such certificate");
+        return;
+    }
+    struct http_field fields[] = {{STR("Content-Type"), STR("application/x-pem-file")}};
+    http_respond(x, 200, fields, COUNT_OF(fields), sns_signer_certificate(signer));
+}
+
+void sns__handle_certificate(struct http_exchange *x, void *service)
+{
+    http_run_blocking(x, certificate, service);
 }
 
 static void work(struct http_exchange *x, void *ctx)

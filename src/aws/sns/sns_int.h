@@ -5,6 +5,7 @@
 #include "aws/common/query.h"
 #include "aws/sns/sns.h"
 #include "aws/sns/sns_mail.h"
+#include "aws/sns/sns_sign.h"
 #include "aws/sns/sns_store.h"
 #include "os/thread.h"
 
@@ -25,8 +26,9 @@ struct sns {
     const char *smtp_url;    /* NULL: the inbox only. */
     const char *mail_from;   /* Address. */
     struct os_mutex lock;    /* Guards what follows; never held over a call of the store. */
-    struct sns_store *store; /* NULL until the first use; then it stays. */
-    struct os_cond wake;     /* Of the delivery. */
+    struct sns_store *store; /* NULL until the first use; then it stays. So does the next. */
+    struct sns_signer *signer;
+    struct os_cond wake; /* Of the delivery. */
     struct os_thread thread;
     bool is_delivering, is_stopping, has_news;
     u64 published, delivered, refused, retried; /* Atomic. */
@@ -36,6 +38,7 @@ struct sns {
 
 /* Opens the store at the first use. */
 MUST_USE err sns__store_open(struct sns *sns, struct sns_store **out, struct diag *diag);
+MUST_USE err sns__signer_open(struct sns *sns, struct sns_signer **out, struct diag *diag);
 /* The same for a call; false when the call has failed. */
 bool sns__store(struct query_call *call, struct sns_store **out);
 
@@ -105,6 +108,7 @@ void sns__set_subscription_attributes(struct query_call *call);
 void sns__publish(struct query_call *call);
 void sns__publish_batch(struct query_call *call);
 void sns__handle_inbox(struct http_exchange *x, void *service);
+void sns__handle_certificate(struct http_exchange *x, void *service);
 void sns__handle_inbox_one(struct http_exchange *x, void *service);
 
 /* A UUID in the arena. */

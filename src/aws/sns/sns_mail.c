@@ -49,9 +49,14 @@ static void body_json(const struct sns_notice *notice, struct buf *out)
         append_member(out, "Subject", notice->subject);
     }
     append_member(out, "Message", notice->message);
-    append_member(out, "Timestamp", str_from(when, len));
     if (notice->subscribe_url.len > 0) {
         append_member(out, "SubscribeURL", notice->subscribe_url);
+    }
+    append_member(out, "Timestamp", str_from(when, len));
+    if (notice->signature.len > 0) {
+        append_member(out, "SignatureVersion", STR("1"));
+        append_member(out, "Signature", notice->signature);
+        append_member(out, "SigningCertURL", notice->certificate_url);
     }
     if (notice->unsubscribe_url.len > 0) {
         append_member(out, "UnsubscribeURL", notice->unsubscribe_url);

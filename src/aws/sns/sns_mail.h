@@ -21,6 +21,8 @@ struct sns_notice {
     str unsubscribe_url; /* Notification. */
     str attributes;      /* MessageAttributes as a JSON object; empty = none. */
     str display_name;    /* Of the topic; empty = AWS's. */
+    str signature;       /* Of the JSON document; with the certificate's address. */
+    str certificate_url;
 };
 
 /* Body of the mail for the protocol, without headers. */
