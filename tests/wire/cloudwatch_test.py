@@ -416,6 +416,19 @@ def test_bad_math(cw, ns, expression, part):
     assert "'e'" in error.value.response["Error"]["Message"] and part in error.value.response["Error"]["Message"]
 
 
+def test_points_of_one_call_are_bounded(cw, ns):
+    at = minute_ago()
+    cw.put_metric_data(Namespace=ns, MetricData=[{"MetricName": "m", "Timestamp": at, "Value": 1}])
+    day = datetime.timedelta(days=1)
+    fill = lambda period, days: data(cw, [series(ns, "m", Id="a", period=period, ReturnData=False),
+                                          {"Id": "b", "Expression": "SUM(FILL(a, 1)) + 0 * a"}], at - day * days, at + day)
+    assert fill(1, 9)[0]["Values"] == [86400 * 10]
+    fails(lambda: fill(1, 30), "ValidationError", "2000000 points")
+    fails(lambda: data(cw, [series(ns, "m", Id="a", period=1, ReturnData=False),
+                            {"Id": "b", "Expression": "FILL(a, 1)" + " + 0" * 30}], at - day, at + day),
+          "ValidationError", "2000000 points")
+
+
 def test_labels(cw, ns):
     assert math(cw, ns, "a + b", Label="both ${SUM} ${LAST}")[0]["Label"] == "both 55 44"
     assert math(cw, ns, "a + b")[0]["Label"] == "e"

@@ -303,11 +303,10 @@ static bool fill_line(struct cw_math *math, const struct cw_line *line, enum fil
 {
     i64 first = math->from_s - math->from_s % line->period_s;
     isize slots = (isize)((math->to_s - first + line->period_s - 1) / line->period_s);
-    math->points += slots;
-    if (math->points > CW_MATH_POINTS_MAX) {
-        return cw__math_fail(math, "FILL would make more than %d points", CW_MATH_POINTS_MAX);
-    }
     *out = cw__line_new(math, line, slots);
+    if (out->capacity < slots) {
+        return false;
+    }
     isize next = 0;
     for (i64 time = first; time < math->to_s; time += line->period_s) {
         if (next < line->count && line->times[next] == time) {

@@ -27,16 +27,25 @@ bool cw__math_fail(struct cw_math *math, const char *format, ...)
 struct cw_line cw__line_new(struct cw_math *math, const struct cw_line *like, isize capacity)
 {
     struct arena *arena = math->call->arena;
-    capacity = MAX(capacity, (isize)1);
+    if (capacity > CW_MATH_POINTS_MAX - math->points) {
+        query_fail(math->call, 400, "ValidationError",
+                   "the queries make more than %d points: narrow the time range, lengthen the "
+                   "period, or ask for fewer series",
+                   CW_MATH_POINTS_MAX);
+        capacity = 0;
+    }
+    math->points += capacity;
+    isize room = MAX(capacity, (isize)1);
     return (struct cw_line){.label = like->label,
                             .period_s = like->period_s,
-                            .times = ARENA_ARRAY(arena, i64, capacity),
-                            .values = ARENA_ARRAY(arena, double, capacity)};
+                            .capacity = capacity,
+                            .times = ARENA_ARRAY(arena, i64, room),
+                            .values = ARENA_ARRAY(arena, double, room)};
 }
 
 void cw__line_push(struct cw_line *line, i64 time_s, double value)
 {
-    if (isfinite(value)) {
+    if (isfinite(value) && line->count < line->capacity) {
         line->times[line->count] = time_s;
         line->values[line->count++] = value;
     }
@@ -51,31 +60,24 @@ bool cw__line_read(struct cw_math *math, const struct cw_query *what, struct cw_
 {
     struct cw_range range = {math->from_s - math->from_s % what->period_s, math->to_s,
                              what->period_s};
+    struct arena scratch = {0}; /* Points are much larger than what is kept of them. */
     struct cw_point *points;
     isize count;
-    err e = cw_store_get(math->store, &what->series, &range, math->call->arena, &points, &count);
+    err e = cw_store_get(math->store, &what->series, &range, &scratch, &points, &count);
     if (e != OK) {
         query_fail_err(math->call, e);
-        return false;
-    }
-    math->points += count;
-    if (math->points > CW_MATH_POINTS_MAX) {
-        query_fail(math->call, 400, "ValidationError",
-                   "the queries read more than %d points: narrow the time range, lengthen the "
-                   "period, or ask for fewer series",
-                   CW_MATH_POINTS_MAX);
-        return false;
     }
     struct cw_line like = {.label = label_of(what), .period_s = what->period_s};
-    *out = cw__line_new(math, &like, count);
-    for (isize i = 0; i < count; i++) {
+    *out = cw__line_new(math, &like, e == OK ? count : 0);
+    for (isize i = 0; i < out->capacity; i++) {
         double value;
         if ((what->unit < 0 || what->unit == points[i].unit) &&
             cw__stat_value(&what->stat, &points[i], &value)) {
             cw__line_push(out, points[i].time_s, value);
         }
     }
-    return true;
+    arena_deinit(&scratch);
+    return !math->call->has_failed;
 }
 
 /* --- tokens -------------------------------------------------------------------------------- */
@@ -405,5 +407,5 @@ bool cw__query_run(struct cw_math *math, struct cw_query *query) /* NOLINT(misc-
         is_ok = cw__line_read(math, query, query->value.lines);
     }
     query->state = CW_QUERY_DONE;
-    return is_ok;
+    return is_ok && !math->call->has_failed;
 }

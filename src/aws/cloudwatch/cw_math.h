@@ -5,7 +5,7 @@
 #include "aws/cloudwatch/cloudwatch_int.h"
 
 enum {
-    CW_MATH_POINTS_MAX = 4000000, /* Of all series of one call. */
+    CW_MATH_POINTS_MAX = 2000000, /* Of all series of one call, results on the way included. */
     CW_MATH_DEPTH_MAX = 40,
     CW_SEARCH_SERIES_MAX = 500,
     CW_ARGUMENTS_MAX = 100,
@@ -18,7 +18,7 @@ struct cw_line {
     str label;
     i64 *times;
     double *values;
-    isize count;
+    isize count, capacity;
     i32 period_s;
 };
 
@@ -49,7 +49,7 @@ struct cw_math {
     struct cw_query *queries;
     isize query_count;
     i64 from_s, to_s;
-    isize points; /* Read so far. */
+    isize points; /* So far. */
     int depth;
     const struct cw_query *current; /* For messages. */
     str rest;                       /* Of the expression under way. */
@@ -62,6 +62,8 @@ bool cw__line_read(struct cw_math *math, const struct cw_query *what, struct cw_
 
 /* "Error in expression 'e1': ..." as a ValidationError; returns false. */
 bool cw__math_fail(struct cw_math *math, const char *format, ...) PRINTF(2, 3);
+/* With room for `capacity` points; over CW_MATH_POINTS_MAX the call has failed, and the line takes
+ * none. */
 struct cw_line cw__line_new(struct cw_math *math, const struct cw_line *like, isize capacity);
 void cw__line_push(struct cw_line *line, i64 time_s, double value);
 

@@ -149,8 +149,8 @@ err sns_mail_due(struct sns_store *store, i64 now_us, struct arena *arena, struc
 {
     (void)store_lock(store->db);
     sqlite3_stmt *s =
-        store_statement(store->db, "SELECT " MAIL_COLUMNS ", raw FROM mails WHERE state = 1"
-                                   " ORDER BY next_us, id LIMIT 1");
+        store_statement(store->db, "SELECT " MAIL_COLUMNS ", raw FROM mails INDEXED BY mails_due"
+                                   " WHERE state = 1 ORDER BY next_us, id LIMIT 1");
     err e = ERR_END;
     *next_us_out = INT64_MAX;
     if (store_row(store->db, s, &e)) {
