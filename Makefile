@@ -4,12 +4,16 @@ RELEASE := build/release
 DEBUG := build/debug
 SOURCES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: all unit test test-all bench format check install clean
+.PHONY: all demo unit test test-all bench format check install clean
 
 all:
 	@tools/install-deps.sh build
 	@[ -f $(RELEASE)/build.ninja ] || meson setup $(RELEASE) >/dev/null
 	@ninja -C $(RELEASE) --quiet leat
+
+# The founding pipeline, moving, on a new data directory. ARGS="--port N" and others: leat demo --help.
+demo: all
+	@$(RELEASE)/leat demo $(ARGS)
 
 unit:
 	@tools/install-deps.sh test

@@ -5,6 +5,7 @@
 #include "cli/options.h"
 
 const struct command cli_commands[] = {
+    {"demo", "", "Run the accidents pipeline on a new data directory.", cmd_demo, false},
     {"start", "", "Run the server in the foreground until Ctrl-C.", cmd_start, false},
     {"run", "FILE.sql", "Run a script; its INSERTs become durable jobs.", cmd_run, false},
     {"sql", "", "A SQL shell; or one statement or file.", cmd_sql, false},
@@ -43,6 +44,7 @@ const int cli_command_count = (int)COUNT_OF(cli_commands);
 static const struct {
     const char *name, *text;
 } examples[] = {
+    {"demo", "  leat demo\n  leat demo --port 4570 --rate 1000/s\n  leat demo --once\n"},
     {"start", "  leat start\n  leat start --data /srv/leat --port 4566\n"},
     {"run", "  leat run pipeline.sql\n  leat run pipeline.sql --restart --from trim-horizon\n"},
     {"sql", "  leat sql\n  leat sql -c 'SELECT * FROM us_accidents_stream WHERE Severity > 2'\n"

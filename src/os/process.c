@@ -122,6 +122,7 @@ void os_interrupt_catch(void)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
     CHECK(sigaction(SIGINT, &action, NULL) == 0); /* Without SA_RESTART: waiting ends. */
+    CHECK(sigaction(SIGTERM, &action, NULL) == 0);
 }
 
 bool os_interrupt_is_set(void)

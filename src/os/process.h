@@ -13,7 +13,7 @@ MUST_USE err os_run(const char *const *argv, u32 timeout_ms, struct buf *out, in
 /* Is a program of that name on PATH? */
 bool os_program_exists(const char *name);
 
-/* From now on Ctrl-C sets a flag instead of ending the process; a second one before
+/* From now on Ctrl-C (or SIGTERM) sets a flag instead of ending the process; a second one before
  * os_interrupt_clear ends it with 130. */
 void os_interrupt_catch(void);
 bool os_interrupt_is_set(void);
