@@ -34,6 +34,9 @@ static void put_ends(struct buf *out, const struct engine_job_source *ends, isiz
         console__put(out, "region", ends[i].region);
         if (ends[i].is_delivered) {
             put_delivery(out, &ends[i]);
+        } else if (ends[i].problem.len > 0) {
+            buf_append_byte(out, ',');
+            console__put(out, "problem", ends[i].problem);
         }
         buf_append_byte(out, '}');
     }

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/metric.h"
 #include "base/trace.h"
+#include "engine/landing.h"
 #include "engine/outbox.h"
 
 #include <stdio.h>
@@ -297,6 +298,9 @@ static void job_info(struct engine_job *job, struct arena *arena, struct engine_
             .region = arena_copy(arena, region),
             .kind = str_of(source->connector->name),
         };
+        if (source->landing != NULL) {
+            engine__landing_info(source->landing, arena, &out->sources[i]);
+        }
     }
     out->sinks = ARENA_ARRAY(arena, struct engine_job_source, MAX(job->sink_count, 1));
     out->sink_count = job->sink_count;

@@ -231,6 +231,15 @@ void engine__landing_stop(struct engine_landing *landing)
     }
 }
 
+void engine__landing_info(struct engine_landing *landing, struct arena *arena,
+                          struct engine_job_source *out)
+{
+    out->retries = metric_load(&landing->retries);
+    os_mutex_lock(&landing->lock);
+    out->problem = arena_copy(arena, str_of(landing->problem));
+    os_mutex_unlock(&landing->lock);
+}
+
 void engine__landing_close(struct engine_landing *landing)
 {
     if (landing == NULL) {

@@ -40,6 +40,8 @@ MUST_USE err engine__landing_open(struct engine_job *job, u32 index,
 void engine__landing_close(struct engine_landing *landing); /* NULL is allowed. */
 void engine__landing_start(struct engine_landing *landing);
 void engine__landing_stop(struct engine_landing *landing);
+void engine__landing_info(struct engine_landing *landing, struct arena *arena,
+                          struct engine_job_source *out);
 
 /* outbox.c: positions stand among the cursors. The cursor lock is held; commits `batch` with it. */
 MUST_USE err engine__landing_commit(struct engine_landing *landing, str position, bool is_ended,

@@ -2,11 +2,11 @@
 #include "connect/kinesis/kinesis.h"
 
 #include "base/cal.h"
-#include "connect/format.h"
+#include "connect/kinesis/kinesis_int.h"
 
 #include <stdio.h>
 
-#define NO_EFFECT "Accepted without effect: the stream is read in process."
+#define NO_EFFECT "Accepted without effect: a stream of this leat is read in process."
 
 static const struct connect_option options[] = {
     {"stream", false, "Name of the stream (or stream.arn)."},
@@ -30,13 +30,10 @@ static const struct connect_option options[] = {
     {"source.efo.consumer.name", false, NO_EFFECT},
     {"source.efo.lifecycle", false, NO_EFFECT},
     {"source.shard.discovery.interval", false, NO_EFFECT},
-    {"aws.credentials.provider", false, NO_EFFECT},
-    {"aws.credentials.basic.accesskeyid", false, NO_EFFECT},
-    {"aws.credentials.basic.secretkey", false, NO_EFFECT},
-    {"aws.credentials.profile.name", false, NO_EFFECT},
-    {"aws.credentials.role.arn", false, NO_EFFECT},
-    {"aws.trust.all.certificates", false, NO_EFFECT},
-    {"aws.endpoint", false, "Not supported: tables are streams of this leat."},
+    {"aws.credentials.provider", false, "BASIC; AUTO is that when a key is given."},
+    {"aws.credentials.basic.accesskeyid", false, "Access key, for an explicit aws.endpoint."},
+    {"aws.credentials.basic.secretkey", false, "Secret key; masked wherever it is shown."},
+    {"aws.endpoint", false, "URL of another Kinesis; absent: a stream of this leat."},
     {"sink.partitioner", false, "random (default) or fixed."},
     {"sink.partitioner-field-delimiter", false, "Between the PARTITIONED BY fields of a key (|)."},
     {"sink.batch.max-size", false, NO_EFFECT},
@@ -91,10 +88,7 @@ static err check(const struct connect_table *table, struct diag *diag)
 {
     static const char *const positions[] = {"LATEST", "TRIM_HORIZON", "AT_TIMESTAMP", NULL};
     static const char *const partitioners[] = {"random", "fixed", NULL};
-    if (connect_get(table, "aws.endpoint", STR_EMPTY).len > 0) {
-        return diag_set(diag, ERR_UNSUPPORTED, "CON006",
-                        "'aws.endpoint' is not supported: a table is a stream of this leat");
-    }
+    TRY(aws_call_check(table, diag));
     if (first_of(table, "stream", "stream.arn").len == 0) {
         return diag_set(diag, ERR_INVALID, "CON004",
                         "One or more required options are missing.\n\nMissing required options "
@@ -138,7 +132,7 @@ static void arn_read(str arn, struct connect_stream *out)
     out->name = str_slice(arn, slash + 1, arn.len);
 }
 
-static void stream_read(const struct connect_table *table, struct connect_stream *out)
+void kinesis__stream_read(const struct connect_table *table, struct connect_stream *out)
 {
     *out = (struct connect_stream){.name = connect_get(table, "stream", STR_EMPTY)};
     if (out->name.len == 0) {
@@ -159,12 +153,46 @@ static void stream_read(const struct connect_table *table, struct connect_stream
     out->delimiter = connect_get(table, "sink.partitioner-field-delimiter", STR("|"));
 }
 
+static u32 roles_of(const struct connect_table *table)
+{
+    bool is_remote = connect_get(table, "aws.endpoint", STR_EMPTY).len > 0;
+    return is_remote ? CONNECT_SOURCE_LANDED | CONNECT_SINK_OUTSIDE
+                     : CONNECT_SOURCE_LOG | CONNECT_SINK_LOG;
+}
+
+enum connect_verdict kinesis__call(struct aws_call *call, const char *operation, str body,
+                                   struct arena *arena, const struct json_value **out,
+                                   struct diag *diag)
+{
+    struct http_field fields[] = {
+        {STR("content-type"), STR("application/x-amz-json-1.1")},
+        {STR("x-amz-target"), arena_printf(arena, "Kinesis_20131202.%s", operation)},
+    };
+    struct aws_call_request request = {
+        .method = "POST",
+        .path = STR("/"),
+        .fields = fields,
+        .field_count = COUNT_OF(fields),
+        .body = body,
+    };
+    struct http_client_response response;
+    enum connect_verdict verdict = aws_call_send(call, &request, arena, &response, diag);
+    if (verdict == CONNECT_OK && json_parse(arena, response.body, out, NULL) != OK) {
+        (void)diag_set(diag, ERR_REMOTE, "CON107", "the answer to %s is no JSON", operation);
+        return CONNECT_RETRY;
+    }
+    return verdict;
+}
+
 const struct connector connect_kinesis = {
     .name = "kinesis",
-    .roles = CONNECT_SOURCE_LOG | CONNECT_SINK_LOG,
+    .roles = CONNECT_SOURCE_LOG | CONNECT_SINK_LOG | CONNECT_SOURCE_LANDED | CONNECT_SINK_OUTSIDE,
+    .roles_of = roles_of,
+    .sink = &kinesis__remote_sink,
+    .source = &kinesis__remote_source,
     .options = options,
     .has_format = true,
     .check = check,
     .metadata = metadata,
-    .stream = stream_read,
+    .stream = kinesis__stream_read,
 };
