@@ -1,4 +1,5 @@
 // leat's own API, as docs/api.md describes it.
+import { follow } from "./follow";
 
 export interface Sample {
   labels: Record<string, string>;
@@ -155,23 +156,27 @@ export interface Listeners {
   failed?: (message: string) => void;
 }
 
-/** Follows a stream; returns the function that ends it. */
+/** Follows a stream, without loss or repeat when the connection is lost; returns the function that ends it. */
 export function tail(stream: { name: string; region: string }, options: Record<string, string>, on: Listeners): () => void {
-  const query = new URLSearchParams({ region: stream.region, ...options });
-  const source = new EventSource(`/_leat/api/streams/${encodeURIComponent(stream.name)}/tail?${query}`);
-  source.addEventListener("record", (event) => on.record(JSON.parse((event as MessageEvent).data)));
-  source.addEventListener("skipped", (event) => on.skipped?.(JSON.parse((event as MessageEvent).data).count));
-  source.addEventListener("open", () => on.state?.(true));
-  source.addEventListener("error", (event) => {
-    on.state?.(false);
-    // An error of the server comes with data, one of the connection without.
-    const data = (event as MessageEvent).data as string | undefined;
-    if (data) {
-      on.failed?.(JSON.parse(data).error?.message ?? data);
-      source.close();
-    } else if (source.readyState === EventSource.CLOSED) {
-      on.failed?.("this stream cannot be followed");
-    }
+  let at = 0;
+  let seen = new Set<string>(); // Of the millisecond `at`.
+  const take = (data: string) => {
+    const record = JSON.parse(data) as StreamRecord;
+    const id = `${record.sequence_number}.${record.sub_sequence ?? 0}`;
+    if (record.arrival_ms > at) [at, seen] = [record.arrival_ms, new Set()];
+    else if (seen.has(id)) return;
+    seen.add(id);
+    on.record(record);
+  };
+  return follow({
+    url: () => {
+      const from: Record<string, string> = at > 0 && options["resume"] !== "no" ? { from: String(at) } : {};
+      const query = new URLSearchParams({ region: stream.region, ...options, ...from });
+      query.delete("resume");
+      return `/_leat/api/streams/${encodeURIComponent(stream.name)}/tail?${query}`;
+    },
+    events: { record: take, skipped: (data) => on.skipped?.((JSON.parse(data) as { count: number }).count) },
+    state: on.state,
+    failed: (message) => on.failed?.(message),
   });
-  return () => source.close();
 }

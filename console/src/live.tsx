@@ -103,7 +103,7 @@ export function Live() {
   useEffect(() => {
     if (!stream) return;
     feed.current = new Feed();
-    const end = tail(stream, { from: "latest", rate: String(RECORDS_PER_SECOND) }, {
+    const end = tail(stream, { from: "latest", rate: String(RECORDS_PER_SECOND), resume: "no" }, {
       record: (record) => feed.current.take(record, stream),
       skipped: (n) => setLeft((old) => old + n),
     });

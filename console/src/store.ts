@@ -1,6 +1,7 @@
 // What the page knows: the newest snapshots, what is open, and how it looks.
 import { computed, signal } from "@preact/signals";
 import type { Snapshot } from "./api";
+import { follow } from "./follow";
 
 const INTERVAL_MS = 500;
 /** Rates are measured over this many snapshots: about four seconds. */
@@ -95,13 +96,13 @@ function take(next: Snapshot): void {
 }
 
 export function start(): void {
-  const source = new EventSource(`/_leat/api/events?interval_ms=${INTERVAL_MS}`);
-  source.addEventListener("snapshot", (event) => take(JSON.parse((event as MessageEvent).data) as Snapshot));
-  source.addEventListener("error", () => {
-    isConnected.value = false;
-    hasTried.value = true;
-    // The browser tries again by itself unless the answer was an error, as when too many watch.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+  follow({
+    url: () => `/_leat/api/events?interval_ms=${INTERVAL_MS}`,
+    events: { snapshot: (data) => take(JSON.parse(data) as Snapshot) },
+    state: (isOpen) => {
+      isConnected.value = isOpen;
+      hasTried.value = true;
+    },
   });
   addEventListener("hashchange", () => {
     route.value = location.hash.slice(1) || "/";
