@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "codec/compress.h"
 #include "os/os.h"
+#include "os/process.h"
 
 #include <stdio.h>
 
@@ -34,6 +35,12 @@ static bool read_failed(const struct byte_source *source)
 static bool chunk_read(struct byte_source *source, struct buf *to)
 {
     u8 *place = buf_reserve(to, CHUNK_BYTES);
+    if (source->is_stdin) { /* What is there: the other end may be slow. */
+        isize some = os_input_read(place, CHUNK_BYTES);
+        to->len += MAX(some, 0);
+        source->is_file_end = some == 0;
+        return some < 0 ? read_failed(source) : true;
+    }
     size_t got = fread(place, 1, CHUNK_BYTES, source->file);
     to->len += (isize)got;
     source->file_read += got;
@@ -166,15 +173,37 @@ static void compact(struct byte_source *source)
     }
 }
 
+/* Takes at most `bytes` of what is ready; returns how many. */
+static isize take(struct byte_source *source, isize bytes, struct buf *out)
+{
+    isize count = MIN(bytes, source->ready.len - source->ready_at);
+    buf_append(out, str_slice(buf_str(&source->ready), source->ready_at, source->ready_at + count));
+    source->ready_at += count;
+    source->offset += (u64)count;
+    return count;
+}
+
+/* Until there is at least a byte, or the end. */
+static bool produce_some(struct byte_source *source)
+{
+    while (source->ready_at == source->ready.len && !source->is_at_end) {
+        compact(source);
+        if (!produce(source)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool byte_source_read(struct byte_source *source, isize bytes, struct buf *out)
 {
+    if (source->is_stdin) {
+        bool is_good = produce_some(source);
+        (void)take(source, bytes, out);
+        return is_good;
+    }
     while (bytes > 0) {
-        isize take = MIN(bytes, source->ready.len - source->ready_at);
-        buf_append(out,
-                   str_slice(buf_str(&source->ready), source->ready_at, source->ready_at + take));
-        source->ready_at += take;
-        source->offset += (u64)take;
-        bytes -= take;
+        bytes -= take(source, bytes, out);
         if (bytes == 0 || source->is_at_end) {
             break;
         }
@@ -183,14 +212,7 @@ bool byte_source_read(struct byte_source *source, isize bytes, struct buf *out)
             return false;
         }
     }
-    /* Look ahead, so that the last piece is known to be the last. */
-    while (source->ready_at == source->ready.len && !source->is_at_end) {
-        compact(source);
-        if (!produce(source)) {
-            return false;
-        }
-    }
-    return true;
+    return produce_some(source); /* So that the last piece is known to be the last. */
 }
 
 bool byte_source_at_end(const struct byte_source *source)

@@ -14,7 +14,8 @@ struct byte_source *byte_source_open(const char *path);
 struct byte_source *byte_source_generate(const struct feed_options *options);
 void byte_source_free(struct byte_source *source);
 
-/* Appends at most `bytes`, fewer only at the end. False: an error was printed. */
+/* Appends at most `bytes`, fewer only at the end; of standard input what is there, at least a byte
+ * before its end. False: an error was printed. */
 bool byte_source_read(struct byte_source *source, isize bytes, struct buf *out);
 bool byte_source_at_end(const struct byte_source *source);
 u64 byte_source_offset(const struct byte_source *source);

@@ -1,6 +1,7 @@
 /* cli/cmd_demo.c: leat demo: the founding pipeline on a new data directory, in the foreground
  * (demo/README.md). */
 #include "base/cal.h"
+#include "base/trace.h"
 #include "cli/commands.h"
 #include "cli/demo_int.h"
 #include "cli/server.h"
@@ -381,6 +382,7 @@ int cmd_demo(int argc, char **argv)
         return code;
     }
     os_interrupt_catch();
+    trace_set_level(TRACE_ERROR); /* What fails stands in the view. */
     struct server_options server = {.data_dir = data_dir, .bind = "127.0.0.1", .port = (u16)port};
     return serve(&demo, &server, is_once);
 }

@@ -284,7 +284,7 @@ static void append_string(struct buf *out, str text)
     isize plain = 0;
     for (isize i = 0; i < text.len;) {
         u8 c = text.data[i];
-        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+        if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
             i++;
             continue;
         }
