@@ -162,7 +162,8 @@ static void columns_read(struct engine_job *job, const struct table_def *table,
     *out = (struct connect_schema){.fields = fields,
                                    .account = job->account,
                                    .region = job->region,
-                                   .job = str_of(job->id_text)};
+                                   .job = str_of(job->id_text),
+                                   .partition_count = table->partition_key_count};
     for (isize i = 0; i < table->column_count; i++) {
         if (table->columns[i].kind == COLUMN_PHYSICAL) {
             fields[out->count++] =

@@ -25,6 +25,7 @@ static const struct connect_option options[] = {
     {ROLL_INTERVAL, false, "Age of the oldest row at which an object ends (30 min)."},
     {"sink.rolling-policy.check-interval", false, "Accepted without effect: time is not polled."},
     {"partition.default-name", false, "Folder of a NULL (__DEFAULT_PARTITION__)."},
+    {"csv.skip-header", false, "leat: the first row of each object is no row (false)."},
     {"sink.parallelism", false, "Accepted without effect: one thread writes."},
     AWS_CALL_OPTIONS,
     {NULL, false, NULL},
@@ -51,7 +52,9 @@ static err check(const struct connect_table *table, struct diag *diag)
     static const char *const compressions[] = {"none", "gzip", "zstd", NULL};
     u64 bytes;
     i64 ms;
+    static const char *const booleans[] = {"true", "false", NULL};
     TRY(connect_one_of(table, "compression", compressions, diag));
+    TRY(connect_one_of(table, "csv.skip-header", booleans, diag));
     TRY(connect_get_bytes(table, ROLL_SIZE, &bytes, diag));
     TRY(connect_get_ms(table, ROLL_INTERVAL, &ms, diag));
     return fs_place_check(table, diag);
@@ -307,10 +310,11 @@ static const struct connect_sink_ops ops = {
     .target = target,
 };
 
-#define CONNECTOR(called)                                                                        \
-    {                                                                                            \
-        .name = (called), .roles = CONNECT_SINK_OUTSIDE, .options = options, .has_format = true, \
-        .check = check, .metadata = metadata, .sink = &ops                                       \
+#define CONNECTOR(called)                                                                 \
+    {                                                                                     \
+        .name = (called), .roles = CONNECT_SINK_OUTSIDE | CONNECT_SOURCE_LANDED,          \
+        .source = &fs_source_ops, .options = options, .has_format = true, .check = check, \
+        .metadata = metadata, .sink = &ops                                                \
     }
 
 const struct connector connect_filesystem = CONNECTOR("filesystem");

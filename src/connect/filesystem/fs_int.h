@@ -5,6 +5,7 @@
 #include "codec/compress.h"
 #include "connect/common/aws_call.h"
 #include "connect/filesystem/filesystem.h"
+#include "connect/source.h"
 
 enum {
     FS_PART_BYTES = 8 << 20,     /* Of a multipart upload. */
@@ -13,6 +14,8 @@ enum {
     FS_PARTS_MAX = 10000,
     FS_NAME_BYTES = 1024, /* S3's limit of a key. */
 };
+
+extern const struct connect_source_ops fs_source_ops;
 
 /* Where objects go; one thread at a time. */
 struct fs_place {
