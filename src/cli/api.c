@@ -115,7 +115,8 @@ void api_put_json(struct buf *out, const struct json_value *value)
 
 static int code_of(str code)
 {
-    static const char *const sql[] = {"SQL", "FUN", "CON", "ENG01", "ENG06", "ENG032", "ENG034"};
+    static const char *const sql[] = {"SQL",   "FUN",    "CON",    "ENG01",
+                                      "ENG06", "ENG032", "ENG034", "ENG077"};
     for (int i = 0; i < COUNT_OF(sql); i++) {
         if (str_starts(code, str_of(sql[i]))) {
             return EXIT_SQL;

@@ -69,7 +69,7 @@ static void announce(const struct server *server, const struct server_options *o
 
 int cmd_start(int argc, char **argv)
 {
-    enum { DATA, PORT, BIND, DURABILITY, LOG, LOG_LEVEL };
+    enum { DATA, PORT, BIND, DURABILITY, LOG, LOG_LEVEL, ALLOW_RESET };
     struct option options[] = {
         [DATA] = {"data", OPTION_TEXT, "DIR",
                   "Where data live (${XDG_STATE_HOME:-~/.local/state}/leat).", NULL, 0, false},
@@ -84,6 +84,8 @@ int cmd_start(int argc, char **argv)
                  "Form of the log on standard error (LEAT_LOG, else text).", NULL, 0, false},
         [LOG_LEVEL] = {"log-level", OPTION_TEXT, "LEVEL",
                        "debug, info, warn or error (LEAT_LOG_LEVEL, else info).", NULL, 0, false},
+        [ALLOW_RESET] = {"allow-reset", OPTION_FLAG, NULL, "POST /_leat/reset deletes everything.",
+                         NULL, 0, false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];
@@ -98,7 +100,8 @@ int cmd_start(int argc, char **argv)
     char data_dir[PATH_BYTES];
     struct server_options server_options = {.data_dir = options[DATA].text,
                                             .bind = options[BIND].text,
-                                            .port = (u16)options[PORT].number};
+                                            .port = (u16)options[PORT].number,
+                                            .allows_reset = options[ALLOW_RESET].is_given};
     if (options[PORT].number < 0 || options[PORT].number > 65535) {
         print_error(NULL, "--port is 0 to 65535, not %lld", (long long)options[PORT].number);
         return EXIT_USAGE;

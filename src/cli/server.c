@@ -107,6 +107,30 @@ static const char *setting(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+static void replays_end(struct server *server)
+{
+    struct arena arena = {0};
+    struct replay_status *list;
+    isize count;
+    replays_list(server->replays, &arena, &list, &count);
+    for (isize i = 0; i < count; i++) {
+        if (list[i].state == REPLAY_RUNNING) {
+            IGNORE(replay_stop(server->replays, str_of(list[i].id)) == OK); /* It may have ended. */
+        }
+    }
+    arena_deinit(&arena);
+}
+
+/* Jobs first: they would fail for lack of their streams. */
+static err server_reset(void *ctx)
+{
+    struct server *server = ctx;
+    replays_end(server);
+    TRY(engine_reset(server->engine));
+    TRY(aws_dispatch_reset(server->dispatch));
+    return log_retain_now(server->log);
+}
+
 static err services_open(struct server *server, struct diag *diag)
 {
     struct aws_env env = {
@@ -134,6 +158,9 @@ static err services_open(struct server *server, struct diag *diag)
         .data_dir = server->data_dir,
         .endpoint = server->endpoint,
         .durability = server->options.durability,
+        .allows_reset = server->options.allows_reset,
+        .reset = server_reset,
+        .reset_ctx = server,
     };
     server->console = console_open(&console);
     isize count;

@@ -13,6 +13,7 @@ struct server_options {
     const char *bind; /* Another than a loopback address needs keys (docs/limits.md). */
     u16 port;
     enum log_durability durability;
+    bool allows_reset; /* POST /_leat/reset */
 };
 
 /* ${XDG_STATE_HOME:-~/.local/state}/leat; false, and an error was printed, without a home. */

@@ -186,6 +186,7 @@ const struct console_route console__api_routes[] = {
     {"GET", "/_leat/api/deadletters", console__handle_letters},
     {"GET", "/_leat/api/deadletters/", console__handle_letters},
     {"POST", "/_leat/api/deadletters/redrive", console__handle_redrive},
+    {"POST", "/_leat/reset", console__handle_reset},
     {"POST", "/_leat/api/sql", console__handle_sql},
     {"DELETE", "/_leat/api/sql/", console__handle_session_end},
 };

@@ -20,6 +20,9 @@ struct console_env {
     const char *endpoint; /* "http://127.0.0.1:4566"; filled in when the server listens. */
     enum log_durability durability;
     bool allows_reset;
+    /* Deletes everything; WORKER. */
+    err (*reset)(void *ctx);
+    void *reset_ctx;
 };
 
 struct console_route {

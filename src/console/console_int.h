@@ -116,6 +116,9 @@ void console__handle_job_post(struct http_exchange *x, void *console);
 void console__handle_letters(struct http_exchange *x, void *console);
 void console__handle_redrive(struct http_exchange *x, void *console);
 
+/* api_reset.c */
+void console__handle_reset(struct http_exchange *x, void *console);
+
 /* api_sql.c */
 void console__handle_sql(struct http_exchange *x, void *console);
 
@@ -129,6 +132,8 @@ MUST_USE err console__session_take(struct console *console, str name, str accoun
 void console__session_give(struct console *console, struct engine_session *session);
 /* Was it ended while the request runs? */
 bool console__session_is_ended(struct console *console, const struct engine_session *session);
+/* Ends all of them; those in use when their request is done. */
+void console__sessions_clear(struct console_sessions *sessions);
 void console__handle_session_end(struct http_exchange *x, void *console);
 
 /* assets.c: the page itself. */

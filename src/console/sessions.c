@@ -59,6 +59,20 @@ void console__sessions_free(struct console_sessions *sessions)
     mem_free(sessions);
 }
 
+void console__sessions_clear(struct console_sessions *sessions)
+{
+    struct console_session *next;
+    os_mutex_lock(&sessions->lock);
+    for (struct console_session *s = sessions->first; s != NULL; s = next) {
+        next = s->next;
+        s->is_ended = true;
+        if (!s->is_in_use) {
+            session_remove(sessions, s);
+        }
+    }
+    os_mutex_unlock(&sessions->lock);
+}
+
 static struct console_session *find(struct console_sessions *sessions, str name)
 {
     struct console_session *session = sessions->first;

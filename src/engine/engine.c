@@ -209,10 +209,11 @@ void engine_close(struct engine *engine)
         engine__job_join(job);
     }
     log_unwatch(engine->log, engine->watch);
-    while (engine->jobs != NULL) {
-        struct engine_job *next = engine->jobs->next;
-        engine__job_free(engine->jobs);
-        engine->jobs = next;
+    engine__forget_all(engine); /* In memory, to free one list. */
+    while (engine->forgotten != NULL) {
+        struct engine_job *next = engine->forgotten->next;
+        engine__job_free(engine->forgotten);
+        engine->forgotten = next;
     }
     engine__tables_free(&engine->tables);
     engine__outbox_marks_free(engine);

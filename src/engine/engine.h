@@ -135,4 +135,11 @@ void engine_jobs_list(struct engine *engine, struct arena *arena, struct engine_
 /* Waits for the step under way. ERR_NOT_FOUND. */
 MUST_USE err engine_job_stop(struct engine *engine, str id, struct diag *diag);
 
+/* --- reset
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* Stops and forgets every job, table and view, durably. Streams are left alone. */
+MUST_USE err engine_reset(struct engine *engine);
+
 #endif

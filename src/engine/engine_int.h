@@ -177,7 +177,8 @@ struct engine {
     struct streams *streams;
     struct os_mutex lock; /* Guards catalog and the list of jobs. Taken before a job's lock. */
     struct engine_tables tables;
-    struct engine_job *jobs; /* In order of creation. */
+    struct engine_job *jobs;      /* In order of creation. */
+    struct engine_job *forgotten; /* By a reset; the journal names them still. */
     isize job_count;
     u64 next_job;
     struct os_mutex redrive_lock; /* One letter is put back at a time; no other is taken in it. */
@@ -204,6 +205,7 @@ struct connect_table engine__connect_table(const struct table_def *table, struct
 
 /* journal.c: records of LOG_CONTROL_ENGINE and LOG_CONTROL_JOURNAL; docs/formats/journal.md */
 MUST_USE err engine__log_table(struct engine *engine, str create_text);
+MUST_USE err engine__log_reset(struct engine *engine);
 MUST_USE err engine__log_drop(struct engine *engine, str name);
 MUST_USE err engine__log_job(struct engine *engine, const struct engine_job *job);
 MUST_USE err engine__log_state(struct engine *engine, const struct engine_job *job,
@@ -305,6 +307,9 @@ void engine__outputs_wait_room(struct engine_job *job);
 
 /* outbox.c */
 void engine__outbox_marks_free(struct engine *engine);
+
+/* reset.c: in memory only. */
+void engine__forget_all(struct engine *engine);
 
 /* query.c */
 MUST_USE err engine__query_open(struct engine_session *session,

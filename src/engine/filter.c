@@ -52,7 +52,7 @@ static err bind(struct engine_filter *filter, str condition, struct diag *diag)
     if (filter->condition->type->kind != TYPE_BOOLEAN) {
         struct buf type = {0};
         type_format(filter->condition->type, &type);
-        (void)diag_set(diag, ERR_TYPE, "ENG071", "a condition is needed, this is a " STR_FMT,
+        (void)diag_set(diag, ERR_TYPE, "ENG077", "a condition is needed, this is a " STR_FMT,
                        STR_ARG(buf_str(&type)));
         diag_span(diag, 0, condition.len);
         buf_deinit(&type);

@@ -3,7 +3,13 @@
 #include "engine/engine_int.h"
 #include "engine/outbox.h"
 
-enum { RECORD_TABLE = 'T', RECORD_DROP = 'D', RECORD_JOB = 'J', RECORD_STATE = 'S' };
+enum {
+    RECORD_TABLE = 'T',
+    RECORD_DROP = 'D',
+    RECORD_JOB = 'J',
+    RECORD_STATE = 'S',
+    RECORD_RESET = 'X',
+};
 enum { RECORD_STEP = 'E', RECORD_SNAPSHOT = 'P', RECORD_POSITION = 'R' };
 
 static const struct log_channel catalog_channel = {0, LOG_CONTROL_ENGINE};
@@ -36,6 +42,13 @@ err engine__log_table(struct engine *engine, str create_text)
     struct buf record = {0};
     buf_append_byte(&record, RECORD_TABLE);
     put_text(&record, create_text);
+    return commit(engine, &record);
+}
+
+err engine__log_reset(struct engine *engine)
+{
+    struct buf record = {0};
+    buf_append_byte(&record, RECORD_RESET);
     return commit(engine, &record);
 }
 
@@ -216,11 +229,15 @@ static err read_job(struct engine *engine, str in)
 
 static struct engine_job *job_by_number(struct engine *engine, u64 id)
 {
-    struct engine_job *job = engine->jobs;
-    while (job != NULL && job->id != id) {
-        job = job->next;
+    struct engine_job *const lists[] = {engine->jobs, engine->forgotten};
+    for (int i = 0; i < COUNT_OF(lists); i++) {
+        for (struct engine_job *job = lists[i]; job != NULL; job = job->next) {
+            if (job->id == id) {
+                return job;
+            }
+        }
     }
-    return job;
+    return NULL;
 }
 
 static err read_state(struct engine *engine, str in)
@@ -286,6 +303,9 @@ static err read_catalog(struct engine *engine, str body)
         return read_job(engine, in);
     case RECORD_STATE:
         return read_state(engine, in);
+    case RECORD_RESET:
+        engine__forget_all(engine);
+        return OK;
     default:
         return ERR_VERSION;
     }
