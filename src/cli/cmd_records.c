@@ -264,7 +264,7 @@ static bool on_line(void *ctx, str line)
         }
         (void)fflush(stdout);
     }
-    return !t->has_ended && ferror(stdout) == 0;
+    return !t->has_ended && ferror(stdout) == 0 && !os_output_is_closed();
 }
 
 int cmd_stream_tail(int argc, char **argv)

@@ -2,6 +2,7 @@
 #include "cli/sql_print.h"
 
 #include "cli/api.h"
+#include "os/process.h"
 
 #include <stdio.h>
 
@@ -313,6 +314,9 @@ static void take_done(struct sql_print *p, const struct json_value *line)
 bool sql_print_line(void *print, str text)
 {
     struct sql_print *p = print;
+    if (text.len == 0) {
+        return !os_output_is_closed(); /* The server asks whether anybody reads. */
+    }
     arena_reset(&p->line);
     const struct json_value *line = json_parse_request(&p->line, text);
     str type = json_get_text(line, STR("type"));

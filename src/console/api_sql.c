@@ -1,7 +1,7 @@
 /* console/api_sql.c: POST /_leat/api/sql: scripts, statement by statement, as lines of JSON. */
 #include "console/console_int.h"
 
-enum { POSITIONS_MAX = 256, ORIGIN_BYTES = 256 };
+enum { POSITIONS_MAX = 256, ORIGIN_BYTES = 256, BEAT_NS = 1000000000 };
 
 struct script {
     struct console *console;
@@ -11,7 +11,8 @@ struct script {
     struct engine_session *session;
     struct engine_options options;
     struct buf line;
-    bool is_gone; /* Nobody reads. */
+    bool is_gone;   /* Nobody reads. */
+    u64 written_ns; /* When the last line was. */
 };
 
 static void line_send(struct script *s)
@@ -20,6 +21,7 @@ static void line_send(struct script *s)
     if (http_respond_write(s->x, buf_str(&s->line)) != OK) {
         s->is_gone = true;
     }
+    s->written_ns = os_mono_ns(s->console->env.os);
     buf_reset(&s->line);
 }
 
@@ -192,6 +194,9 @@ static bool on_row(void *ctx, str values)
 static bool goes_on(void *ctx)
 {
     struct script *s = ctx;
+    if (os_mono_ns(s->console->env.os) - s->written_ns > BEAT_NS) {
+        line_send(s); /* An empty line: only a write shows that the client has gone. */
+    }
     s->is_gone = s->is_gone || http_is_gone(s->x);
     return !s->is_gone && !console__is_stopping(s->console) &&
            !console__session_is_ended(s->console, s->session);

@@ -9,11 +9,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OUTPUT_BYTES_MAX = 65536, PATH_BYTES = 4096, EXIT_NO_PROGRAM = 127, COLUMNS_DEFAULT = 80 };
+enum { OUTPUT_BYTES_MAX = 65536, PATH_BYTES = 4096, EXIT_NO_PROGRAM = 127 };
 
 /* --- programs
  * ------------------------------------------------------------------------------------ */
@@ -144,9 +143,8 @@ isize os_input_read(void *data, isize bytes)
     return got;
 }
 
-int os_terminal_columns(void)
+bool os_output_is_closed(void)
 {
-    struct winsize size = {0};
-    bool is_known = ioctl(1, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-    return is_known ? size.ws_col : COLUMNS_DEFAULT;
+    struct pollfd out = {1, 0, 0};
+    return poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLNVAL)) != 0;
 }

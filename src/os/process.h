@@ -22,7 +22,7 @@ void os_interrupt_clear(void);
 /* Reads what is there on standard input, waiting for at least a byte; 0 = its end, -1 = failed. */
 isize os_input_read(void *data, isize bytes);
 
-/* Columns of the terminal behind standard output; 80 when it is none. */
-int os_terminal_columns(void);
+/* Does nobody read standard output any more (a pipe whose reader has ended)? */
+bool os_output_is_closed(void);
 
 #endif
