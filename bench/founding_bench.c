@@ -9,7 +9,7 @@
 #include "codec/csv.h"
 #include "codec/json_row_write.h"
 #include "codec/json_rows_int.h"
-#include "exec/pipe.h"
+#include "exec/flow.h"
 #include "feed/generate.h"
 #include "feed/row_json.h"
 #include "os/os.h"
@@ -275,14 +275,16 @@ static void measure(const struct world *w, const struct rows *rows, enum json_le
 {
     static const char *const levels[] = {"general", "plain C", "AVX2"};
     struct run run = {.func = {.zone = "UTC", .watermark_us = INT64_MIN}};
-    struct arena arena = {0};
+    const struct flow_options options = {.budget_bytes = 64 << 20, .zone = "UTC"};
+    struct flow *flow = NULL;
     struct diag diag;
-    isize pipes = 0, rounds = 0;
+    isize rounds = 0;
     diag_init(&diag);
     run.func.arena = &run.arena;
-    if (pipe_find(w->plan.root, &arena, &run.pipe, &pipes, &diag) != OK || pipes != 1) {
+    if (flow_new(&w->plan.root, 1, &options, &flow, &diag) != OK || flow_scan_count(flow) != 1) {
         give_up("plan", &diag);
     }
+    run.pipe = flow_scan(flow, 0);
     const struct rel *scan = run.pipe->rels[0];
     const struct json_rows_options in = {.is_iso_timestamps = true};
     const struct json_row_options to = {.is_iso_timestamps = true};
@@ -305,7 +307,7 @@ static void measure(const struct world *w, const struct rows *rows, enum json_le
     json_rows_free(run.decoder);
     json_row_writer_free(run.writer);
     arena_deinit(&run.arena);
-    arena_deinit(&arena);
+    flow_free(flow);
     buf_deinit(&run.out);
 }
 

@@ -157,7 +157,8 @@ static void run(str bytes, isize piece, struct buf *out)
         answer_what_is_complete(conn);
         mem_free(copy);
     }
-    buf_printf(out, "%td requests, refused with %d, %s\n", request_count, conn->refuse_status,
+    /* Not the status: what is wrong in two ways is refused for the one that is seen first. */
+    buf_printf(out, "%td requests, %s\n", request_count,
                conn->is_closed_after || conn->is_closing ? "closed" : "open");
     http__h1_free(conn);
     buf_deinit(&conn->line);
