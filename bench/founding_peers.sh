@@ -2,7 +2,7 @@
 # The founding SQL side by side, in process and on one core: leat, DuckDB (PyPI, one thread), simdjson's
 # on-demand reading of the same five fields (Debian's libsimdjson-dev; it writes nothing), and with --flink
 # real Flink 2.2.1 (PyPI and Maven, 230 MB; file to file, parallelism 1, net of its start). Rows are the
-# generator's, compact and with indent 4; the best of several passes counts, since other work disturbs.
+# generator's, compact and with indent 4. CPU time of one core, but for Flink, which is timed by the clock.
 # Usage: bench/founding_peers.sh [--flink] [rows=200000]
 set -eu
 cd "$(dirname "$0")/.."

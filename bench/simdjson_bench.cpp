@@ -7,7 +7,7 @@
  */
 #include <simdjson.h>
 
-#include <chrono>
+#include <ctime>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -73,11 +73,11 @@ int main(int argc, char **argv)
     double best = 0, spent = 0;
     size_t rounds = 0;
     while (spent < seconds) {
-        const auto before = std::chrono::steady_clock::now();
+        const std::clock_t before = std::clock(); /* CPU time: other work does not count. */
         last = pass(parser, rows, text);
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - before;
-        spent += took.count();
-        best = std::max(best, double(text.size()) / took.count());
+        const double took = double(std::clock() - before) / CLOCKS_PER_SEC;
+        spent += took;
+        best = std::max(best, double(text.size()) / took);
         rounds++;
     }
     std::printf("%.2f GB/s (best pass %.2f)  %zu rows  %.2f %% pass  %s\n",
