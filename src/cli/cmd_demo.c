@@ -4,6 +4,7 @@
 #include "base/trace.h"
 #include "cli/commands.h"
 #include "cli/demo_int.h"
+#include "cli/replay_client.h"
 #include "cli/server.h"
 #include "cli/term.h"
 #include "os/os.h"
@@ -323,20 +324,6 @@ static int serve(struct demo *demo, const struct server_options *options, bool i
     return code;
 }
 
-static bool rate_read(const char *text, i64 *out)
-{
-    str rate = str_of(text);
-    rate = str_ends(rate, STR("/s")) ? str_slice(rate, 0, rate.len - 2) : rate;
-    *out = 0;
-    bool is_good = str_eq(rate, STR("unlimited")) ||
-                   (str_to_i64(rate, out) == OK && *out >= 1 && *out <= 10000000);
-    if (!is_good) {
-        print_error("for example --rate 250/s", "--rate is rows a second or unlimited, not \"%s\"",
-                    text);
-    }
-    return is_good;
-}
-
 int cmd_demo(int argc, char **argv)
 {
     enum { PORT, DATA, RATE, ROWS, ONCE };
@@ -373,7 +360,7 @@ int cmd_demo(int argc, char **argv)
         print_error(NULL, "--port is 0 to 65535, --rows at least 1");
         return EXIT_USAGE;
     }
-    if (options[RATE].text != NULL && !rate_read(options[RATE].text, &demo.rate)) {
+    if (options[RATE].text != NULL && !replay_rate_parse(options[RATE].text, &demo.rate)) {
         return EXIT_USAGE;
     }
     char data_dir[PATH_BYTES];

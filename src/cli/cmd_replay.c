@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NAME_BYTES = 4600, RATE_MAX = 10000000 };
+enum { NAME_BYTES = 4600 };
 
 static int list(void)
 {
@@ -45,24 +45,6 @@ static int stop(const char *id)
     }
     arena_deinit(&arena);
     return code;
-}
-
-/* "250", "250/s", "unlimited". */
-static bool rate_parse(const char *text, i64 *out)
-{
-    str rate = str_of(text);
-    if (str_eq(rate, STR("unlimited"))) {
-        *out = 0;
-        return true;
-    }
-    rate = str_ends(rate, STR("/s")) ? str_slice(rate, 0, rate.len - 2) : rate;
-    if (str_to_i64(rate, out) == OK && *out >= 1 && *out <= RATE_MAX) {
-        return true;
-    }
-    print_error("for example --rate 250/s",
-                "--rate is a number of rows a second, 1 to %d, or unlimited, not \"%s\"", RATE_MAX,
-                text);
-    return false;
 }
 
 /* What makes the same file the same: its path, size and time. */
@@ -154,7 +136,7 @@ static bool request_make(const struct option *o, struct replay_request *out)
         print_error(NULL, "--loop is at least 1, --limit at least 0, --indent 0 to 16");
         return false;
     }
-    return rate_parse(o[RATE].text, &out->rate);
+    return replay_rate_parse(o[RATE].text, &out->rate);
 }
 
 int cmd_replay(int argc, char **argv)

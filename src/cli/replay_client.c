@@ -20,6 +20,7 @@ enum {
     BAR_CELLS = 24,
     NS_PER_MS = 1000000,
     TIMEOUT_MS = 60000,
+    RATE_MAX = 10000000,
 };
 
 struct status { /* Of the server's answer. */
@@ -38,6 +39,26 @@ struct follow {
     bool is_terminal, has_bar;
     u64 sent_pass;
 };
+
+/* --- the rate
+ * --------------------------------------------------------------------------------------------- */
+
+bool replay_rate_parse(const char *text, i64 *out)
+{
+    str rate = str_of(text);
+    if (str_eq(rate, STR("unlimited"))) {
+        *out = 0;
+        return true;
+    }
+    rate = str_ends(rate, STR("/s")) ? str_slice(rate, 0, rate.len - 2) : rate;
+    if (str_to_i64(rate, out) == OK && *out >= 1 && *out <= RATE_MAX) {
+        return true;
+    }
+    print_error("for example --rate 250/s",
+                "--rate is a number of rows a second, 1 to %d, or unlimited, not \"%s\"", RATE_MAX,
+                text);
+    return false;
+}
 
 /* --- the server
  * ------------------------------------------------------------------------------------------ */

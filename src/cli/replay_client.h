@@ -18,6 +18,8 @@ struct replay_request {
     bool is_typed, is_aggregated, is_another;
 };
 
+/* "250", "250/s", "unlimited" (0). False: an error was printed. */
+bool replay_rate_parse(const char *text, i64 *out);
 /* Prints, and returns the exit code. Ctrl-C stops the replay; the same command goes on with it. */
 int replay_follow(const struct replay_request *request);
 

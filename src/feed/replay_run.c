@@ -1,8 +1,8 @@
 /*
  * feed/replay_run.c: the thread of a replay. Rows are read, written as JSON and put
- * into a batch; each batch ends with the position behind its last row and is durable
- * before the next one is begun: positions reach the log in order, and none without
- * its records.
+ * into a batch while the batch before it is on its way to the disk; each ends with the
+ * position behind its last row. A batch is submitted when the one before it is
+ * durable: positions reach the log in order, and none without its records.
  */
 #include "base/hash.h"
 #include "base/trace.h"
@@ -31,6 +31,17 @@ struct aggregate { /* One shard's. */
     struct kpl_writer *writer;
 };
 
+/* The batch on its way, and the position behind it. */
+struct flight {
+    struct log_batch *batch;
+    struct replay_position position;
+    bool is_open;
+    struct os_mutex lock; /* Guards what follows, which the committer sets. */
+    struct os_cond changed;
+    bool is_done;
+    err result;
+};
+
 struct run {
     struct replay *replay;
     struct os *os;
@@ -44,6 +55,7 @@ struct run {
     struct buf piece, json;
     struct replay_position at; /* Behind the last row that stands in a batch. */
     struct log_batch *batch;
+    struct flight flight;
     struct aggregate *aggregates;
     isize aggregate_count;
     u64 paced_from_ns, paced_rows;
@@ -60,17 +72,25 @@ static bool stopping(struct run *r)
     return __atomic_load_n(&r->replay->is_stopping, __ATOMIC_RELAXED);
 }
 
-/* A full disk stalls the replay. ERR_CLOSED: it was to stop meanwhile; nothing is durable. */
-static err commit_now(struct run *r, struct log_batch *batch)
+static void on_done(struct log_batch *batch, err e, void *ctx)
 {
-    OS_FAILPOINT("feed.before_submit");
-    err e = log_commit(r->replay->replays->log, batch);
-    while (e == ERR_FULL && !stopping(r)) {
-        os_sleep_ms(r->os, FULL_RETRY_MS);
-        e = log_commit(r->replay->replays->log, batch);
+    (void)batch;
+    struct flight *flight = ctx;
+    os_mutex_lock(&flight->lock);
+    flight->is_done = true;
+    flight->result = e;
+    os_cond_signal(&flight->changed);
+    os_mutex_unlock(&flight->lock);
+}
+
+static err flight_wait(struct flight *flight)
+{
+    os_mutex_lock(&flight->lock);
+    while (!flight->is_done) {
+        os_cond_wait(&flight->changed, &flight->lock);
     }
-    OS_FAILPOINT("feed.after_commit");
-    return e == ERR_FULL ? ERR_CLOSED : e;
+    os_mutex_unlock(&flight->lock);
+    return flight->result;
 }
 
 static void publish(struct run *r, const struct replay_position *position)
@@ -83,19 +103,53 @@ static void publish(struct run *r, const struct replay_position *position)
 
 static err aggregates_flush(struct run *r);
 
-/* Makes what stands in the batch durable, with the position. */
+/* Waits until what is on its way is durable. A full disk stalls the replay; ERR_CLOSED: it was to
+ * stop meanwhile, nothing of the batch is durable. */
+static err land(struct run *r)
+{
+    struct flight *flight = &r->flight;
+    if (!flight->is_open) {
+        return OK;
+    }
+    err e = flight_wait(flight);
+    while (e == ERR_FULL && !stopping(r)) {
+        os_sleep_ms(r->os, FULL_RETRY_MS);
+        e = log_commit(r->replay->replays->log, flight->batch);
+    }
+    OS_FAILPOINT("feed.after_commit");
+    flight->is_open = false;
+    if (e == OK) {
+        publish(r, &flight->position);
+    }
+    return e == ERR_FULL ? ERR_CLOSED : e;
+}
+
+/* Sends off what stands in the batch, with the position, when what went before has landed. */
 static err flush(struct run *r)
 {
     TRY(aggregates_flush(r));
     TRY(replay__batch_position(r->batch, r->replay, &r->at, "", r->header_is_new));
-    err e = commit_now(r, r->batch);
-    if (e == OK) {
-        r->header_is_new = false;
-        r->rows_in_batch = 0;
-        publish(r, &r->at);
-    }
-    log_batch_reset(r->batch);
-    return e;
+    TRY(land(r));
+    struct flight *flight = &r->flight;
+    struct log_batch *empty = flight->batch;
+    flight->batch = r->batch;
+    flight->position = r->at;
+    flight->is_open = true;
+    flight->is_done = false;
+    r->batch = empty;
+    log_batch_reset(empty);
+    r->header_is_new = false;
+    r->rows_in_batch = 0;
+    OS_FAILPOINT("feed.before_submit");
+    log_submit(r->replay->replays->log, flight->batch, on_done, flight);
+    return OK;
+}
+
+/* flush, and waits. */
+static err flush_now(struct run *r)
+{
+    TRY(flush(r));
+    return land(r);
 }
 
 /* --- dead letters
@@ -448,9 +502,9 @@ static err pass_end(struct run *r)
     r->at.line = 1;
     if (r->at.pass >= r->replay->passes) {
         r->at.state = REPLAY_DONE;
-        return flush(r);
+        return flush_now(r);
     }
-    TRY(flush(r));
+    TRY(flush_now(r));
     os_mutex_lock(&r->replay->lock);
     if (r->replay->push_pass < r->at.pass) {
         r->replay->push_pass = r->at.pass;
@@ -481,16 +535,17 @@ static err turn(struct run *r)
     }
     if (is_at_limit(r) && e == OK) {
         r->at.state = REPLAY_DONE;
-        return flush(r);
+        return flush_now(r);
     }
     if (e == ERR_END) {
         return pass_end(r);
     }
     if (r->rows_in_batch > 0 || r->header_is_new) {
-        err written = flush(r);
+        err written = rate == 0 && e == OK ? flush(r) : flush_now(r);
         e = e == OK ? written : e;
     }
     if (e == ERR_AGAIN) {
+        TRY(land(r));
         wait_change(r, NS_PER_S / NS_PER_MS);
         pace_begin(r);
         return OK;
@@ -517,6 +572,7 @@ static err run_all(struct run *r)
 {
     TRY(stream_check(r));
     r->batch = log_batch_new();
+    r->flight.batch = log_batch_new();
     TRY(pass_open(r));
     pace_begin(r);
     while (r->at.state == REPLAY_RUNNING) {
@@ -563,7 +619,11 @@ void replay__main(void *ctx)
     os_mutex_lock(&replay->lock);
     r.at = replay->durable;
     os_mutex_unlock(&replay->lock);
+    os_mutex_init(&r.flight.lock);
+    os_cond_init(&r.flight.changed);
     err e = run_all(&r);
+    err landed = land(&r); /* Before it ends, whatever it ends with. */
+    e = e == OK ? landed : e;
     if (e != OK && e != ERR_CLOSED) {
         fail(&r, e);
     }
@@ -571,6 +631,9 @@ void replay__main(void *ctx)
     stream_unref(r.stream);
     stream_unref(r.dead_letters);
     log_batch_free(r.batch);
+    log_batch_free(r.flight.batch);
+    os_cond_deinit(&r.flight.changed);
+    os_mutex_deinit(&r.flight.lock);
     buf_deinit(&r.piece);
     buf_deinit(&r.json);
     arena_deinit(&r.arena);
