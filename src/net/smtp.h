@@ -18,8 +18,8 @@ struct smtp_client;
 /* "smtp://[user:password@]host[:port]" or smtps:. ERR_INVALID with what is wrong. Needs no network
  * and does not start libcurl. */
 MUST_USE err smtp_url_check(const char *url, struct diag *diag);
-/* "smtp://host:25" of a checked URL, without user and password: for people. */
-void smtp_url_server(const char *url, char *out, isize capacity);
+/* "smtp://host:25" of a checked URL `text`, without user and password: for people. */
+void smtp_url_server(const char *text, char *out, isize capacity);
 /* `url` as checked. */
 struct smtp_client *smtp_client_new(const char *url);
 void smtp_client_free(struct smtp_client *client); /* NULL is allowed. */

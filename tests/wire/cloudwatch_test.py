@@ -466,6 +466,63 @@ def test_bad_pages(cw, ns):
     assert len(data(cw, [series(ns, "m", Id=f"a{i}") for i in range(500)], start, end)) == 500
 
 
+# --- RPC v2 CBOR, as SDKs of Go, Java and JavaScript prefer it ---------------------------------------
+
+
+@pytest.fixture
+def cbor(leat, region, monkeypatch):
+    import botocore.model
+
+    if not hasattr(botocore.model, "PRIORITY_ORDERED_SUPPORTED_PROTOCOLS"):
+        pytest.skip("this botocore does not know smithy-rpc-v2-cbor")
+    monkeypatch.setattr(botocore.model, "PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", ("smithy-rpc-v2-cbor",))
+    client = make_client(leat, "cloudwatch", region)
+    assert client.meta.service_model.resolved_protocol == "smithy-rpc-v2-cbor"
+    return client
+
+
+def without_metadata(answer):
+    assert answer.pop("ResponseMetadata")["RequestId"]
+    return answer
+
+
+def test_cbor_answers_as_json_does(cw, cbor, ns):
+    at = minute_ago()
+    cbor.put_metric_data(Namespace=ns, MetricData=[
+        {"MetricName": "m", "Dimensions": CITY, "Timestamp": at, "Values": [1, 2.5, -3], "Counts": [2, 1, 1],
+         "Unit": "Count", "StorageResolution": 1}] * 300)
+    end = at + datetime.timedelta(minutes=1)
+    calls = [
+        ("list_metrics", dict(Namespace=ns)),
+        ("get_metric_statistics", dict(Namespace=ns, MetricName="m", Dimensions=CITY, StartTime=at, EndTime=end,
+                                       Period=1, Statistics=["Sum", "Average"], ExtendedStatistics=["p50", "tm90"])),
+        ("get_metric_data", dict(MetricDataQueries=[series(ns, "m", Id="a", dimensions=CITY),
+                                                    {"Id": "b", "Expression": "a / 2", "Label": "half ${MAX}"}],
+                                 StartTime=at, EndTime=end, MaxDatapoints=1)),
+    ]
+    for name, options in calls:
+        answers = [without_metadata(getattr(client, name)(**options)) for client in (cw, cbor)]
+        assert answers[0] == answers[1] and any(answers[0].values())
+    assert answers[0]["NextToken"] == "1"
+
+
+def test_errors_in_cbor(leat, region, cbor, ns):
+    with pytest.raises(cbor.exceptions.InvalidParameterCombinationException) as error:
+        cbor.put_metric_data(Namespace=ns, MetricData=[{"MetricName": "m", "Value": 1, "Values": [1.0]}])
+    assert error.value.response["Error"]["Code"] == "InvalidParameterCombination"
+    assert "mutually exclusive" in error.value.response["Error"]["Message"]
+    fails(lambda: cbor.put_metric_data(Namespace=ns, MetricData=[{"MetricName": "m", "Value": float("nan")}]),
+          "InvalidParameterValue", "The value NaN")
+    fails(lambda: cbor.describe_alarms(), "InvalidAction", "DescribeAlarms")
+    url = f"{leat.endpoint}/service/GraniteServiceVersion20100801/operation/PutMetricData"
+    request = urllib.request.Request(url, data=b"\xbf\x61", headers={
+        "Authorization": SIGNED.format(region), "smithy-protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"})
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request, timeout=10)
+    body = error.value.read()
+    assert error.value.code == 400 and b"SerializationException" in body and b"CBOR" in body
+
+
 # --- worlds and durability -------------------------------------------------------------------------
 
 

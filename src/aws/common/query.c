@@ -2,11 +2,14 @@
 #include "aws/common/query.h"
 
 #include "base/cal.h"
+#include "codec/cbor.h"
 #include "codec/compress.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+#define SMITHY_CBOR "rpc-v2-cbor"
 
 /* --- answer -------------------------------------------------------------------------------- */
 
@@ -50,55 +53,70 @@ void query_write_xml(struct buf *out, str text)
 
 static void begin(struct query_call *call, const char *name)
 {
-    if (!call->is_json) {
-        buf_printf(&call->out, "<%s>", name == NULL ? "member" : name);
-        return;
+    struct buf *out = &call->out;
+    if (call->form == QUERY_XML) {
+        buf_printf(out, "<%s>", name == NULL ? "member" : name);
+    } else if (call->form == QUERY_CBOR) {
+        if (name != NULL) {
+            cbor_put_text(out, str_of(name));
+        }
+    } else {
+        if (call->needs_comma) {
+            buf_append_byte(out, ',');
+        }
+        if (name != NULL) {
+            buf_printf(out, "\"%s\":", name);
+        }
+        call->needs_comma = true;
     }
-    if (call->needs_comma) {
-        buf_append_byte(&call->out, ',');
-    }
-    if (name != NULL) {
-        buf_printf(&call->out, "\"%s\":", name);
-    }
-    call->needs_comma = true;
 }
 
 static void end(struct query_call *call, const char *name)
 {
-    if (!call->is_json) {
+    if (call->form == QUERY_XML) {
         buf_printf(&call->out, "</%s>", name == NULL ? "member" : name);
     }
 }
 
-static void bracket(struct query_call *call, u8 byte, bool needs_comma)
+/* Begins or ends something that holds others. */
+static void bracket(struct query_call *call, u8 byte)
 {
-    if (call->is_json) {
+    bool is_opening = byte == '{' || byte == '[';
+    if (call->form == QUERY_JSON) {
         buf_append_byte(&call->out, byte);
-        call->needs_comma = needs_comma;
+        call->needs_comma = !is_opening;
+    } else if (call->form == QUERY_CBOR) {
+        if (!is_opening) {
+            cbor_close(&call->out);
+        } else if (byte == '{') {
+            cbor_open_map(&call->out);
+        } else {
+            cbor_open_list(&call->out);
+        }
     }
 }
 
 void query_open(struct query_call *call, const char *name)
 {
     begin(call, name);
-    bracket(call, '{', false);
+    bracket(call, '{');
 }
 
 void query_close(struct query_call *call, const char *name)
 {
-    bracket(call, '}', true);
+    bracket(call, '}');
     end(call, name);
 }
 
 void query_open_list(struct query_call *call, const char *name)
 {
     begin(call, name);
-    bracket(call, '[', false);
+    bracket(call, '[');
 }
 
 void query_close_list(struct query_call *call, const char *name)
 {
-    bracket(call, ']', true);
+    bracket(call, ']');
     end(call, name);
 }
 
@@ -107,26 +125,49 @@ void query_open_map(struct query_call *call, const char *name)
     query_open(call, name);
 }
 
+static void put_text(struct query_call *call, str text)
+{
+    switch (call->form) {
+    case QUERY_XML:
+        query_write_xml(&call->out, text);
+        break;
+    case QUERY_JSON:
+        json_write_string(&call->out, text);
+        break;
+    case QUERY_CBOR:
+        cbor_put_text(&call->out, text);
+        break;
+    }
+}
+
+static void put_number(struct query_call *call, double value)
+{
+    if (call->form == QUERY_CBOR) {
+        cbor_put_f64(&call->out, value);
+    } else {
+        json_write_f64(&call->out, value);
+    }
+}
+
 static void entry_begin(struct query_call *call, str key)
 {
     struct buf *out = &call->out;
-    if (call->is_json) {
-        if (call->needs_comma) {
-            buf_append_byte(out, ',');
-        }
-        json_write_string(out, key);
-        buf_append_byte(out, ':');
-        call->needs_comma = true;
+    if (call->form == QUERY_XML) {
+        buf_append(out, STR("<entry><key>"));
+        query_write_xml(out, key);
+        buf_append(out, STR("</key><value>"));
         return;
     }
-    buf_append(out, STR("<entry><key>"));
-    query_write_xml(out, key);
-    buf_append(out, STR("</key><value>"));
+    begin(call, NULL);
+    put_text(call, key);
+    if (call->form == QUERY_JSON) {
+        buf_append_byte(out, ':');
+    }
 }
 
 static void entry_end(struct query_call *call)
 {
-    if (!call->is_json) {
+    if (call->form == QUERY_XML) {
         buf_append(&call->out, STR("</value></entry>"));
     }
 }
@@ -134,18 +175,14 @@ static void entry_end(struct query_call *call)
 void query_put_entry(struct query_call *call, str key, str value)
 {
     entry_begin(call, key);
-    if (call->is_json) {
-        json_write_string(&call->out, value);
-    } else {
-        query_write_xml(&call->out, value);
-    }
+    put_text(call, value);
     entry_end(call);
 }
 
 void query_put_number_entry(struct query_call *call, str key, double value)
 {
     entry_begin(call, key);
-    json_write_f64(&call->out, value);
+    put_number(call, value);
     entry_end(call);
 }
 
@@ -157,38 +194,49 @@ void query_close_map(struct query_call *call, const char *name)
 void query_put_text(struct query_call *call, const char *name, str text)
 {
     begin(call, name);
-    if (call->is_json) {
-        json_write_string(&call->out, text);
-    } else {
-        query_write_xml(&call->out, text);
-    }
+    put_text(call, text);
     end(call, name);
 }
 
 void query_put_number(struct query_call *call, const char *name, double value)
 {
     begin(call, name);
-    json_write_f64(&call->out, value);
+    put_number(call, value);
     end(call, name);
 }
 
 void query_put_bool(struct query_call *call, const char *name, bool value)
 {
     begin(call, name);
-    buf_append(&call->out, value ? STR("true") : STR("false"));
+    if (call->form == QUERY_CBOR) {
+        cbor_put_bool(&call->out, value);
+    } else {
+        buf_append(&call->out, value ? STR("true") : STR("false"));
+    }
     end(call, name);
+}
+
+static void put_iso(struct buf *out, i64 seconds)
+{
+    struct cal cal;
+    cal_from_us(seconds * 1000000, &cal);
+    buf_printf(out, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)cal.year, cal.month, cal.day,
+               cal.hour, cal.minute, cal.second);
 }
 
 void query_put_time(struct query_call *call, const char *name, i64 seconds)
 {
     begin(call, name);
-    if (call->is_json) {
+    switch (call->form) {
+    case QUERY_XML:
+        put_iso(&call->out, seconds);
+        break;
+    case QUERY_JSON:
         buf_append_i64(&call->out, seconds);
-    } else {
-        struct cal cal;
-        cal_from_us(seconds * 1000000, &cal);
-        buf_printf(&call->out, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)cal.year, cal.month,
-                   cal.day, cal.hour, cal.minute, cal.second);
+        break;
+    case QUERY_CBOR:
+        cbor_put_time(&call->out, seconds);
+        break;
     }
     end(call, name);
 }
@@ -237,10 +285,20 @@ static const char *json_type(const char *code)
 
 static void write_error(struct query_call *call, struct buf *body)
 {
-    if (call->is_json) {
-        buf_printf(body, "{\"__type\":\"%s\",\"message\":", json_type(call->error_code));
+    const char *type = json_type(call->error_code);
+    if (call->form == QUERY_JSON) {
+        buf_printf(body, "{\"__type\":\"%s\",\"message\":", type);
         json_write_string(body, call->error_message);
         buf_append_byte(body, '}');
+        return;
+    }
+    if (call->form == QUERY_CBOR) {
+        cbor_open_map(body);
+        cbor_put_text(body, STR("__type"));
+        cbor_put_text(body, str_of(type));
+        cbor_put_text(body, STR("message"));
+        cbor_put_text(body, call->error_message);
+        cbor_close(body);
         return;
     }
     buf_printf(body,
@@ -253,14 +311,8 @@ static void write_error(struct query_call *call, struct buf *body)
                STR_ARG(call->request->request_id));
 }
 
-static void write_result(struct query_call *call, struct buf *body)
+static void write_xml_result(struct query_call *call, struct buf *body)
 {
-    if (call->is_json) {
-        buf_append_byte(body, '{');
-        buf_append(body, buf_str(&call->out));
-        buf_append_byte(body, '}');
-        return;
-    }
     str name = call->operation;
     buf_printf(body, "<" STR_FMT "Response xmlns=\"%s\">", STR_ARG(name), call->api->namespace);
     if (call->out.len > 0 || call->has_empty_result) {
@@ -274,6 +326,33 @@ static void write_result(struct query_call *call, struct buf *body)
                STR_ARG(call->request->request_id), STR_ARG(name));
 }
 
+static void write_result(struct query_call *call, struct buf *body)
+{
+    if (call->form == QUERY_XML) {
+        write_xml_result(call, body);
+    } else if (call->form == QUERY_JSON) {
+        buf_append_byte(body, '{');
+        buf_append(body, buf_str(&call->out));
+        buf_append_byte(body, '}');
+    } else {
+        cbor_open_map(body);
+        buf_append(body, buf_str(&call->out));
+        cbor_close(body);
+    }
+}
+
+static str content_type(const struct query_call *call)
+{
+    if (call->form == QUERY_XML) {
+        return STR("text/xml");
+    }
+    if (call->form == QUERY_CBOR) {
+        return STR("application/cbor");
+    }
+    return call->request->protocol == AWS_JSON_1_0 ? STR("application/x-amz-json-1.0")
+                                                   : STR("application/x-amz-json-1.1");
+}
+
 static void answer(struct query_call *call)
 {
     struct http_exchange *x = call->request->x;
@@ -283,19 +362,17 @@ static void answer(struct query_call *call)
         query_fail(call, 500, "InternalFailure", "the answer would be larger than %d MiB",
                    QUERY_ANSWER_BYTES_MAX >> 20);
     }
-    struct http_field fields[3] = {
-        {STR("Content-Type"), STR("text/xml")},
+    struct http_field fields[4] = {
+        {STR("Content-Type"), content_type(call)},
         {STR("x-amzn-RequestId"), call->request->request_id},
     };
     isize count = 2;
-    if (call->is_json) {
-        fields[0].value = call->request->protocol == AWS_JSON_1_0
-                              ? STR("application/x-amz-json-1.0")
-                              : STR("application/x-amz-json-1.1");
+    if (call->form == QUERY_CBOR) {
+        fields[count++] = (struct http_field){STR("smithy-protocol"), STR(SMITHY_CBOR)};
     }
     if (call->has_failed) {
         write_error(call, &body);
-        if (call->is_json && str_eq(http_header(x, "x-amzn-query-mode"), STR("true"))) {
+        if (call->form != QUERY_XML && str_eq(http_header(x, "x-amzn-query-mode"), STR("true"))) {
             str value = arena_printf(call->arena, "%s;%s", call->error_code,
                                      call->error_status < 500 ? "Sender" : "Receiver");
             fields[count++] = (struct http_field){STR("x-amzn-query-error"), value};
@@ -355,28 +432,33 @@ static err unpack(struct buf *body)
     return OK;
 }
 
-static void parse(struct query_call *call, str body)
+static void parse_document(struct query_call *call, str body)
+{
+    struct diag diag;
+    diag_init(&diag);
+    if (body.len == 0) {
+        return;
+    }
+    bool is_cbor = call->form == QUERY_CBOR;
+    err e = is_cbor ? cbor_parse(call->arena, body, &call->input, &diag)
+                    : json_parse(call->arena, body, &call->input, &diag);
+    if (e != OK || json_kind(call->input) != JSON_OBJECT) {
+        query_fail(call, 400, "SerializationException", "the body is not a %s: %s",
+                   is_cbor ? "CBOR map" : "JSON object", diag.message);
+    }
+}
+
+static void parse_form(struct query_call *call, str body)
 {
     struct diag diag;
     diag_init(&diag);
     struct http_exchange *x = call->request->x;
-    if (call->is_json) {
-        err e = OK;
-        if (body.len > 0) {
-            e = json_parse(call->arena, body, &call->input, &diag);
-        }
-        if (e != OK || (body.len > 0 && json_kind(call->input) != JSON_OBJECT)) {
-            query_fail(call, 400, "SerializationException", "the body is not a JSON object: %s",
-                       diag.message);
-        }
-        return;
-    }
     bool is_form = call->request->protocol == AWS_QUERY;
     if (!is_form && !str_eq(http_method(x), STR("GET"))) {
         str type = http_header(x, "content-type");
         query_fail(call, 415, "UnsupportedProtocol",
-                   "%s is served in the Query and JSON protocols; the Content-Type \"" STR_FMT
-                   "\" is not supported",
+                   "%s is served in the Query, JSON and RPC v2 CBOR protocols; the Content-Type "
+                   "\"" STR_FMT "\" is not supported",
                    call->api->name, STR_ARG(str_slice(type, 0, 80)));
         return;
     }
@@ -386,7 +468,6 @@ static void parse(struct query_call *call, str body)
         return;
     }
     call->operation = json_get_text(call->input, STR("Action"));
-    call->request->operation = call->operation;
 }
 
 static void run(struct query_call *call)
@@ -423,13 +504,24 @@ static void work(struct http_exchange *x, void *ctx)
     } else if (e != OK) {
         query_fail(call, 400, "MalformedRequest", "the body cannot be read: %s", err_text(e));
     } else {
-        parse(call, buf_str(&body));
+        (call->form == QUERY_XML ? parse_form : parse_document)(call, buf_str(&body));
     }
     if (!call->has_failed) {
         run(call);
     }
     answer(call);
     buf_deinit(&body);
+}
+
+/* Of "/service/NAME/operation/OPERATION"; empty for any other path. */
+static str smithy_operation(str path)
+{
+    str rest = str_slice(path, 1, path.len);
+    str service = str_split(&rest, '/', NULL), name = str_split(&rest, '/', NULL);
+    str operation = str_split(&rest, '/', NULL);
+    bool is_one = str_eq(service, STR("service")) && name.len > 0 &&
+                  str_eq(operation, STR("operation")) && str_find_byte(rest, '/', 0) < 0;
+    return is_one ? rest : STR_EMPTY;
 }
 
 void query_handle(struct aws_request *request, const struct query_api *api)
@@ -441,7 +533,11 @@ void query_handle(struct aws_request *request, const struct query_api *api)
     call->service = request->service;
     call->arena = arena;
     call->operation = request->operation;
-    call->is_json = request->operation.len > 0;
+    call->form = request->operation.len > 0 ? QUERY_JSON : QUERY_XML;
+    if (str_eq(http_header(request->x, "smithy-protocol"), STR(SMITHY_CBOR))) {
+        call->form = QUERY_CBOR;
+        call->operation = smithy_operation(http_path(request->x));
+    }
     buf_init(&call->out, QUERY_ANSWER_BYTES_MAX);
     http_run_blocking(request->x, work, call);
 }

@@ -1,11 +1,11 @@
 /*
- * aws/common/query.h: services that speak AWS's Query protocol (form in, XML out)
- * and AWS JSON. Both kinds of request become one tree of codec/json.h, and one
+ * aws/common/query.h: services that speak AWS's Query protocol (form in, XML out),
+ * AWS JSON and Smithy's RPC v2 CBOR. All kinds of request become one tree of codec/json.h, and one
  * writer gives the answer in the form of the question, so that an operation is
  * written once. A call runs on a worker of the HTTP server: it may block.
  *
- * Sources of the format: "AWS Query protocol" and "AWS JSON 1.0/1.1 protocol" of the
- * Smithy documentation.
+ * Sources of the format: "AWS Query protocol" and "AWS JSON 1.0/1.1 protocol" and
+ * "Smithy RPC v2 CBOR protocol" of the Smithy documentation.
  */
 #ifndef AWS_COMMON_QUERY_H
 #define AWS_COMMON_QUERY_H
@@ -44,10 +44,10 @@ struct query_call {
     void *service;
     struct arena *arena;
     str operation;
-    const struct json_value *input; /* An object; NULL when there is none. */
-    struct buf out;                 /* The result, under way. */
-    bool is_json;
-    bool needs_comma;
+    const struct json_value *input;                  /* An object; NULL when there is none. */
+    struct buf out;                                  /* The result, under way. */
+    enum { QUERY_XML, QUERY_JSON, QUERY_CBOR } form; /* Of question and answer. */
+    bool needs_comma;                                /* JSON. */
     bool has_empty_result;
     bool has_failed;
     int error_status;
@@ -80,7 +80,7 @@ void query_close_list(struct query_call *call, const char *name);
 void query_put_text(struct query_call *call, const char *name, str text);
 void query_put_number(struct query_call *call, const char *name, double value);
 void query_put_bool(struct query_call *call, const char *name, bool value);
-/* ISO 8601 in XML, seconds since 1970 in JSON. */
+/* ISO 8601 in XML, seconds since 1970 in JSON and CBOR. */
 void query_put_time(struct query_call *call, const char *name, i64 seconds);
 /* A map of strings: the caller writes entries between query_open_map and its end. */
 void query_open_map(struct query_call *call, const char *name);

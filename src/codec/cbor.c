@@ -1,0 +1,331 @@
+/* codec/cbor.c */
+#include "codec/cbor.h"
+
+#include <math.h>
+
+/* Major types, and the lengths that stand in the first byte. */
+enum {
+    MAJOR_UNSIGNED = 0,
+    MAJOR_NEGATIVE = 1,
+    MAJOR_BYTES = 2,
+    MAJOR_TEXT = 3,
+    MAJOR_LIST = 4,
+    MAJOR_MAP = 5,
+    MAJOR_TAG = 6,
+    MAJOR_SIMPLE = 7,
+};
+enum { INFO_1 = 24, INFO_8 = 27, INFO_INDEFINITE = 31, TAG_TIME = 1, BREAK = 0xFF };
+enum { SIMPLE_FALSE = 20, SIMPLE_TRUE = 21, SIMPLE_NULL = 22, SIMPLE_UNDEFINED = 23 };
+enum { FLOAT_16 = 25, FLOAT_32 = 26, FLOAT_64 = 27 };
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+struct reader {
+    struct arena *arena;
+    str rest;
+    isize total;
+    int depth;
+    struct diag *diag;
+};
+
+/* First byte of an item with its number. */
+struct head {
+    u8 major, info;
+    u64 number;
+};
+
+static err fail(struct reader *r, err e, const char *what)
+{
+    return diag_set(r->diag, e, "CBOR001", "%s at byte %td", what, r->total - r->rest.len);
+}
+
+static err head_read(struct reader *r, struct head *out)
+{
+    if (r->rest.len < 1) {
+        return fail(r, ERR_SYNTAX, "the document is cut off");
+    }
+    u8 first = r->rest.data[0];
+    *out = (struct head){.major = first >> 5, .info = first & 31, .number = first & 31};
+    isize bytes = 0;
+    if (out->info >= INFO_1 && out->info <= INFO_8) {
+        bytes = (isize)1 << (out->info - INFO_1);
+        out->number = 0;
+    } else if (out->info > INFO_8 && out->info != INFO_INDEFINITE) {
+        return fail(r, ERR_SYNTAX, "a reserved length");
+    }
+    if (r->rest.len < 1 + bytes) {
+        return fail(r, ERR_SYNTAX, "the document is cut off");
+    }
+    for (isize i = 1; i <= bytes; i++) {
+        out->number = out->number << 8 | r->rest.data[i];
+    }
+    r->rest = str_slice(r->rest, 1 + bytes, r->rest.len);
+    return OK;
+}
+
+static struct json_value *value_new(struct reader *r)
+{
+    return arena_try_alloc(r->arena, (isize)sizeof(struct json_value));
+}
+
+static bool accept_break(struct reader *r)
+{
+    if (r->rest.len == 0 || r->rest.data[0] != BREAK) {
+        return false;
+    }
+    r->rest = str_slice(r->rest, 1, r->rest.len);
+    return true;
+}
+
+/* A text in one piece, borrowed. */
+static err piece_read(struct reader *r, const struct head *head, str *out)
+{
+    if (head->number > (u64)r->rest.len) {
+        return fail(r, ERR_SYNTAX, "a text is cut off");
+    }
+    *out = str_slice(r->rest, 0, (isize)head->number);
+    r->rest = str_slice(r->rest, (isize)head->number, r->rest.len);
+    return str_is_utf8(*out) ? OK : fail(r, ERR_SYNTAX, "a text is not UTF-8");
+}
+
+static err text_read(struct reader *r, const struct head *head, str *out)
+{
+    if (head->info != INFO_INDEFINITE) {
+        return piece_read(r, head, out);
+    }
+    struct buf joined = {0};
+    err e = OK;
+    while (e == OK && !accept_break(r)) {
+        struct head next;
+        str piece = STR_EMPTY;
+        e = head_read(r, &next);
+        bool is_piece = e == OK && next.major == MAJOR_TEXT && next.info != INFO_INDEFINITE;
+        if (e == OK) {
+            e = is_piece ? piece_read(r, &next, &piece) : fail(r, ERR_SYNTAX, "no piece of a text");
+        }
+        buf_append(&joined, piece);
+    }
+    *out = arena_copy(r->arena, buf_str(&joined));
+    buf_deinit(&joined);
+    return e;
+}
+
+static void number_set(struct reader *r, struct json_value *out, double number)
+{
+    out->kind = isfinite(number) ? JSON_NUMBER : JSON_STRING;
+    if (isnan(number)) {
+        out->text = STR("NaN");
+    } else if (isinf(number)) {
+        out->text = number < 0 ? STR("-Infinity") : STR("Infinity");
+    } else {
+        struct buf text = {0};
+        json_write_f64(&text, number);
+        out->text = arena_copy(r->arena, buf_str(&text));
+        buf_deinit(&text);
+    }
+}
+
+static double half_value(u64 bits)
+{
+    int exponent = (int)(bits >> 10 & 31);
+    double mantissa = (double)(bits & 1023);
+    double value = exponent == 0    ? ldexp(mantissa, -24)
+                   : exponent != 31 ? ldexp(mantissa + 1024, exponent - 25)
+                   : mantissa == 0  ? (double)INFINITY
+                                    : (double)NAN;
+    return (bits >> 15 & 1) != 0 ? -value : value;
+}
+
+static err simple_read(struct reader *r, const struct head *head, struct json_value *out)
+{
+    u32 bits32 = (u32)head->number;
+    float real32;
+    double real;
+    switch (head->info) {
+    case SIMPLE_FALSE:
+        out->kind = JSON_FALSE;
+        return OK;
+    case SIMPLE_TRUE:
+        out->kind = JSON_TRUE;
+        return OK;
+    case SIMPLE_NULL:
+    case SIMPLE_UNDEFINED:
+        out->kind = JSON_NULL;
+        return OK;
+    case FLOAT_16:
+        number_set(r, out, half_value(head->number));
+        return OK;
+    case FLOAT_32:
+        memcpy(&real32, &bits32, sizeof real32);
+        number_set(r, out, (double)real32);
+        return OK;
+    case FLOAT_64:
+        memcpy(&real, &head->number, sizeof real);
+        number_set(r, out, real);
+        return OK;
+    default:
+        return fail(r, ERR_SYNTAX, "a value that is not known");
+    }
+}
+
+static err value_read(struct reader *r, struct json_value *out);
+
+static err name_read(struct reader *r, struct json_value *parent, str *out)
+{
+    struct head head;
+    TRY(head_read(r, &head));
+    if (head.major != MAJOR_TEXT) {
+        return fail(r, ERR_SYNTAX, "a name that is no text");
+    }
+    TRY(text_read(r, &head, out));
+    for (const struct json_value *v = parent->first; v != NULL; v = v->next) {
+        if (str_eq(v->name, *out)) {
+            return fail(r, ERR_EXISTS, "a name that stands there twice");
+        }
+    }
+    return OK;
+}
+
+/* Items of a list or map. */
+static err items_read(struct reader *r, const struct head *head, struct json_value *out)
+/* NOLINT(misc-no-recursion): bounded by JSON_DEPTH_MAX */
+{
+    bool is_map = head->major == MAJOR_MAP, is_open = head->info == INFO_INDEFINITE;
+    const struct json_value **link = &out->first;
+    out->kind = is_map ? JSON_OBJECT : JSON_ARRAY;
+    if (++r->depth > JSON_DEPTH_MAX) {
+        return fail(r, ERR_LIMIT, "nested too deep");
+    }
+    enum { NAMES_MAX = 1000 }; /* Finding one twice is quadratic. */
+    while (is_open ? !accept_break(r) : (u64)out->count < head->number) {
+        struct json_value *item = value_new(r);
+        if (item == NULL || (is_map && out->count >= NAMES_MAX)) {
+            return fail(r, item == NULL ? ERR_MEMORY : ERR_LIMIT, "too many values");
+        }
+        if (is_map) {
+            TRY(name_read(r, out, &item->name));
+        }
+        TRY(value_read(r, item));
+        *link = item;
+        link = &item->next;
+        out->count++;
+    }
+    r->depth--;
+    return OK;
+}
+
+static err whole_read(struct reader *r, const struct head *head, struct json_value *out)
+{
+    if (head->info == INFO_INDEFINITE) {
+        return fail(r, ERR_SYNTAX, "a number without an end");
+    }
+    out->kind = JSON_NUMBER;
+    if (head->number > (u64)INT64_MAX) {
+        number_set(r, out,
+                   head->major == MAJOR_NEGATIVE ? -1 - (double)head->number
+                                                 : (double)head->number);
+        return OK;
+    }
+    i64 number = (i64)head->number;
+    number = head->major == MAJOR_NEGATIVE ? -1 - number : number;
+    out->text = arena_printf(r->arena, "%lld", (long long)number);
+    return OK;
+}
+
+static err value_read(struct reader *r, struct json_value *out) /* NOLINT(misc-no-recursion) */
+{
+    struct head head;
+    TRY(head_read(r, &head));
+    if (head.major == MAJOR_TAG) {
+        if (head.info == INFO_INDEFINITE || head.number != TAG_TIME) {
+            return fail(r, ERR_SYNTAX, "a tag that is not known");
+        }
+        TRY(head_read(r, &head));
+    }
+    switch (head.major) {
+    case MAJOR_UNSIGNED:
+    case MAJOR_NEGATIVE:
+        return whole_read(r, &head, out);
+    case MAJOR_TEXT:
+        out->kind = JSON_STRING;
+        return text_read(r, &head, &out->text);
+    case MAJOR_LIST:
+    case MAJOR_MAP:
+        return items_read(r, &head, out);
+    case MAJOR_SIMPLE:
+        return simple_read(r, &head, out);
+    default:
+        return fail(r, ERR_SYNTAX,
+                    head.major == MAJOR_BYTES ? "bytes, which are not known here"
+                                              : "a tag within a tag");
+    }
+}
+
+err cbor_parse(struct arena *arena, str bytes, const struct json_value **out, struct diag *diag)
+{
+    struct reader r = {.arena = arena, .rest = bytes, .total = bytes.len, .diag = diag};
+    struct json_value *value = value_new(&r);
+    if (value == NULL) {
+        return fail(&r, ERR_MEMORY, "too many values");
+    }
+    TRY(value_read(&r, value));
+    if (r.rest.len > 0) {
+        return fail(&r, ERR_SYNTAX, "something behind the end");
+    }
+    *out = value;
+    return OK;
+}
+
+/* --- writing ------------------------------------------------------------------------------- */
+
+static void put_big(struct buf *out, u8 first, u64 number)
+{
+    buf_append_byte(out, first);
+    for (int shift = 56; shift >= 0; shift -= 8) {
+        buf_append_byte(out, (u8)(number >> shift));
+    }
+}
+
+void cbor_open_map(struct buf *out)
+{
+    buf_append_byte(out, MAJOR_MAP << 5 | INFO_INDEFINITE);
+}
+
+void cbor_open_list(struct buf *out)
+{
+    buf_append_byte(out, MAJOR_LIST << 5 | INFO_INDEFINITE);
+}
+
+void cbor_close(struct buf *out)
+{
+    buf_append_byte(out, BREAK);
+}
+
+void cbor_put_text(struct buf *out, str text)
+{
+    if (text.len < INFO_1) {
+        buf_append_byte(out, (u8)(MAJOR_TEXT << 5 | text.len));
+    } else {
+        put_big(out, MAJOR_TEXT << 5 | INFO_8, (u64)text.len);
+    }
+    buf_append(out, text);
+}
+
+void cbor_put_f64(struct buf *out, double value)
+{
+    u64 bits;
+    memcpy(&bits, &value, sizeof bits);
+    put_big(out, MAJOR_SIMPLE << 5 | FLOAT_64, bits);
+}
+
+void cbor_put_bool(struct buf *out, bool value)
+{
+    buf_append_byte(out, (u8)(MAJOR_SIMPLE << 5 | (value ? SIMPLE_TRUE : SIMPLE_FALSE)));
+}
+
+void cbor_put_time(struct buf *out, i64 seconds)
+{
+    buf_append_byte(out, MAJOR_TAG << 5 | TAG_TIME);
+    u8 major = seconds < 0 ? MAJOR_NEGATIVE : MAJOR_UNSIGNED;
+    put_big(out, (u8)(major << 5 | INFO_8), (u64)(seconds < 0 ? -1 - seconds : seconds));
+}
