@@ -54,12 +54,23 @@ export interface Job {
   watermark_ms?: number;
 }
 
+export interface Replay {
+  id: string;
+  state: string;
+  source: string;
+  from: string;
+  region: string;
+  stream: string;
+  reason?: string;
+}
+
 export interface Snapshot {
   id: string;
   at_ms: number;
   metrics: Metrics;
   jobs: Job[];
   streams: Stream[];
+  replays: Replay[];
 }
 
 export interface StreamRecord {

@@ -9,6 +9,10 @@ export function count(value: number): string {
   return whole.format(value);
 }
 
+export function percent(share: number): string {
+  return `${share > 0 && share < 0.1 ? (share * 100).toFixed(1) : Math.floor(share * 100)} %`;
+}
+
 export function bytes(value: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;

@@ -1,6 +1,6 @@
 // The pipeline as it is now, with a moving edge for each flow.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { bytes, duration, perSecond, Value } from "./format";
+import { bytes, duration, percent, perSecond, Value } from "./format";
 import { arrange, NODE_HEIGHT, plan } from "./layout";
 import type { Box, Edge, Node } from "./layout";
 import { curve, hasTried, latest, link, rate, read } from "./store";
@@ -65,7 +65,7 @@ function NodeView({ node, box }: { node: Node; box: Box }) {
   const note = state !== "RUNNING" ? state.toLowerCase() : lag !== undefined && lag >= 2 ? `${duration(lag)} behind` : node.note;
   const tone = state === "FAILED" || state === "RESTARTING" ? " failed" : lag !== undefined && lag >= 2 ? " late" : "";
   return (
-    <a class={`node ${node.kind}${tone}`} href={node.href} title={node.title}
+    <a class={`node ${node.kind}${tone}`} href={node.href} title={node.tip || node.title}
        style={{ left: `${node.x}px`, top: `${node.y}px`, width: `${box.node}px`, height: `${NODE_HEIGHT}px` }}>
       {node.curve && <Spark metric={node.curve.metric} labels={node.curve.labels} />}
       <svg viewBox="0 0 20 20" class="icon" aria-hidden="true"><path d={icons[node.kind] ?? icons["sink"]} /></svg>
@@ -73,7 +73,7 @@ function NodeView({ node, box }: { node: Node; box: Box }) {
       <strong>{node.title.split(/(?<=[-_/.:])/).map((part, i) => [i > 0 && <wbr key={i} />, part])}</strong>
       {node.figure && (
         <span class="figure">
-          <Value metric={node.figure.metric} labels={node.figure.labels} as={node.figure.isBytes ? bytes : undefined} /> {node.figure.unit}
+          <Value metric={node.figure.metric} labels={node.figure.labels} as={node.figure.isBytes ? bytes : node.figure.isShare ? percent : undefined} /> {node.figure.unit}
         </span>
       )}
     </a>

@@ -9,7 +9,9 @@ export interface Node {
   title: string;
   note: string;
   href?: string;
-  figure?: { metric: string; labels: Labels; unit: string; isBytes?: boolean };
+  /** Said when the pointer rests on it; else the title. */
+  tip?: string;
+  figure?: { metric: string; labels: Labels; unit: string; isBytes?: boolean; isShare?: boolean };
   curve?: { metric: string; labels: Labels };
   job?: Job;
   column: number;
@@ -128,12 +130,38 @@ function addJob(b: Builder, job: Job): void {
   }
 }
 
+const STATES: Record<string, string> = { DONE: "done", STOPPED: "stopped", FAILED: "failed" };
+
+/** The newest replay into each stream, as object and replay. */
+function addReplays(b: Builder): void {
+  const newest = new Map(b.snapshot.replays.map((r) => [streamId(r.stream, r.region), r]));
+  for (const [stream, replay] of newest) {
+    if (!b.nodes.has(stream)) continue;
+    const labels = { replay: replay.id };
+    const from = b.add({
+      id: `object:${replay.id}`, kind: "object", title: replay.from.split("/").at(-1)!, tip: replay.from,
+      note: replay.source === "s3" ? "S3 object" : "file",
+      figure: { metric: "leat_replay_progress_ratio", labels, unit: "read", isShare: true },
+    });
+    const id = b.add({
+      id: `replay:${replay.id}`, kind: replay.state === "FAILED" ? "dead" : "producer", title: "replay", tip: replay.reason,
+      note: STATES[replay.state] ?? "leat replay",
+      figure: { metric: "leat_replay_rows_total", labels, unit: "rows" },
+    });
+    b.connect(from, id, "leat_replay_rows_total", labels);
+    b.connect(id, stream, "leat_replay_records_total", labels);
+  }
+}
+
 /** Whoever puts records: a stream that no job fills and that has got some, or that a job reads. */
+const isReplayed = (b: Builder, stream: string) => b.edges.some((e) => e.to === stream && e.from.startsWith("replay:"));
+
 function addProducers(b: Builder): void {
   const fed = new Set(b.edges.map((edge) => edge.to));
   for (const node of [...b.nodes.values()]) {
-    if (node.kind !== "stream" || fed.has(node.id)) continue;
-    const labels = node.figure!.labels;
+    const labels = node.figure?.labels ?? {};
+    const isCalled = (read(b.snapshot, "leat_stream_put_calls_total", labels) ?? 0) > 0;
+    if (node.kind !== "stream" || (fed.has(node.id) && !(isCalled && isReplayed(b, node.id)))) continue;
     const id = b.add({
       id: `producer:${node.id}`, kind: "producer", title: "Producers", note: "put records",
       figure: { metric: "leat_stream_put_calls_total", labels, unit: "calls" },
@@ -166,6 +194,7 @@ export function plan(snapshot: Snapshot): Plan {
     if (records > 0) b.stream(stream.name, stream.region);
     else idle.push(stream);
   }
+  addReplays(b);
   addProducers(b);
   const columns = setColumns(b);
   return { nodes: [...b.nodes.values()], edges: b.edges, idle, columns };
@@ -185,10 +214,10 @@ export function arrange(p: Plan, width: number): Box {
   const isVertical = width < 700;
   const byColumn: Node[][] = Array.from({ length: p.columns }, (_, c) => p.nodes.filter((n) => n.column === c));
   const widest = Math.max(1, ...byColumn.map((c) => c.length));
-  const gap = Math.min(Math.max((width - p.columns * 170) / Math.max(p.columns - 1, 1), 50), 110);
+  const gap = Math.min(Math.max((width - p.columns * 170) / Math.max(p.columns - 1, 1), 42), 110);
   const node = isVertical
     ? Math.min(Math.max((width - (widest - 1) * 14) / widest, 150), 260)
-    : Math.min(Math.max((width - (p.columns - 1) * gap) / p.columns, 122), 232);
+    : Math.min(Math.max((width - (p.columns - 1) * gap) / p.columns, 112), 232);
   const pitch = isVertical ? node + 14 : NODE_HEIGHT + ROW_GAP;
   for (const nodes of byColumn) settle(p, nodes, pitch, isVertical);
   const least = Math.min(...p.nodes.map((n) => n.order));

@@ -55,21 +55,29 @@ static void respond_failed(struct http_exchange *x, err e, struct diag *diag)
     console__respond_error(x, e, diag);
 }
 
-static void list(struct http_exchange *x, void *ctx)
+void console__put_replays(struct console *console, struct buf *out)
 {
-    struct console *console = ctx;
+    struct arena arena = {0};
     struct replay_status *replays;
     isize count;
-    struct buf body = {0};
-    replays_list(console->env.replays, http_arena(x), &replays, &count);
-    buf_append(&body, STR("{\"replays\":["));
+    replays_list(console->env.replays, &arena, &replays, &count);
+    buf_append_byte(out, '[');
     for (isize i = 0; i < count; i++) {
         if (i > 0) {
-            buf_append_byte(&body, ',');
+            buf_append_byte(out, ',');
         }
-        put_status(&body, &replays[i]);
+        put_status(out, &replays[i]);
     }
-    buf_append(&body, STR("]}"));
+    buf_append_byte(out, ']');
+    arena_deinit(&arena);
+}
+
+static void list(struct http_exchange *x, void *ctx)
+{
+    struct buf body = {0};
+    buf_append(&body, STR("{\"replays\":"));
+    console__put_replays(ctx, &body);
+    buf_append_byte(&body, '}');
     console__respond_json(x, 200, &body);
 }
 

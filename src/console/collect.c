@@ -1,6 +1,7 @@
 /* console/collect.c: metrics of the log, the streams, the endpoint and the process. */
 #include "base/metric.h"
 #include "console/console_int.h"
+#include "feed/replay.h"
 
 static void gauge(struct metric_snapshot *s, const char *name, const char *help, double value)
 {
@@ -103,11 +104,64 @@ static void collect_process(struct metric_snapshot *s, void *ctx)
             (double)stats.timeouts);
 }
 
+static double replay_progress(const struct replay_status *replay)
+{
+    u64 done = replay->source == REPLAY_S3 ? replay->bytes_fetched : replay->offset;
+    if (replay->state == REPLAY_DONE) {
+        return 1;
+    }
+    return ((double)replay->pass + (double)done / (double)replay->bytes_total) /
+           (double)replay->passes;
+}
+
+static void collect_replay(struct metric_snapshot *s, const struct replay_status *replay)
+{
+    struct metric_label labels[] = {
+        {"replay", str_of(replay->id)}, {"region", replay->region}, {"stream", replay->stream}};
+    const struct {
+        struct metric_family family;
+        double value;
+    } samples[] = {
+        {{METRIC_COUNTER, "leat_replay_rows_total", "Rows that a replay has put."},
+         (double)replay->rows},
+        {{METRIC_COUNTER, "leat_replay_bad_rows_total", "Rows that became dead letters."},
+         (double)replay->rows_bad},
+        {{METRIC_COUNTER, "leat_replay_records_total", "Records that hold the rows."},
+         (double)replay->records},
+        {{METRIC_COUNTER, "leat_replay_bytes_total", "Bytes of these records."},
+         (double)replay->bytes_out},
+        {{METRIC_GAUGE, "leat_replay_running", "1 while the replay runs."},
+         replay->state == REPLAY_RUNNING ? 1 : 0},
+    };
+    for (isize i = 0; i < COUNT_OF(samples); i++) {
+        metric_sample(s, &samples[i].family, labels, COUNT_OF(labels), samples[i].value);
+    }
+    static const struct metric_family progress = {METRIC_GAUGE, "leat_replay_progress_ratio",
+                                                  "Share of the source that is done."};
+    if (replay->bytes_total > 0) {
+        metric_sample(s, &progress, labels, COUNT_OF(labels), replay_progress(replay));
+    }
+}
+
+static void collect_replays(struct metric_snapshot *s, void *ctx)
+{
+    struct console *console = ctx;
+    struct arena arena = {0};
+    struct replay_status *replays;
+    isize count;
+    replays_list(console->env.replays, &arena, &replays, &count);
+    for (isize i = 0; i < count; i++) {
+        collect_replay(s, &replays[i]);
+    }
+    arena_deinit(&arena);
+}
+
 void console__collect_start(struct console *console)
 {
     metric_register(collect_log, console);
     metric_register(collect_streams, console);
     metric_register(collect_process, console);
+    metric_register(collect_replays, console);
 }
 
 void console__collect_stop(struct console *console)
@@ -115,4 +169,5 @@ void console__collect_stop(struct console *console)
     metric_unregister(collect_log, console);
     metric_unregister(collect_streams, console);
     metric_unregister(collect_process, console);
+    metric_unregister(collect_replays, console);
 }

@@ -29,6 +29,7 @@ struct console {
 };
 
 /* api_replays.c */
+void console__put_replays(struct console *console, struct buf *out);
 extern const struct console_route console__replay_routes[];
 extern const isize console__replay_route_count;
 

@@ -101,6 +101,8 @@ static struct console_snapshot *take(struct console_snapshots *s, i64 now_ms)
     console__put_jobs(console, out);
     buf_append(out, STR(",\"streams\":"));
     console__put_streams(console, out);
+    buf_append(out, STR(",\"replays\":"));
+    console__put_replays(console, out);
     buf_append_byte(out, '}');
     keep(s, snapshot->id, metrics);
     metric_snapshot_free(metrics);
