@@ -94,13 +94,13 @@ function addSink(b: Builder, job: Job, sink: JobSink, jobNode: string): void {
     id: `sink:${kind === "alert" ? sink.target : `${job.id}:${sink.table}`}`, kind, title: kind === "alert" ? sink.target.split(":").at(-1)! : sink.target || sink.table, note,
     href: kind === "alert" ? "#/inbox" : kind === "metrics" ? "#/metrics" : undefined,
     figure: !counted ? undefined
-      : kind === "archive" ? { metric: "leat_sink_delivered_bytes_total", labels: own, unit: "in S3", isBytes: true }
+      : kind === "archive" ? { metric: "leat_sink_delivered_bytes_total", labels: own, unit: "put", isBytes: true }
         : { metric: "leat_sink_delivered_rows_total", labels: own, unit: "rows" },
   });
   b.connect(jobNode, id, counted ? "leat_sink_rows_total" : "leat_job_rows_out_total", counted ? own : labels);
   if (kind === "alert" && b.has("leat_sns_mails")) {
     const inbox = b.add({
-      id: "inbox", kind: "inbox", title: "Inbox", note: "mails of SNS", href: "#/inbox",
+      id: "inbox", kind: "inbox", title: "Inbox", note: "mails", href: "#/inbox",
       figure: { metric: "leat_sns_mails", labels: {}, unit: "mails" },
     });
     b.connect(id, inbox, "leat_sns_mails", {});

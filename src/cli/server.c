@@ -198,6 +198,7 @@ err server_open(const struct server_options *options, struct server **out, struc
 {
     struct aws_keys keys;
     TRY(keys_read(options, &keys, diag));
+    os_sigpipe_ignore();
     struct server *server = NEW(struct server);
     server->os = os_real();
     server->options = *options;

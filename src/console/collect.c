@@ -107,11 +107,7 @@ static void collect_process(struct metric_snapshot *s, void *ctx)
 static double replay_progress(const struct replay_status *replay)
 {
     u64 done = replay->source == REPLAY_S3 ? replay->bytes_fetched : replay->offset;
-    if (replay->state == REPLAY_DONE) {
-        return 1;
-    }
-    return ((double)replay->pass + (double)done / (double)replay->bytes_total) /
-           (double)replay->passes;
+    return replay->state == REPLAY_DONE ? 1 : (double)done / (double)replay->bytes_total;
 }
 
 static void collect_replay(struct metric_snapshot *s, const struct replay_status *replay)
@@ -137,7 +133,7 @@ static void collect_replay(struct metric_snapshot *s, const struct replay_status
         metric_sample(s, &samples[i].family, labels, COUNT_OF(labels), samples[i].value);
     }
     static const struct metric_family progress = {METRIC_GAUGE, "leat_replay_progress_ratio",
-                                                  "Share of the source that is done."};
+                                                  "Share of this pass that is read."};
     if (replay->bytes_total > 0) {
         metric_sample(s, &progress, labels, COUNT_OF(labels), replay_progress(replay));
     }

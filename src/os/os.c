@@ -227,6 +227,11 @@ void os_signals_hold(void)
     sigset_t set;
     held_signals(&set);
     CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+    os_sigpipe_ignore();
+}
+
+void os_sigpipe_ignore(void)
+{
     CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 }
 

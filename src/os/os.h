@@ -148,6 +148,8 @@ bool os_is_terminal(int fd);
  * first thing by the main thread. os_signals_wait then returns the next of them that arrives; the
  * one after that ends the process at once, with 128 + its number. */
 void os_signals_hold(void);
+/* Writing to a connection that its client has closed is an error, not the end of the process. */
+void os_sigpipe_ignore(void);
 int os_signals_wait(void);
 /* Value of an environment variable, NULL when unset. Only cli and engine start-up use it. */
 const char *os_getenv(const char *name);

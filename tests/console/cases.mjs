@@ -1,7 +1,7 @@
 // The tests, in the order in which they run: the first ones see an empty server.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { key, Leat } from "./server.mjs";
@@ -262,6 +262,20 @@ test("a sink outside the log is a node of the graph", async (world) => {
   const job = (await jobs(world)).at(-1);
   await world.leat.api(`/_leat/api/jobs/${job.id}/stop`, {});
   await page.waitForSelector(".node.sink", { state: "detached" });
+});
+
+test("a replay is an object, what reads it, and a flow into its stream", async (world) => {
+  await world.leat.api("/_leat/api/streams", { name: "replayed", shards: 1, region: "eu-west-1" });
+  const file = join(mkdtempSync(join(tmpdir(), "leat-replay-")), "rows.csv");
+  const csv = execFileSync(process.env.LEAT_BIN ?? join(root, "build/release/leat"), ["generate", "us-accidents", "--rows", "300"]);
+  writeFileSync(file, csv);
+  const args = ["replay", file, "--stream", "replayed", "--region", "eu-west-1", "--rate", "unlimited"];
+  execFileSync(process.env.LEAT_BIN ?? join(root, "build/release/leat"), args, { env: { ...process.env, LEAT_ENDPOINT: world.leat.endpoint } });
+  const page = await world.open("/");
+  await page.waitForSelector(".node.object");
+  assert.match(await textOf(page, ".node.object"), /rows\.csv.*100 % read/);
+  assert.match(await page.locator(".node.producer", { hasText: "replay" }).textContent(), /done.*300 rows/);
+  await compare(world, page);
 });
 
 // --- metrics and mails
