@@ -100,6 +100,10 @@ static void after_write(struct http_conn *conn)
         }
         return;
     }
+    if (conn->http2 != NULL) {
+        http__h2_written(conn);
+        return;
+    }
     struct http_exchange *x = conn->writing_for;
     if (x != NULL && x->conn == conn) {
         x->transport->pump(x);

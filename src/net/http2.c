@@ -459,6 +459,11 @@ void http__h2_read(struct http_conn *conn, const u8 *data, isize bytes)
     send_all(conn);
 }
 
+void http__h2_written(struct http_conn *conn)
+{
+    send_all(conn);
+}
+
 bool http__h2_is_idle(const struct http_conn *conn)
 {
     const struct http2 *h2 = conn->http2;

@@ -225,6 +225,8 @@ const char *http__reason(int status);
 /* http2.c */
 bool http__h2_start(struct http_conn *conn);
 void http__h2_read(struct http_conn *conn, const u8 *data, isize bytes);
+/* There is room on the wire again. */
+void http__h2_written(struct http_conn *conn);
 void http__h2_free(struct http_conn *conn);
 void http__h2_goaway(struct http_conn *conn);
 bool http__h2_is_idle(const struct http_conn *conn);
