@@ -4,6 +4,8 @@ import base64
 import hashlib
 import http.client
 import os
+import shutil
+import subprocess
 import urllib.parse
 import urllib.request
 import uuid
@@ -508,6 +510,19 @@ def test_expect_continue(leat, s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"hello"
     # What fails by its header is not asked for.
     assert answer_of("/no-such-bucket/k").startswith(b"HTTP/1.1 404 ")
+
+
+def test_http2_there_and_back(leat, s3, bucket, tmp_path):
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("curl is not here")
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.write_bytes(os.urandom(40 * MIB))
+    common = [curl, "-sf", "-m", "60", "--http2-prior-knowledge", "-H", f"Authorization: {SIGNED}"]
+    url = f"{leat.endpoint}/{bucket}/k"
+    subprocess.run([*common, "-T", str(source), url], check=True)
+    subprocess.run([*common, "-o", str(target), url], check=True)
+    assert source.read_bytes() == target.read_bytes()
 
 
 # --- multipart -------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ static bool location_take(struct s3_call *call, const struct s3_xml *root, str *
 void s3__create_bucket(struct s3_call *call)
 {
     struct s3_xml *root;
-    str region;
+    str region = STR_EMPTY;
     if (!s3__headers_supported(call) || !s3__body_xml(call, false, &root)) {
         return;
     }

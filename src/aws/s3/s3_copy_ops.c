@@ -98,7 +98,7 @@ static bool source_range(struct s3_call *call, struct source *source)
 
 static bool source_find(struct s3_call *call, struct source *source, str *key_out)
 {
-    str bucket, key;
+    str bucket = STR_EMPTY, key = STR_EMPTY;
     if (!source_name(call, &bucket, &key)) {
         return false;
     }
@@ -119,7 +119,7 @@ static bool source_find(struct s3_call *call, struct source *source, str *key_ou
 static bool source_open(struct s3_call *call, struct source *source)
 {
     enum { TRIES = 8 };
-    str key;
+    str key = STR_EMPTY;
     *source = (struct source){0};
     if (!source_find(call, source, &key)) {
         return false;
@@ -288,11 +288,11 @@ void s3__copy_object(struct s3_call *call)
 
 void s3__upload_part_copy(struct s3_call *call)
 {
-    struct s3_upload upload;
+    struct s3_upload upload = {0};
     struct source source;
     struct s3_received received;
     struct s3_writer *writer = NULL;
-    i32 number;
+    i32 number = 0;
     if (!s3__headers_supported(call) || !s3__bucket(call) ||
         !s3__upload_find(call, &upload, &number) || !source_open(call, &source)) {
         return;

@@ -11,7 +11,7 @@ struct s3_lane;
 
 /* `digest` (begun, borrowed) is the lane's until s3_lane_finish. */
 struct s3_lane *s3_lane_start(struct s3_digest *digest);
-/* Copies the bytes; waits while 1 MiB is not hashed yet. */
+/* Copies the bytes; waits while half a MiB is not hashed yet. */
 void s3_lane_push(struct s3_lane *lane, str data);
 /* Hashes what is left, ends the thread, frees. NULL is allowed. */
 void s3_lane_finish(struct s3_lane *lane);

@@ -147,10 +147,10 @@ static bool part_store(struct s3_call *call, const struct s3_upload *upload, i32
 
 void s3__upload_part(struct s3_call *call)
 {
-    struct s3_upload upload;
+    struct s3_upload upload = {0};
     struct s3_received received;
     struct s3_writer *writer;
-    i32 number;
+    i32 number = 0;
     if (!s3__headers_supported(call) || !s3__bucket(call) ||
         !s3__upload_find(call, &upload, &number)) {
         return;
@@ -223,8 +223,8 @@ static bool part_matches(struct s3_call *call, const struct s3_upload *upload,
 
 static bool parts_choose(struct s3_call *call, const struct s3_xml *root, struct completing *c)
 {
-    struct s3_part *all;
-    isize all_count;
+    struct s3_part *all = NULL;
+    isize all_count = 0;
     i64 before = 0;
     err e =
         s3_upload_parts(call->store, c->upload.id, 0, S3_PARTS_MAX, call->arena, &all, &all_count);
@@ -395,7 +395,7 @@ void s3__complete_upload(struct s3_call *call)
 
 void s3__abort_upload(struct s3_call *call)
 {
-    struct s3_upload upload;
+    struct s3_upload upload = {0};
     if (!s3__bucket(call) || !s3__upload_find(call, &upload, NULL)) {
         return;
     }

@@ -31,7 +31,7 @@ static void parts_write(struct s3_call *call, struct buf *out, const struct s3_u
 
 void s3__list_parts(struct s3_call *call)
 {
-    struct s3_upload upload;
+    struct s3_upload upload = {0};
     struct s3_part *parts;
     isize count;
     i64 max, after;
