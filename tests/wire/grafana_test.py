@@ -6,6 +6,7 @@ GetMetricData call that Grafana makes of them. A query that gives nothing fails.
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -31,6 +32,9 @@ WITH ('connector' = 'kinesis', 'stream' = 'dash-in', 'aws.region' = 'us-east-1',
 CREATE TABLE dash_out (`Severity` BIGINT)
 WITH ('connector' = 'kinesis', 'stream' = 'dash-out', 'aws.region' = 'us-east-1', 'format' = 'json');
 INSERT INTO dash_out SELECT `Severity` FROM dash_in WHERE `Severity` > 2;
+CREATE TABLE dash_files (`Severity` BIGINT)
+WITH ('connector' = 'filesystem', 'path' = 's3://dash-bucket/rows/', 'format' = 'json', 'sink.rolling-policy.rollover-interval' = '500 ms');
+INSERT INTO dash_files SELECT `Severity` FROM dash_in;
 """
 
 
@@ -169,10 +173,15 @@ def prometheus(tmp_path_factory):
         pytest.skip("prometheus is not installed")
     server = leat_server.Server().start()
     kinesis = conftest.make_client(server, "kinesis")
-    for name in ("dash-in", "dash-out"):
+    conftest.make_client(server, "s3").create_bucket(Bucket="dash-bucket")
+    for name in ("dash-in", "dash-out", "dash-replay"):
         kinesis.create_stream(StreamName=name, ShardCount=2)
     run_sql(server, SQL)
     load_ = Load(server)
+    rows = tmp_path_factory.mktemp("replay") / "rows.csv"
+    rows.write_bytes(subprocess.run([leat_server.BINARY, "generate", "us-accidents", "--rows", "5000"], check=True, capture_output=True).stdout)
+    replay = subprocess.Popen([leat_server.BINARY, "replay", str(rows), "--stream", "dash-replay", "--region", "us-east-1", "--rate", "100/s"],
+                              env={**os.environ, "LEAT_ENDPOINT": server.endpoint}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     watcher = Prometheus(tmp_path_factory.mktemp("prometheus"), f"127.0.0.1:{server.port}")
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
@@ -183,6 +192,8 @@ def prometheus(tmp_path_factory):
             pass  # It is still starting.
         time.sleep(0.25)
     yield watcher
+    replay.terminate()
+    replay.wait(timeout=20)
     watcher.stop()
     load_.stop()
     server.stop()
