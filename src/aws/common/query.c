@@ -473,6 +473,7 @@ static void parse_form(struct query_call *call, str body)
 static void run(struct query_call *call)
 {
     const struct query_api *api = call->api;
+    call->request->operation = call->operation; /* For the figures, whatever the protocol. */
     for (isize i = 0; i < api->operation_count; i++) {
         if (str_eq(call->operation, str_of(api->operations[i].name))) {
             call->has_empty_result = api->operations[i].has_empty_result;
