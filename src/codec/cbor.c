@@ -96,7 +96,7 @@ static err text_read(struct reader *r, const struct head *head, str *out)
     struct buf joined = {0};
     err e = OK;
     while (e == OK && !accept_break(r)) {
-        struct head next;
+        struct head next = {0};
         str piece = STR_EMPTY;
         e = head_read(r, &next);
         bool is_piece = e == OK && next.major == MAJOR_TEXT && next.info != INFO_INDEFINITE;
@@ -172,7 +172,7 @@ static err value_read(struct reader *r, struct json_value *out);
 
 static err name_read(struct reader *r, struct json_value *parent, str *out)
 {
-    struct head head;
+    struct head head = {0};
     TRY(head_read(r, &head));
     if (head.major != MAJOR_TEXT) {
         return fail(r, ERR_SYNTAX, "a name that is no text");
@@ -234,7 +234,7 @@ static err whole_read(struct reader *r, const struct head *head, struct json_val
 
 static err value_read(struct reader *r, struct json_value *out) /* NOLINT(misc-no-recursion) */
 {
-    struct head head;
+    struct head head = {0};
     TRY(head_read(r, &head));
     if (head.major == MAJOR_TAG) {
         if (head.info == INFO_INDEFINITE || head.number != TAG_TIME) {
