@@ -21,7 +21,7 @@ from founding_test import jobs, read_all, sql, wait_until
 
 def sink(name, path, columns, partitioned="", **options):
     inside = ", ".join(f"'{k}' = '{v}'" for k, v in {"connector": "filesystem", "path": path, **options}.items())
-    return f"CREATE TABLE {name} ({columns}) {partitioned} WITH ({inside});\n"
+    return f"DROP TABLE IF EXISTS {name};\nCREATE TABLE {name} ({columns}) {partitioned} WITH ({inside});\n"
 
 
 QUICK = {"sink.rolling-policy.rollover-interval": "200 ms"}

@@ -14,13 +14,13 @@ from founding_test import jobs, read_all, sql, wait_until
 def table(name, connector, columns="a INT, b STRING", **options):
     pairs = {"connector": connector, **{k.replace("_", "."): v for k, v in options.items()}}
     inside = ", ".join(f"'{k}' = '{v}'" for k, v in pairs.items())
-    return f"CREATE TABLE {name} ({columns}) WITH ({inside});\n"
+    return f"DROP TABLE IF EXISTS {name};\nCREATE TABLE {name} ({columns}) WITH ({inside});\n"
 
 
 def source(name, stream, region, columns="a INT, b STRING", **options):
     pairs = {"stream": stream, "aws.region": region, "scan.stream.initpos": "TRIM_HORIZON", "format": "json", **options}
     inside = ", ".join(f"'{k}' = '{v}'" for k, v in pairs.items())
-    return f"CREATE TABLE {name} ({columns}) WITH ('connector' = 'kinesis', {inside});\n"
+    return f"DROP TABLE IF EXISTS {name};\nCREATE TABLE {name} ({columns}) WITH ('connector' = 'kinesis', {inside});\n"
 
 
 def job_of(server, name):

@@ -22,6 +22,7 @@ SNAPSHOT_POINTS = ["engine.before_snapshot_write", "engine.before_snapshot_sync"
                    "engine.before_snapshot_delete", "engine.after_snapshot_delete"]
 SHARDS, BATCH = 4, 100
 WINDOWED = f"""
+DROP TABLE IF EXISTS accidents;
 CREATE TABLE accidents (
   `ID` STRING, `Severity` INT, `City` STRING, `Distance` DOUBLE, `Start_Time` TIMESTAMP(3),
   WATERMARK FOR `Start_Time` AS `Start_Time` - INTERVAL '5' SECOND
@@ -117,7 +118,7 @@ def test_exactly_once(name, rows, kills, tmp_path):
     for stream in (TWO, "target"):
         client.create_stream(StreamName=stream, ShardCount=SHARDS)
     fill(client, rows)
-    sql(server, text)
+    assert sql(server, text)[-1]["type"] == "done"
     wait_until(lambda: jobs(server)[-1]["rows_in"] == rows, 60)
     undisturbed = settled(server, client, TWO)
     stop_job(server, jobs(server)[-1]["id"])
@@ -142,7 +143,7 @@ def test_exactly_once(name, rows, kills, tmp_path):
     server.start()
     client = make_client(server, "kinesis", "us-east-1")
     if len(jobs(server)) < 2:
-        sql(server, again)
+        assert sql(server, again)[-1]["type"] == "done"
     got = settled(server, client, "target")
     total = sum(map(len, undisturbed.values()))
     print(f"{name}: {rows} records in, {total} out, {sum(died.values())} kills at {len(points)} points, "

@@ -1,5 +1,6 @@
 """Every limit of docs/limits.md, "The endpoint": held at the limit, answered as the page says one past it."""
 
+import gzip
 import re
 import socket
 import time
@@ -15,6 +16,8 @@ GET = b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"
 TARGET_BYTES = 8 << 10
 HEADER_BYTES = 32 << 10
 FIELDS = 100
+FORM_SIGNED = (b"Authorization: AWS4-HMAC-SHA256 Credential=test/20261124/us-east-1/sts/aws4_request, "
+               b"SignedHeaders=host, Signature=00\r\n")
 COVERED = {}
 
 
@@ -61,10 +64,35 @@ def test_kinesis_body(leat):
 @covers("SQL request body")
 def test_sql_body(leat):
     for past, wanted in ((0, (200, 400)), (1, (413,))):
-        body = b'{"sql": ""}' + b" " * ((2 << 20) - 11 + past)
+        body = b'{"sql": ""}' + b" " * ((8 << 20) - 11 + past)
         head = b"POST /_leat/api/sql HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n" % len(body)
         answer = talk(leat, head + HOST + b"\r\n" + body)
         assert int(answer.split(b" ", 2)[1]) in wanted, past
+
+
+@covers("CloudWatch, SNS, STS request body, also after gzip")
+def test_query_body(leat):
+    """The limit counts what the body unpacks to."""
+    for packed in (False, True):
+        for past, status in ((0, 200), (1, 413)):
+            body = b"Action=GetCallerIdentity&Version=2011-06-15&Padding="
+            body += b"a" * ((2 << 20) - len(body) + past)
+            encoding = b"Content-Encoding: gzip\r\n" if packed else b""
+            body = gzip.compress(body) if packed else body
+            head = (b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                    + FORM_SIGNED + encoding + b"Content-Length: %d\r\n" % len(body))
+            answer = talk(leat, head + HOST + b"\r\n" + body)
+            assert int(answer.split(b" ", 2)[1]) == status, (packed, past, answer[:300])
+
+
+@covers("parameters of a Query request; its answer")
+def test_query_parameters(leat):
+    for past, status in ((0, 200), (1, 400)):
+        body = b"Action=GetCallerIdentity&Version=2011-06-15" + b"".join(b"&P.member.%d=" % (i + 1) for i in range(40000 - 2 + past))
+        head = (b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                + FORM_SIGNED + b"Content-Length: %d\r\n" % len(body))
+        answer = talk(leat, head + HOST + b"\r\n" + body)
+        assert int(answer.split(b" ", 2)[1]) == status, (past, answer[:300])
 
 
 @covers("requests read ahead on an HTTP/1.1 connection")
