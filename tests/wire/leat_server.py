@@ -1,5 +1,6 @@
 """A leat of our own on a free port, with a data directory of its own."""
 
+import atexit
 import os
 import signal
 import socket
@@ -17,6 +18,18 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+_started = []
+
+
+@atexit.register
+def end_all():
+    """A test that fails leaves its server behind: nothing outlives the tests."""
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 class Server:
@@ -40,6 +53,7 @@ class Server:
         command = [BINARY, "start", "--data", self.data, "--port", str(self.port), *self.args]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT,
                                         env={**os.environ, **self.environment})
+        _started.append(self.process)
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
