@@ -4,6 +4,8 @@
 #include "base/buf.h"
 #include "base/cal.h"
 
+enum { CACHE_LINE_BYTES = 64, PREFETCH_BYTES_MAX = 4096 };
+
 struct json_rows *json_rows_new(const struct type_field *fields, isize count,
                                 const struct json_rows_options *options)
 {
@@ -51,21 +53,78 @@ isize json__find_column(const struct json_rows *rows, str name, isize *expected)
     return -1;
 }
 
-/* c->at at '{'. Members go to `out`, which is all ABSENT. *has_high_out: see json__template_take.
- */
-static bool row_scan(struct json_rows *rows, struct json_cursor *c, struct arena *arena,
-                     struct json_member *out, bool *has_high_out)
+struct scanning {
+    struct json_rows *rows;
+    struct arena *arena;
+    bool has_high; /* The message may hold bytes above 0x7F. */
+    struct json_scan *scan;
+    isize count;           /* Of the messages given. */
+    struct json_lane next; /* Of message next_message, taken along with the one before it. */
+    const u8 *next_start;
+    isize next_message; /* -1 = none. */
+};
+
+static struct json_lane lane_of(const struct scanning *s, struct json_cursor c,
+                                struct json_member *members)
 {
+    memset(members, 0, (size_t)s->rows->count * sizeof *members);
+    return (struct json_lane){.c = c, .members = members};
+}
+
+/* Two rows at a time are not the one ascending walk that the CPU fetches ahead for by itself. */
+static void prefetch(const struct scanning *s, isize message)
+{
+    str text = message < s->count ? s->scan->messages[message] : STR_EMPTY;
+    isize bytes = MIN(text.len, PREFETCH_BYTES_MAX);
+    for (isize at = 0; at < bytes; at += CACHE_LINE_BYTES) {
+        __builtin_prefetch(text.data + at);
+    }
+}
+
+/* The row at c along the learned layout, and the next message's with it when that looks alike. */
+static struct json_lane layout_take(struct scanning *s, isize message, struct json_cursor c,
+                                    struct json_member *members)
+{
+    if (s->next_message == message && s->next_start == c.at) {
+        struct json_lane lane = s->next;
+        memcpy(members, lane.members, (size_t)s->rows->count * sizeof *members);
+        s->next_message = -1;
+        return lane;
+    }
+    struct json_lane lanes[2] = {lane_of(s, c, members)};
+    str next = message + 1 < s->count ? s->scan->messages[message + 1] : STR_EMPTY;
+    bool is_pair = next.len > 0 && next.data[0] == '{' && s->rows->layout.count > 0;
+    if (is_pair) {
+        prefetch(s, message + 2);
+        prefetch(s, message + 3);
+        struct json_cursor start = {next.data, next.data + next.len, next.data, NULL};
+        lanes[1] = lane_of(s, start, s->next.members);
+    }
+    json__template_take(&s->rows->layout, lanes, is_pair ? 2 : 1);
+    if (is_pair) {
+        s->next = lanes[1];
+        s->next_start = next.data;
+        s->next_message = message + 1;
+    }
+    return lanes[0];
+}
+
+/* c->at at '{'. Members go to `out`. Sets has_high. */
+static bool row_scan(struct scanning *s, isize message, struct json_cursor *c,
+                     struct json_member *out)
+{
+    struct json_rows *rows = s->rows;
     struct json_cursor start = *c;
-    isize taken = json__template_take(&rows->layout, c, out, has_high_out);
-    bool is_first = taken == 0 && c->error == NULL;
+    struct json_lane lane = layout_take(s, message, start, out);
+    *c = lane.c;
+    bool is_first = lane.taken == 0 && c->error == NULL;
     c->at += is_first;
     struct json_member name, value;
     isize expected = 0;
-    bool is_known = taken > 0;
+    bool is_known = lane.taken > 0;
     while (c->error == NULL && json__next_member(c, 1, is_first, &name, &value)) {
         is_first = is_known = false;
-        isize column = json__find_column(rows, json__member_text(&name, arena), &expected);
+        isize column = json__find_column(rows, json__member_text(&name, s->arena), &expected);
         if (column >= 0) {
             out[column] = value; /* The last of several wins. */
         }
@@ -73,17 +132,10 @@ static bool row_scan(struct json_rows *rows, struct json_cursor *c, struct arena
     if (c->error != NULL) {
         return false;
     }
-    *has_high_out = *has_high_out || !is_known;
-    json__template_note(rows, taken, start, arena);
+    s->has_high = s->has_high || lane.high != 0 || !is_known;
+    json__template_note(rows, lane.taken, start, s->arena);
     return true;
 }
-
-struct scanning {
-    struct json_rows *rows;
-    struct arena *arena;
-    bool has_high; /* The message may hold bytes above 0x7F. */
-    struct json_scan *scan;
-};
 
 /* Room for so many rows: as many as there are messages, more only for arrays of rows. */
 static void rows_reserve(struct scanning *s, isize capacity)
@@ -109,7 +161,6 @@ static struct json_member *row_add(struct scanning *s, isize message)
         rows_reserve(s, scan->row_capacity * 2);
     }
     struct json_member *members = scan->members + scan->row_count * s->rows->count;
-    memset(members, 0, (size_t)s->rows->count * sizeof *members);
     scan->message_of[scan->row_count++] = (u32)message;
     return members;
 }
@@ -131,13 +182,10 @@ static void message_issue(struct scanning *s, isize message, const struct json_c
 static bool object_scan(struct scanning *s, isize message, struct json_cursor *c)
 {
     isize before = s->scan->row_count;
-    struct json_member *members = row_add(s, message);
-    bool has_high = false;
-    if (!row_scan(s->rows, c, s->arena, members, &has_high)) {
+    if (!row_scan(s, message, c, row_add(s, message))) {
         s->scan->row_count = before;
         return false;
     }
-    s->has_high = s->has_high || has_high;
     return true;
 }
 
@@ -230,7 +278,9 @@ void json_rows_scan(struct json_rows *rows, const str *messages, isize count, st
                     struct json_scan *out)
 {
     *out = (struct json_scan){.messages = messages, .field_count = rows->count};
-    struct scanning scanning = {rows, arena, false, out};
+    struct scanning scanning = {
+        .rows = rows, .arena = arena, .scan = out, .count = count, .next_message = -1};
+    scanning.next.members = ARENA_ARRAY(arena, struct json_member, MAX(rows->count, 1));
     rows_reserve(&scanning, count);
     while (out->message_count < count && out->row_count < BATCH_ROWS_MAX) {
         isize before = out->row_count, issues = out->issue_count;

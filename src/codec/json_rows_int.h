@@ -62,11 +62,15 @@ isize json__find_column(const struct json_rows *rows, str name, isize *expected)
 
 /* The best level of this CPU. */
 enum json_level json__best_level(void);
-/* c->at at '{'. Takes the members that compare with the learned layout, writes the wanted ones to
- * `members`, leaves c->at behind the last value (at '{' when there is none) and returns how many it
- * took. *has_high_out is set when a value may hold bytes above 0x7F. */
-isize json__template_take(const struct json_template *t, struct json_cursor *c,
-                          struct json_member *members, bool *has_high_out);
+/* A row on its way along the learned layout. */
+struct json_lane {
+    struct json_cursor c;        /* At '{'; then behind the last value that was taken. */
+    struct json_member *members; /* All ABSENT; then those that are wanted. */
+    u64 high;                    /* Not 0: a value may hold bytes above 0x7F. */
+    isize taken;                 /* Members of the layout. */
+};
+/* Takes the members that compare with the learned layout, of one row or of two together. */
+void json__template_take(const struct json_template *t, struct json_lane *lanes, isize count);
 /* Says how a row went (`taken` members of the layout), and learns from it when it is time. c at
  * '{' of a row that the general scanner has accepted. */
 void json__template_note(struct json_rows *rows, isize taken, struct json_cursor c,

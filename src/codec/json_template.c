@@ -17,6 +17,7 @@
 
 enum { PAGE_BYTES = 4096, LOAD_BYTES = 32, WAIT_FIRST = 16 };
 
+#define INLINE    __attribute__((always_inline)) static inline
 #define UNCHECKED __attribute__((no_sanitize("address")))
 
 /* The last place from which a vector may be loaded: it ends in the page of the message's last byte,
@@ -27,62 +28,108 @@ static inline const u8 *last_loadable(const u8 *end)
     return end + rest - LOAD_BYTES;
 }
 
-/* A value of another kind than a string without escapes, or with more blanks before it. */
-static bool take_other(struct json_cursor *c, struct json_member *out, u64 *high)
+/* A value of another kind than a string without escapes, or with more blanks before it, at p. Where
+ * it ends; NULL when it is none, with the cursor's error set. */
+__attribute__((noinline)) static const u8 *take_other(struct json_lane *l, const u8 *p, i32 column)
 {
-    json__skip_blanks(c);
-    if (!json__take_value(c, 1, out)) {
-        return false;
+    struct json_member member;
+    l->c.at = p;
+    json__skip_blanks(&l->c);
+    if (!json__take_value(&l->c, 1, &member)) {
+        return NULL;
     }
-    *high |= out->kind >= JSON_MEMBER_STRING;
-    return true;
+    l->high |= member.kind >= JSON_MEMBER_STRING;
+    if (column >= 0) {
+        l->members[column] = member;
+    }
+    return l->c.at;
+}
+
+/* Puts the cursor behind what was taken: `last` is the end of the last value. */
+static inline void lane_stop(struct json_lane *l, const u8 *last, u64 high, isize taken)
+{
+    if (l->c.error == NULL) {
+        l->c.at = last;
+    }
+    l->high |= high;
+    l->taken = taken;
 }
 
 /*
- * The loop over the members, once for each level, around two inlined functions:
- * gap_eq says whether the gap stands at p, text_end finds the first quote or backslash at or after
- * p (NULL when it cannot say) and adds what it saw above 0x7F to *high.
+ * The loops over the members, once for each level, around two inlined functions: gap_eq says
+ * whether the gap stands at p, text_end finds the first quote or backslash at or after p (NULL
+ * when it cannot say) and adds what it saw above 0x7F to *high. Where a value begins is known only
+ * when the one before it has been read: two rows at a time give the CPU something to do meanwhile.
  */
-#define DEFINE_TAKE(level, attributes)                                                         \
-    attributes static isize take_##level(const struct json_template *t, struct json_cursor *c, \
-                                         struct json_member *members, u64 *high)               \
-    {                                                                                          \
-        const u8 *end = c->end, *safe = last_loadable(end);                                    \
-        isize i = 0;                                                                           \
-        for (; i < t->count; i++) {                                                            \
-            const struct json_gap *gap = &t->gaps[i];                                          \
-            const u8 *p = c->at;                                                               \
-            if (end - p <= gap->len || !gap_eq_##level(p, safe, gap)) {                        \
-                break;                                                                         \
-            }                                                                                  \
-            p += gap->len;                                                                     \
-            const u8 *stop = *p == '"' ? text_end_##level(p + 1, end, safe, high) : NULL;      \
-            struct json_member member;                                                         \
-            if (LIKELY(stop != NULL && stop < end && *stop == '"')) {                          \
-                member = (struct json_member){p + 1, (u32)(stop - p - 1), JSON_MEMBER_STRING}; \
-                c->at = stop + 1;                                                              \
-            } else {                                                                           \
-                c->at = p;                                                                     \
-                if (!take_other(c, &member, high)) {                                           \
-                    break;                                                                     \
-                }                                                                              \
-            }                                                                                  \
-            if (gap->column >= 0) {                                                            \
-                members[gap->column] = member;                                                 \
-            }                                                                                  \
-        }                                                                                      \
-        return i;                                                                              \
+#define DEFINE_TAKE(level, attributes)                                                            \
+    /* Behind the value that follows the gap at p; NULL: the gap differs, or the value is bad. */ \
+    attributes INLINE const u8 *step_##level(const struct json_gap *gap, struct json_lane *l,     \
+                                             const u8 *p, const u8 *end, const u8 *safe,          \
+                                             u64 *high)                                           \
+    {                                                                                             \
+        if (end - p <= gap->len || !gap_eq_##level(p, safe, gap)) {                               \
+            return NULL;                                                                          \
+        }                                                                                         \
+        p += gap->len;                                                                            \
+        const u8 *stop = *p == '"' ? text_end_##level(p + 1, end, safe, high) : NULL;             \
+        if (UNLIKELY(stop == NULL || stop >= end || *stop != '"')) {                              \
+            return take_other(l, p, gap->column);                                                 \
+        }                                                                                         \
+        if (gap->column >= 0) {                                                                   \
+            l->members[gap->column] =                                                             \
+                (struct json_member){p + 1, (u32)(stop - p - 1), JSON_MEMBER_STRING};             \
+        }                                                                                         \
+        return stop + 1;                                                                          \
+    }                                                                                             \
+                                                                                                  \
+    /* From member `i` on. */                                                                     \
+    attributes static void take_##level(const struct json_template *t, isize i,                   \
+                                        struct json_lane *l)                                      \
+    {                                                                                             \
+        const u8 *p = l->c.at, *end = l->c.end, *safe = last_loadable(end);                       \
+        u64 high = 0;                                                                             \
+        for (; i < t->count; i++) {                                                               \
+            const u8 *next = step_##level(&t->gaps[i], l, p, end, safe, &high);                   \
+            if (next == NULL) {                                                                   \
+                break;                                                                            \
+            }                                                                                     \
+            p = next;                                                                             \
+        }                                                                                         \
+        lane_stop(l, p, high, i);                                                                 \
+    }                                                                                             \
+                                                                                                  \
+    attributes static void pair_##level(const struct json_template *t, struct json_lane *a,       \
+                                        struct json_lane *b)                                      \
+    {                                                                                             \
+        const u8 *pa = a->c.at, *end_a = a->c.end, *safe_a = last_loadable(end_a), *next_a = pa;  \
+        const u8 *pb = b->c.at, *end_b = b->c.end, *safe_b = last_loadable(end_b), *next_b = pb;  \
+        u64 high_a = 0, high_b = 0;                                                               \
+        isize i = 0;                                                                              \
+        for (; i < t->count; i++) {                                                               \
+            next_a = step_##level(&t->gaps[i], a, pa, end_a, safe_a, &high_a);                    \
+            next_b = step_##level(&t->gaps[i], b, pb, end_b, safe_b, &high_b);                    \
+            if (UNLIKELY(next_a == NULL || next_b == NULL)) {                                     \
+                break;                                                                            \
+            }                                                                                     \
+            pa = next_a;                                                                          \
+            pb = next_b;                                                                          \
+        }                                                                                         \
+        lane_stop(a, next_a == NULL ? pa : next_a, high_a, i + (i < t->count && next_a != NULL)); \
+        lane_stop(b, next_b == NULL ? pb : next_b, high_b, i + (i < t->count && next_b != NULL)); \
+        if ((next_a == NULL) != (next_b == NULL)) { /* The other one goes on alone. */            \
+            take_##level(t, i + 1, next_a == NULL ? b : a);                                       \
+        }                                                                                         \
     }
 
 /* --- plain C */
 
-static inline bool gap_eq_plain(const u8 *p, const u8 *safe, const struct json_gap *gap)
+INLINE bool gap_eq_plain(const u8 *p, const u8 *safe, const struct json_gap *gap)
 {
     (void)safe; /* The caller has seen that the gap lies in the message. */
     return memcmp(p, gap->bytes, (size_t)gap->len) == 0;
 }
 
-static inline const u8 *text_end_plain(const u8 *p, const u8 *end, const u8 *safe, u64 *high)
+INLINE const u8 *text_end_plain(const u8 *p, const u8 *end, const u8 *safe, u64 *high)
 {
     (void)safe;
     const u64 ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
@@ -105,14 +152,14 @@ DEFINE_TAKE(plain, )
 #ifdef __x86_64__
 #define AVX2 __attribute__((target("avx2,bmi"))) UNCHECKED
 
-AVX2 static inline u32 equal_32(const u8 *p, const u8 *q)
+AVX2 INLINE u32 equal_32(const u8 *p, const u8 *q)
 {
     __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
     __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)q);
     return (u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b));
 }
 
-AVX2 static inline bool gap_eq_avx2(const u8 *p, const u8 *safe, const struct json_gap *gap)
+AVX2 INLINE bool gap_eq_avx2(const u8 *p, const u8 *safe, const struct json_gap *gap)
 {
     bool is_long = gap->len > LOAD_BYTES;
     if (p > safe || (is_long && p + LOAD_BYTES > safe)) {
@@ -125,7 +172,7 @@ AVX2 static inline bool gap_eq_avx2(const u8 *p, const u8 *safe, const struct js
     return (~equal << (64 - gap->len)) == 0;
 }
 
-AVX2 static inline const u8 *text_end_avx2(const u8 *p, const u8 *end, const u8 *safe, u64 *high)
+AVX2 INLINE const u8 *text_end_avx2(const u8 *p, const u8 *end, const u8 *safe, u64 *high)
 {
     const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
     for (; p < end && p <= safe; p += 32) {
@@ -155,24 +202,28 @@ enum json_level json__best_level(void)
     return JSON_LEVEL_PLAIN;
 }
 
-isize json__template_take(const struct json_template *t, struct json_cursor *c,
-                          struct json_member *members, bool *has_high_out)
+void json__template_take(const struct json_template *t, struct json_lane *lanes, isize count)
 {
-    u64 high = 0;
-    isize taken = 0;
+    CHECK(count == 1 || count == 2);
     switch (t->level) {
 #ifdef __x86_64__
     case JSON_LEVEL_AVX2:
-        taken = take_avx2(t, c, members, &high);
+        if (count == 2) {
+            pair_avx2(t, &lanes[0], &lanes[1]);
+        } else {
+            take_avx2(t, 0, lanes);
+        }
         break;
 #endif
     case JSON_LEVEL_GENERAL:
         break;
     default:
-        taken = take_plain(t, c, members, &high);
+        if (count == 2) {
+            pair_plain(t, &lanes[0], &lanes[1]);
+        } else {
+            take_plain(t, 0, lanes);
+        }
     }
-    *has_high_out = high != 0;
-    return taken;
 }
 
 /* --- learning
