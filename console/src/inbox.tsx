@@ -54,7 +54,7 @@ export function Inbox({ open }: { open?: string }) {
               <li key={m.id} class={m.id === shown.id ? "picked" : ""}>
                 <a data-row href={link(["inbox", String(m.id)])} aria-current={m.id === shown.id ? "true" : undefined}>
                   <strong>{m.subject}</strong>
-                  <small>{m.region} · {m.to} · {dateTime(m.at_ms)}</small>
+                  <small>{m.region} · {m.to} · {dateTime(m.at_ms).slice(5)}</small>
                 </a>
               </li>
             ))}

@@ -119,7 +119,7 @@ function addJob(b: Builder, job: Job): void {
   const labels = { job: job.id };
   const id = b.add({
     id: `job:${job.id}`, kind: "job", title: job.name.replace(/^insert-into_/, ""), note: "SQL job", href: link(["jobs", job.id]), job,
-    figure: { metric: "leat_job_rows_out_total", labels, unit: "rows out" },
+    figure: { metric: "leat_job_rows_out_total", labels, unit: "rows" },
     curve: { metric: "leat_job_rows_out_total", labels },
   });
   for (const source of job.sources) addSource(b, job, source, id);
@@ -206,8 +206,8 @@ export interface Box {
   node: number;
   isVertical: boolean;
 }
-export const NODE_HEIGHT = 94;
-const ROW_GAP = 20;
+export const NODE_HEIGHT = 102;
+const ROW_GAP = 18;
 
 /** Puts each node near what feeds it, without overlap. Wide screens: left to right; narrow ones: downwards. */
 export function arrange(p: Plan, width: number): Box {

@@ -51,7 +51,8 @@ static void note_times(const struct step *s, u64 start_ns)
     struct engine_job *job = s->job;
     metric_observe_ns(&job->step_times, os_mono_ns(job->engine->os) - start_ns);
     i64 age_ms = os_wall_us(job->engine->os) / 1000 - s->oldest_ms;
-    if (s->record.output_count > 0 && age_ms >= 0) { /* Below 0: the clock was set back. */
+    bool has_both = s->oldest_ms > 0 && s->record.output_count > 0; /* No timer alone. */
+    if (has_both && age_ms >= 0) { /* Below 0: the clock was set back. */
         metric_observe_ns(&job->way_through, (u64)age_ms * 1000000);
     }
 }

@@ -174,3 +174,25 @@ def test_bad_requests_are_counted(busy):
         s.sendall(b"\x00\x01 nonsense\r\n\r\n")
         s.recv(1000)
     assert bad() == before + 1
+
+
+def test_windows_that_fire_by_themselves_do_not_count_as_ages(busy):
+    """A step without input has no oldest record."""
+    run_sql(busy, """
+        CREATE TABLE metrics_windows (n BIGINT) WITH ('connector' = 'blackhole');
+        INSERT INTO metrics_windows SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE metrics_in, DESCRIPTOR(`t`), INTERVAL '1' SECOND))
+            GROUP BY window_start, window_end;""")
+    kinesis = conftest.make_client(busy, "kinesis")
+    labels = 'job="[^"]*",name="insert-into_metrics_windows"'
+    deadline = time.monotonic() + 20
+    second = 0
+    while not (found := re.search(rf"^leat_job_rows_out_total\{{{labels}\}} ([1-9]\d*)$", exposition(busy), re.M)):
+        assert time.monotonic() < deadline
+        second += 5
+        kinesis.put_record(StreamName="metrics-in", PartitionKey="1", Data=b'{"a": "1", "t": "2024-01-01 00:00:%02d"}' % (second % 60))
+        time.sleep(0.1)
+    assert found
+    text = exposition(busy)
+    job = re.search(rf'^leat_job_end_to_end_seconds_count\{{({labels})\}}', text, re.M)[1]
+    buckets, _, count = histogram(text, "leat_job_end_to_end_seconds", job)
+    assert buckets[-2][1] == count
