@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import os
 import shutil
+import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -275,7 +276,6 @@ def test_presigned_and_public(s3, bucket, leat):
 
 def test_head_has_no_body(leat, s3, bucket):
     s3.put_object(Bucket=bucket, Key="h", Body=b"12345")
-    import socket
     for path, first in ((f"/{bucket}/h", b"200"), (f"/{bucket}/absent", b"404"), ("/absent-bucket", b"404")):
         with socket.create_connection(("127.0.0.1", leat.port), timeout=10) as connection:
             request = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {SIGNED}\r\nConnection: close\r\n\r\n"
@@ -463,6 +463,31 @@ def test_hashes_that_do_not_match(leat, s3, bucket):
     fails("404", 404, s3.head_object, Bucket=bucket, Key="other")
 
 
+def first_answer(leat, path, length):
+    """Of the answer to a PUT that announces so many bytes and sends none."""
+    with socket.create_connection(("127.0.0.1", leat.port), timeout=10) as connection:
+        connection.sendall((f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {SIGNED}\r\n"
+                            f"Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n").encode())
+        got = b""
+        while not got.startswith(b"HTTP/1.1 100 ") and b"</Error>" not in got:
+            piece = connection.recv(65536)
+            assert piece, got
+            got += piece
+        return got
+
+
+def test_sizes_at_the_limit(leat, s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="p")["UploadId"]
+    for path in (f"/{bucket}/k", f"/{bucket}/p?partNumber=1&uploadId={upload}"):
+        assert first_answer(leat, path, 5 << 30).startswith(b"HTTP/1.1 100 ")
+        refused = first_answer(leat, path, (5 << 30) + 1)
+        assert refused.startswith(b"HTTP/1.1 400 ") and b"EntityTooLarge" in refused
+    body = b"<Delete><Object><Key>a</Key></Object>%s</Delete>"
+    for over in (0, 1):
+        status, _, answer = raw(leat, "POST", f"/{bucket}?delete", body % (b" " * (8 * MIB - len(body) + 2 + over)))
+        assert (status, b"EntityTooLarge" in answer) == ((400, True) if over else (200, False))
+
+
 # --- aws-chunked -----------------------------------------------------------------------------
 
 
@@ -494,7 +519,6 @@ def test_unsigned_chunks_with_trailer(leat, s3, bucket, size):
 
 
 def test_expect_continue(leat, s3, bucket):
-    import socket
     def answer_of(path):
         with socket.create_connection(("127.0.0.1", leat.port), timeout=10) as connection:
             connection.sendall((f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {SIGNED}\r\n"
