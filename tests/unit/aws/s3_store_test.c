@@ -388,6 +388,26 @@ static void a_reader_keeps_what_is_replaced(void **state)
     s3_store_close(store);
 }
 
+/* A write that began before the reset finds no bucket, and leaves nothing. */
+static void a_reset_beside_a_write(void **state)
+{
+    struct sim *sim = *state;
+    struct s3_store *store = open_store(sim);
+    struct s3_attributes attributes = {0};
+    put(store, "k", 'o');
+    i64 bucket = bucket_of(store);
+    struct s3_writer *writer = write_bytes(store, 'n', BYTES);
+    assert_int_equal(s3_store_reset(store), OK);
+    assert_int_equal(files_of(sim), 1);
+    assert_int_equal(
+        s3_object_put(store, bucket, STR("k"), writer, STR("e"), &attributes, NULL, NULL),
+        ERR_EXISTS);
+    s3_writer_free(writer);
+    assert_int_equal(files_of(sim), 0);
+    assert_int_equal(get(store, "k"), 0);
+    s3_store_close(store);
+}
+
 static int arena_teardown(void **state)
 {
     arena_deinit(&arena);
@@ -405,6 +425,7 @@ int main(void)
         TEST(damage_is_found),
         TEST(conditions_hold_with_the_write),
         TEST(a_reader_keeps_what_is_replaced),
+        TEST(a_reset_beside_a_write),
 #undef TEST
     };
     return cmocka_run_group_tests_name("s3_store", tests, NULL, NULL);
