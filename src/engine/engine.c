@@ -131,11 +131,21 @@ static isize step_frames(void)
                                                                    : ENGINE_STEP_FRAMES_MAX;
 }
 
+/* LEAT_RESTATE_RECORDS=N: catalog and journal are restated after N records, for tests. */
+static u64 restate_records(void)
+{
+    const char *text = os_getenv("LEAT_RESTATE_RECORDS");
+    i64 count = 0;
+    bool is_set = text != NULL && str_to_i64(str_of(text), &count) == OK && count > 0;
+    return is_set ? (u64)count : ENGINE_RESTATE_RECORDS;
+}
+
 static bool control_is_live(void *ctx, struct log_channel channel, u64 last_no, i64 arrival_ms)
 {
     (void)arrival_ms;
     bool is_outbox = channel.shard == LOG_CONTROL_OUTBOX || channel.shard >= OUTBOX_CHANNEL_BASE;
-    return !is_outbox || engine__outbox_is_live(ctx, channel, last_no);
+    return is_outbox ? engine__outbox_is_live(ctx, channel, last_no)
+                     : engine__control_is_live(ctx, channel, last_no);
 }
 
 /* --- open and close
@@ -148,6 +158,8 @@ static void jobs_resume(struct engine *engine)
         diag_init(&diag);
         err e = engine__job_prepare(job, &diag);
         if (job->state != ENGINE_RUNNING) {
+            engine__replay_free(job->replay);
+            job->replay = NULL;
             if (e == OK) {
                 engine__job_deliver(job);
             }
@@ -174,6 +186,7 @@ err engine_open(struct os *os, struct streams *streams, const char *data_dir, st
     engine->log = streams_log(streams);
     engine->next_job = 1;
     engine->step_frames_max = step_frames();
+    engine->restate_records = restate_records();
     os_mutex_init(&engine->lock);
     os_mutex_init(&engine->redrive_lock);
     os_mutex_init(&engine->wake_lock);

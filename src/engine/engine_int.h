@@ -19,6 +19,7 @@ enum {
     ENGINE_STEP_FRAMES_MAX = 64,
     ENGINE_STEP_BYTES_MAX = 4 << 20,    /* Of frames read by one step. */
     ENGINE_STEP_OUT_BYTES = 4 << 20,    /* Windows fire until one step has put out as much. */
+    ENGINE_RESTATE_RECORDS = 20000,     /* Of catalog and journal. */
     ENGINE_SNAPSHOT_SECONDS = 30,       /* A snapshot is due so long after the first step... */
     ENGINE_SNAPSHOT_INPUT = 256 << 20,  /* ...or after so many bytes of input. */
     ENGINE_STATE_BYTES_MAX = 512 << 20, /* Of one job's open windows. */
@@ -26,9 +27,9 @@ enum {
     ENGINE_PATH_BYTES = 4096,
 };
 
-#define ENGINE_CATALOG      "default_catalog"
-#define ENGINE_DATABASE     "default_database"
-#define ENGINE_DEAD_LETTERS "leat-dead-letters"
+#define ENGINE_CATALOG               "default_catalog"
+#define ENGINE_DATABASE              "default_database"
+#define ENGINE_DEAD_LETTERS          "leat-dead-letters"
 #define ENGINE_DEAD_LETTERS_REDRIVEN "leat-dead-letters-redriven"
 
 /* A table or view, durable or of a session. */
@@ -144,8 +145,9 @@ struct engine_job {
     const char *zone;
     struct engine_replay *replay;                    /* What is to be run again; NULL = nothing. */
     u64 snapshot_step, snapshot_lsn, snapshot_bytes; /* Of the last snapshot; step 0 = none. */
-    u64 snapshot_input;                              /* counters.bytes_in at it. */
-    u64 snapshot_due_ns; /* Monotonic; 0 = nothing has happened since. */
+    u64 snapshot_no, journal_floor_no; /* Journal records: of the last snapshot; needed from. */
+    u64 snapshot_input;                /* counters.bytes_in at it. */
+    u64 snapshot_due_ns;               /* Monotonic; 0 = nothing has happened since. */
     struct engine_source *sources;
     isize source_count;
     struct engine_sink *sinks;
@@ -162,6 +164,12 @@ struct engine_outbox;
 struct engine_outbox_mark;
 struct engine_landing;
 
+struct engine_early_state { /* Read before its job. */
+    u64 job;
+    enum engine_state state;
+    str reason;
+};
+
 struct engine {
     struct os *os;
     char data_dir[ENGINE_PATH_BYTES]; /* Empty: state is kept nowhere. */
@@ -171,8 +179,15 @@ struct engine {
     struct engine_outbox *outboxes;
     struct engine_landing *landings;
     struct engine_outbox_mark *outbox_marks; /* Found by replay. */
-    u64 outbox_restated_no;                  /* Atomic: older cursor records are superseded. */
-    u64 outbox_records;                      /* Since they were restated; cursor lock. */
+    u64 reading_no;                          /* Of the record that replay is at. */
+    struct arena replay_arena;
+    struct engine_early_state *early;
+    isize early_count;
+    u64 journal_records;                  /* Atomic: in catalog and journal, since restated. */
+    u64 restate_records;                  /* So many are restated. */
+    u64 catalog_live_no, journal_live_no; /* Atomic: older records are superseded. */
+    u64 outbox_restated_no;               /* Atomic: older cursor records are superseded. */
+    u64 outbox_records;                   /* Since they were restated; cursor lock. */
     struct log *log;
     struct streams *streams;
     struct os_mutex lock; /* Guards catalog and the list of jobs. Taken before a job's lock. */
@@ -182,7 +197,7 @@ struct engine {
     isize job_count;
     u64 next_job;
     struct os_mutex redrive_lock; /* One letter is put back at a time; no other is taken in it. */
-    struct os_mutex wake_lock; /* Guards the condition that the tip has moved. */
+    struct os_mutex wake_lock;    /* Guards the condition that the tip has moved. */
     struct os_cond wake;
     int watch;
     isize step_frames_max; /* ENGINE_STEP_FRAMES_MAX, or less where a test asks for it. */
@@ -230,7 +245,18 @@ struct engine_snapshot_record {
     u64 job, step, lsn, bytes, hash;
 };
 MUST_USE err engine__log_snapshot(struct engine *engine,
-                                  const struct engine_snapshot_record *record);
+                                  const struct engine_snapshot_record *record, u64 *no_out);
+MUST_USE err engine__batch_table(struct log_batch *batch, str create_text);
+MUST_USE err engine__batch_job(struct log_batch *batch, const struct engine_job *job);
+MUST_USE err engine__batch_state(struct log_batch *batch, const struct engine_job *job,
+                                 enum engine_state state, const char *reason);
+MUST_USE err engine__batch_position(struct log_batch *batch, const struct engine_job *job, u64 step,
+                                    u64 lsn);
+
+/* restate.c: catalog, jobs and positions anew when there are many records, so that the old ones
+ * may go. From a job's thread, between steps. */
+void engine__restate_if_due(struct engine *engine);
+bool engine__control_is_live(struct engine *engine, struct log_channel channel, u64 last_no);
 
 /* Steps since a job's snapshots, as the journal has them. */
 struct engine_replay {
@@ -238,7 +264,7 @@ struct engine_replay {
     str *steps; /* Bodies. */
     isize count, next;
     struct engine_snapshot_record snapshots[2]; /* The last one first; step 0 = none. */
-    isize older;     /* Steps from here on follow snapshots[0]; those before follow snapshots[1]. */
+    isize older; /* Steps from here on follow snapshots[0]; those before follow snapshots[1]. */
 };
 void engine__replay_free(struct engine_replay *replay);
 /* Reads the journal of this job once more, into job->replay. */
@@ -279,6 +305,8 @@ MUST_USE err engine__snapshot_write(struct engine_job *job, struct diag *diag);
 MUST_USE err engine__snapshot_load(struct engine_job *job,
                                    const struct engine_snapshot_record *record, struct diag *diag);
 bool engine__snapshot_is_due(const struct engine_job *job);
+/* Wall clock at which one is due; INT64_MAX = there is nothing to keep. */
+i64 engine__snapshot_timer_us(const struct engine_job *job);
 /* Removes files that no journal record names. */
 void engine__snapshots_sweep(struct engine_job *job, u64 keep_step, u64 keep_other);
 

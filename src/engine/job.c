@@ -423,7 +423,7 @@ static void wait_for_input(struct engine_job *job)
 {
     enum { WAIT_MS_MAX = 60000 };
     struct engine *engine = job->engine;
-    i64 timer_us = engine__step_timer_us(job);
+    i64 timer_us = MIN(engine__step_timer_us(job), engine__snapshot_timer_us(job));
     __atomic_store_n(&job->behind_since_ms, 0, __ATOMIC_RELAXED);
     os_mutex_lock(&engine->wake_lock);
     while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED) &&
@@ -474,6 +474,7 @@ static err run_steps(struct engine_job *job, struct diag *diag)
         if (engine__snapshot_is_due(job)) {
             TRY(engine__snapshot_write(job, diag));
         }
+        engine__restate_if_due(job->engine);
         if (!has_moved) {
             wait_for_input(job);
         }

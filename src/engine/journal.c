@@ -25,24 +25,36 @@ static void put_text(struct buf *out, str text)
     buf_append(out, text);
 }
 
-static err commit(struct engine *engine, struct buf *record)
+/* Frees the record. */
+static err add(struct log_batch *batch, struct log_channel channel, struct buf *record)
 {
-    struct log_batch *batch = log_batch_new();
-    err e = log_batch_add(batch, catalog_channel, buf_str(record));
-    if (e == OK) {
-        e = log_commit(engine->log, batch);
-    }
-    log_batch_free(batch);
+    err e = log_batch_add(batch, channel, buf_str(record));
     buf_deinit(record);
     return e;
 }
 
-err engine__log_table(struct engine *engine, str create_text)
+/* Frees the batch. `e`: how filling it went. */
+static err commit(struct engine *engine, struct log_batch *batch, err e)
+{
+    if (e == OK) {
+        e = log_commit(engine->log, batch);
+    }
+    log_batch_free(batch);
+    return e;
+}
+
+err engine__batch_table(struct log_batch *batch, str create_text)
 {
     struct buf record = {0};
     buf_append_byte(&record, RECORD_TABLE);
     put_text(&record, create_text);
-    return commit(engine, &record);
+    return add(batch, catalog_channel, &record);
+}
+
+err engine__log_table(struct engine *engine, str create_text)
+{
+    struct log_batch *batch = log_batch_new();
+    return commit(engine, batch, engine__batch_table(batch, create_text));
 }
 
 err engine__log_reset(struct engine *engine)
@@ -57,10 +69,11 @@ err engine__log_drop(struct engine *engine, str name)
     struct buf record = {0};
     buf_append_byte(&record, RECORD_DROP);
     put_text(&record, name);
-    return commit(engine, &record);
+    struct log_batch *batch = log_batch_new();
+    return commit(engine, batch, add(batch, catalog_channel, &record));
 }
 
-err engine__log_job(struct engine *engine, const struct engine_job *job)
+err engine__batch_job(struct log_batch *batch, const struct engine_job *job)
 {
     struct buf record = {0};
     buf_append_byte(&record, RECORD_JOB);
@@ -85,18 +98,41 @@ err engine__log_job(struct engine *engine, const struct engine_job *job)
     for (isize i = 0; i < job->start_count; i++) {
         buf_append_varint(&record, job->start_lsns[i]);
     }
-    return commit(engine, &record);
+    return add(batch, catalog_channel, &record);
 }
 
-err engine__log_state(struct engine *engine, const struct engine_job *job, enum engine_state state,
-                      const char *reason)
+err engine__log_job(struct engine *engine, const struct engine_job *job)
+{
+    struct log_batch *batch = log_batch_new();
+    return commit(engine, batch, engine__batch_job(batch, job));
+}
+
+err engine__batch_state(struct log_batch *batch, const struct engine_job *job,
+                        enum engine_state state, const char *reason)
 {
     struct buf record = {0};
     buf_append_byte(&record, RECORD_STATE);
     buf_append_varint(&record, job->id);
     buf_append_byte(&record, (u8)state);
     put_text(&record, str_of(reason));
-    return commit(engine, &record);
+    return add(batch, catalog_channel, &record);
+}
+
+err engine__log_state(struct engine *engine, const struct engine_job *job, enum engine_state state,
+                      const char *reason)
+{
+    struct log_batch *batch = log_batch_new();
+    return commit(engine, batch, engine__batch_state(batch, job, state, reason));
+}
+
+err engine__batch_position(struct log_batch *batch, const struct engine_job *job, u64 step, u64 lsn)
+{
+    struct buf record = {0};
+    buf_append_byte(&record, RECORD_POSITION);
+    buf_append_varint(&record, job->id);
+    buf_append_varint(&record, step);
+    buf_append_varint(&record, lsn);
+    return add(batch, journal_channel, &record);
 }
 
 err engine__batch_step(struct log_batch *batch, const struct engine_step_record *record)
@@ -118,24 +154,11 @@ err engine__batch_step(struct log_batch *batch, const struct engine_step_record 
     buf_append_varint(&out, record->fired);
     buf_append_varint(&out, record->output_count);
     buf_append_varint(&out, record->output_hash);
-    err e = log_batch_add(batch, journal_channel, buf_str(&out));
-    buf_deinit(&out);
-    return e;
+    return add(batch, journal_channel, &out);
 }
 
-static err commit_journal(struct engine *engine, struct buf *record)
-{
-    struct log_batch *batch = log_batch_new();
-    err e = log_batch_add(batch, journal_channel, buf_str(record));
-    if (e == OK) {
-        e = log_commit(engine->log, batch);
-    }
-    log_batch_free(batch);
-    buf_deinit(record);
-    return e;
-}
-
-err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_record *snapshot)
+err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_record *snapshot,
+                         u64 *no_out)
 {
     struct buf record = {0};
     buf_append_byte(&record, RECORD_SNAPSHOT);
@@ -144,7 +167,16 @@ err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_rec
     buf_append_varint(&record, snapshot->lsn);
     buf_append_varint(&record, snapshot->bytes);
     buf_append_varint(&record, snapshot->hash);
-    return commit_journal(engine, &record);
+    struct log_batch *batch = log_batch_new();
+    err e = add(batch, journal_channel, &record);
+    if (e == OK) {
+        e = log_commit(engine->log, batch);
+    }
+    if (e == OK) {
+        *no_out = log_batch_record_no(batch, 0);
+    }
+    log_batch_free(batch);
+    return e;
 }
 
 /* --- reading
@@ -183,9 +215,8 @@ static err read_settings(struct engine_job *job, str *in)
     return OK;
 }
 
-static err read_job(struct engine *engine, str in)
+static err take_job(struct engine_job *job, str in)
 {
-    struct engine_job *job = engine__job_new(engine);
     struct arena *arena = &job->arena;
     u64 created, count;
     TRY(varint_take(&in, &job->id));
@@ -217,13 +248,6 @@ static err read_job(struct engine *engine, str in)
         TRY(varint_take(&in, &job->start_lsns[i]));
         job->position = MIN(i == 0 ? UINT64_MAX : job->position, job->start_lsns[i]);
     }
-    struct engine_job **at = &engine->jobs;
-    while (*at != NULL) {
-        at = &(*at)->next;
-    }
-    *at = job;
-    engine->job_count++;
-    engine->next_job = MAX(engine->next_job, job->id + 1);
     return OK;
 }
 
@@ -240,24 +264,52 @@ static struct engine_job *job_by_number(struct engine *engine, u64 id)
     return NULL;
 }
 
+/* A job that was restated is there already; states that came before its record apply now. */
+static err read_job(struct engine *engine, str in)
+{
+    struct engine_job *job = engine__job_new(engine);
+    err e = take_job(job, in);
+    if (e != OK || job_by_number(engine, job->id) != NULL) {
+        engine__job_free(job);
+        return e;
+    }
+    struct engine_job **at = &engine->jobs;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = job;
+    engine->job_count++;
+    engine->next_job = MAX(engine->next_job, job->id + 1);
+    for (isize i = 0; i < engine->early_count; i++) {
+        if (engine->early[i].job == job->id) {
+            job->state = engine->early[i].state;
+            str_copy_cstr(engine->early[i].reason, job->reason, (isize)sizeof job->reason);
+        }
+    }
+    return OK;
+}
+
 static err read_state(struct engine *engine, str in)
 {
     u64 id;
-    struct arena scratch = {0};
+    str reason;
     TRY(varint_take(&in, &id));
-    struct engine_job *job = job_by_number(engine, id);
-    if (job == NULL || in.len == 0) {
+    if (in.len == 0 || in.data[0] > ENGINE_FINISHED) {
         return ERR_CORRUPT;
     }
-    job->state = (enum engine_state)in.data[0];
+    enum engine_state state = (enum engine_state)in.data[0];
     in = str_slice(in, 1, in.len);
-    str reason;
-    err e = take_text(&in, &scratch, &reason);
-    if (e == OK) {
-        str_copy_cstr(reason, job->reason, (isize)sizeof job->reason);
+    TRY(take_text(&in, &engine->replay_arena, &reason));
+    struct engine_job *job = job_by_number(engine, id);
+    if (job == NULL) {
+        engine->early = arena_grow(&engine->replay_arena, engine->early, engine->early_count,
+                                   (isize)sizeof *engine->early);
+        engine->early[engine->early_count++] = (struct engine_early_state){id, state, reason};
+        return OK;
     }
-    arena_deinit(&scratch);
-    return e;
+    job->state = state;
+    str_copy_cstr(reason, job->reason, (isize)sizeof job->reason);
+    return OK;
 }
 
 static err read_table(struct engine *engine, str in)
@@ -394,7 +446,7 @@ static err read_snapshot(struct engine *engine, str body)
     TRY(varint_take(&in, &record.hash));
     struct engine_job *job = job_by_number(engine, record.job);
     if (job == NULL || record.step < job->step) {
-        return ERR_CORRUPT;
+        return ERR_CORRUPT; /* A snapshot is of the newest step. */
     }
     struct engine_replay *old = replay_of(job);
     struct engine_replay *replay = NEW(struct engine_replay);
@@ -405,6 +457,8 @@ static err read_snapshot(struct engine *engine, str body)
         keep_step(job, old->steps[i]);
     }
     replay->older = replay->count;
+    job->journal_floor_no = job->snapshot_no;
+    job->snapshot_no = engine->reading_no;
     engine__replay_free(old);
     job->step = record.step;
     job->position = MAX(job->position, record.lsn);
@@ -460,6 +514,8 @@ static err read_channel(struct engine *engine, struct log_channel channel,
         CHECK(log_frame_find(frame, channel, &run));
         log_run_skip(&run, next);
         while (e == OK && log_run_next(&run, &record)) {
+            engine->reading_no = record.no;
+            engine->journal_records++;
             e = read(engine, record.body);
             next = record.no + 1;
         }
@@ -477,6 +533,9 @@ err engine__replay(struct engine *engine, struct diag *diag)
     if (e == OK) {
         e = read_channel(engine, outbox_channel, engine__outbox_read);
     }
+    arena_deinit(&engine->replay_arena);
+    engine->early = NULL;
+    engine->early_count = 0;
     if (e != OK) {
         return diag_set(diag, e, "ENG001", "the SQL catalog or the journal cannot be read: %s",
                         err_text(e));
@@ -492,6 +551,7 @@ static err reread(struct engine *engine, struct engine_job *job, struct log_run 
         u64 id;
         str in = str_slice(record.body, 1, record.body.len);
         *next = record.no + 1;
+        engine->reading_no = record.no;
         TRY(varint_take(&in, &id));
         if (id == job->id) {
             TRY(read_journal(engine, record.body));

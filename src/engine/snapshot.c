@@ -190,6 +190,17 @@ bool engine__snapshot_is_due(const struct engine_job *job)
            job->step - job->snapshot_step >= step_limit();
 }
 
+i64 engine__snapshot_timer_us(const struct engine_job *job)
+{
+    bool is_kept = job->engine->data_dir[0] == '\0' || job->step == job->snapshot_step;
+    if (!job->is_stateful || is_kept || job->snapshot_due_ns == 0) {
+        return INT64_MAX;
+    }
+    struct os *os = job->engine->os;
+    i64 left_ns = (i64)(job->snapshot_due_ns - os_mono_ns(os));
+    return os_wall_us(os) + MAX(left_ns, 0) / 1000 + 1000;
+}
+
 static void retry_later(struct engine_job *job, err e)
 {
     trace(TRACE_WARN, "engine", "a snapshot could not be written, input is kept meanwhile",
@@ -198,14 +209,14 @@ static void retry_later(struct engine_job *job, err e)
     job->snapshot_due_ns = os_mono_ns(job->engine->os) + (u64)WAIT_AFTER_FAILURE_S * 1000000000U;
 }
 
-static void taken(struct engine_job *job, const struct engine_snapshot_record *record)
+static void taken(struct engine_job *job, const struct engine_snapshot_record *record, u64 no)
 {
     OS_FAILPOINT("engine.before_snapshot_delete");
     engine__snapshots_sweep(job, record->step, job->snapshot_step);
     OS_FAILPOINT("engine.after_snapshot_delete");
-    if (job->snapshot_step > 0) {
-        streams_hold_move(job->engine->streams, job->hold, job->snapshot_lsn);
-    }
+    streams_hold_move(job->engine->streams, job->hold, record->lsn);
+    __atomic_store_n(&job->journal_floor_no, job->snapshot_no, __ATOMIC_RELAXED);
+    job->snapshot_no = no;
     job->snapshot_step = record->step;
     job->snapshot_lsn = record->lsn;
     job->snapshot_bytes = record->bytes;
@@ -220,12 +231,13 @@ err engine__snapshot_write(struct engine_job *job, struct diag *diag)
         return OK;
     }
     struct engine_snapshot_record record;
+    u64 no = 0;
     err e = write_file(job, &record);
     if (e != OK) {
         retry_later(job, e);
         return OK;
     }
-    e = engine__log_snapshot(job->engine, &record);
+    e = engine__log_snapshot(job->engine, &record, &no);
     if (e == ERR_FULL) {
         retry_later(job, e);
         return OK;
@@ -233,7 +245,7 @@ err engine__snapshot_write(struct engine_job *job, struct diag *diag)
     if (e != OK) {
         return diag_set(diag, e, "ENG074", "a snapshot could not be written down: %s", err_text(e));
     }
-    taken(job, &record);
+    taken(job, &record, no);
     return OK;
 }
 

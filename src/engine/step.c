@@ -221,11 +221,11 @@ static void step_done(struct step *s, bool has_done)
 {
     struct engine_job *job = s->job;
     if (has_done) {
-        job->step++;
         job->wall_us = s->record.wall_us;
         show_watermark(job);
     }
     os_mutex_lock(&job->lock);
+    job->step += has_done;
     job->position = s->record.lsn;
     os_mutex_unlock(&job->lock);
 }
@@ -262,8 +262,10 @@ static err try_step(struct engine_job *job, const struct extent *extent, bool *m
             note_times(&s, start_ns);
             note_work(job);
             engine__outputs_done(job);
+            (void)__atomic_fetch_add(&job->engine->journal_records, 1, __ATOMIC_RELAXED);
         }
-        if (!job->is_stateful) {
+        /* What comes after a snapshot is kept; frames that held nothing for the job are not. */
+        if (!job->is_stateful || job->step == job->snapshot_step) {
             streams_hold_move(job->engine->streams, job->hold, s.record.lsn);
         }
     }

@@ -12,8 +12,8 @@ enum { STRIKES_MAX = 3, NAME_BYTES = 64, MARK_BYTES = 12 };
 
 static void path_make(const struct engine_job *job, char *out)
 {
-    (void)snprintf(out, ENGINE_PATH_BYTES + NAME_BYTES, "%s/state/%s.trying",
-                   job->engine->data_dir, job->id_text);
+    (void)snprintf(out, ENGINE_PATH_BYTES + NAME_BYTES, "%s/state/%s.trying", job->engine->data_dir,
+                   job->id_text);
 }
 
 /* How often this step was begun and not computed; 0 when the mark is of another, or of none. */

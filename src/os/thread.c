@@ -22,6 +22,11 @@ void os_mutex_lock(struct os_mutex *mutex)
     CHECK(pthread_mutex_lock(&mutex->handle) == 0);
 }
 
+bool os_mutex_try_lock(struct os_mutex *mutex)
+{
+    return pthread_mutex_trylock(&mutex->handle) == 0;
+}
+
 void os_mutex_unlock(struct os_mutex *mutex)
 {
     CHECK(pthread_mutex_unlock(&mutex->handle) == 0);

@@ -31,6 +31,7 @@ struct os_thread {
 void os_mutex_init(struct os_mutex *mutex);
 void os_mutex_deinit(struct os_mutex *mutex);
 void os_mutex_lock(struct os_mutex *mutex);
+bool os_mutex_try_lock(struct os_mutex *mutex); /* False: somebody holds it. */
 void os_mutex_unlock(struct os_mutex *mutex);
 void os_cond_init(struct os_cond *cond);
 void os_cond_deinit(struct os_cond *cond);
