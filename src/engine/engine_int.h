@@ -250,6 +250,7 @@ MUST_USE err engine__batch_table(struct log_batch *batch, str create_text);
 MUST_USE err engine__batch_job(struct log_batch *batch, const struct engine_job *job);
 MUST_USE err engine__batch_state(struct log_batch *batch, const struct engine_job *job,
                                  enum engine_state state, const char *reason);
+MUST_USE err engine__batch_next_job(struct log_batch *batch, u64 next_job);
 MUST_USE err engine__batch_position(struct log_batch *batch, const struct engine_job *job, u64 step,
                                     u64 lsn);
 

@@ -9,6 +9,7 @@ enum {
     RECORD_JOB = 'J',
     RECORD_STATE = 'S',
     RECORD_RESET = 'X',
+    RECORD_NEXT = 'N',
 };
 enum { RECORD_STEP = 'E', RECORD_SNAPSHOT = 'P', RECORD_POSITION = 'R' };
 
@@ -61,7 +62,8 @@ err engine__log_reset(struct engine *engine)
 {
     struct buf record = {0};
     buf_append_byte(&record, RECORD_RESET);
-    return commit(engine, &record);
+    struct log_batch *batch = log_batch_new();
+    return commit(engine, batch, add(batch, catalog_channel, &record));
 }
 
 err engine__log_drop(struct engine *engine, str name)
@@ -123,6 +125,14 @@ err engine__log_state(struct engine *engine, const struct engine_job *job, enum 
 {
     struct log_batch *batch = log_batch_new();
     return commit(engine, batch, engine__batch_state(batch, job, state, reason));
+}
+
+err engine__batch_next_job(struct log_batch *batch, u64 next_job)
+{
+    struct buf record = {0};
+    buf_append_byte(&record, RECORD_NEXT);
+    buf_append_varint(&record, next_job);
+    return add(batch, catalog_channel, &record);
 }
 
 err engine__batch_position(struct log_batch *batch, const struct engine_job *job, u64 step, u64 lsn)
@@ -340,6 +350,14 @@ static err read_drop(struct engine *engine, str in)
     return e;
 }
 
+static err read_next(struct engine *engine, str in)
+{
+    u64 next;
+    TRY(varint_take(&in, &next));
+    engine->next_job = MAX(engine->next_job, next);
+    return OK;
+}
+
 static err read_catalog(struct engine *engine, str body)
 {
     if (body.len == 0) {
@@ -355,6 +373,8 @@ static err read_catalog(struct engine *engine, str body)
         return read_job(engine, in);
     case RECORD_STATE:
         return read_state(engine, in);
+    case RECORD_NEXT:
+        return read_next(engine, in);
     case RECORD_RESET:
         engine__forget_all(engine);
         return OK;
@@ -421,8 +441,10 @@ static err read_step(struct engine *engine, str body)
     TRY(e);
     struct engine_job *job = job_by_number(engine, record.job);
     /* Steps before the first that is left were restated, or are covered by a snapshot. */
-    bool is_next = job != NULL && (job->step == 0 || record.step == job->step + 1);
-    if (!is_next) {
+    if (job == NULL) {
+        return OK; /* Forgotten by a reset whose record is gone too. */
+    }
+    if (job->step != 0 && record.step != job->step + 1) {
         return ERR_CORRUPT;
     }
     job->step = record.step;
@@ -445,7 +467,10 @@ static err read_snapshot(struct engine *engine, str body)
     TRY(varint_take(&in, &record.bytes));
     TRY(varint_take(&in, &record.hash));
     struct engine_job *job = job_by_number(engine, record.job);
-    if (job == NULL || record.step < job->step) {
+    if (job == NULL) {
+        return OK;
+    }
+    if (record.step < job->step) {
         return ERR_CORRUPT; /* A snapshot is of the newest step. */
     }
     struct engine_replay *old = replay_of(job);
@@ -474,10 +499,7 @@ static err read_position(struct engine *engine, str body)
     TRY(varint_take(&in, &step));
     TRY(varint_take(&in, &lsn));
     struct engine_job *job = job_by_number(engine, id);
-    if (job == NULL) {
-        return ERR_CORRUPT;
-    }
-    if (step >= job->step) {
+    if (job != NULL && step >= job->step) {
         job->step = step;
         job->position = MAX(job->position, lsn);
     }

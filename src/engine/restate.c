@@ -40,6 +40,7 @@ static err put_job(struct log_batch *batch, struct engine_job *job)
 
 static err put_all(struct engine *engine, struct log_batch *batch)
 {
+    TRY(engine__batch_next_job(batch, engine->next_job));
     for (struct engine_table *t = engine->tables.first; t != NULL; t = t->next) {
         TRY(engine__batch_table(batch, t->def.create_text));
         TRY(flush(engine, batch, BATCH_BYTES));

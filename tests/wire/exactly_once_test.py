@@ -2,9 +2,12 @@
 data and partition keys of stream 2 are equal, per shard, in order."""
 
 import collections
+import contextlib
+import http.client
 import json
 import os
 import random
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -71,7 +74,7 @@ def caught_up(server):
 def settled(server, client, stream):
     """All there is: the count stays, while the job has caught up."""
     last = -1
-    for _ in range(40):
+    for _ in range(12):
         time.sleep(1.5 if last >= 0 else 0.2)
         count = len(read_all(client, stream)) if caught_up(server) else -1
         if count == last and count > 0:
@@ -93,14 +96,10 @@ def snapshots(server):
 def kill_at(server, point, rng):
     """True when the process ended itself at the point, not by the loop's own kill."""
     server.environment["LEAT_FAILPOINT"] = f"{point}:{rng.randint(1, 2)}"
-    try:
+    with contextlib.suppress(RuntimeError):  # It died before it was ready.
         server.start()
-    except RuntimeError:  # It died before it was ready.
-        pass
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         server.process.wait(timeout=2)
-    except Exception:
-        pass
     died = server.process.poll() == -9
     if server.process.poll() is None:
         server.kill()
@@ -122,16 +121,13 @@ def test_exactly_once(name, rows, kills, tmp_path):
     wait_until(lambda: jobs(server)[-1]["rows_in"] == rows, 60)
     undisturbed = settled(server, client, TWO)
     stop_job(server, jobs(server)[-1]["id"])
-    again = text.replace(TWO, "target").replace("us_accidents_stream_1_results", "target_table")
+    again = text.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ").replace(TWO, "target").replace("us_accidents_stream_1_results", "target_table")
     server.stop()
-    server.environment = {"LEAT_STEP_FRAMES": "1", "LEAT_SNAPSHOT_STEPS": "2", "LEAT_FAILPOINT": "log.before_sync:6"}
-    try:
-        server.start()
+    server.environment = {"LEAT_STEP_FRAMES": "1", "LEAT_SNAPSHOT_STEPS": "2", "LEAT_FAILPOINT": "engine.after_step_commit:4"}
+    server.start()
+    with contextlib.suppress(OSError, http.client.HTTPException):  # It may die before it has answered.
         sql(server, again)
-    except Exception:
-        pass
-    server.process.kill()
-    server.process.wait()
+    server.process.wait(timeout=5)
     rng = random.Random(1)
     died = collections.Counter()
     taken = set()
@@ -142,8 +138,6 @@ def test_exactly_once(name, rows, kills, tmp_path):
     server.environment = {"LEAT_SNAPSHOT_STEPS": "20"}
     server.start()
     client = make_client(server, "kinesis", "us-east-1")
-    if len(jobs(server)) < 2:
-        assert sql(server, again)[-1]["type"] == "done"
     got = settled(server, client, "target")
     total = sum(map(len, undisturbed.values()))
     print(f"{name}: {rows} records in, {total} out, {sum(died.values())} kills at {len(points)} points, "
