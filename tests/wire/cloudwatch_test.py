@@ -380,6 +380,12 @@ def math(cw, ns, expression, **options):
     ("TIME_SERIES(SUM(a))", [0, 1, 2, 3], [7, 7, 7, 7]),
     ("SUM(SEARCH('{NS,sev}', 'Sum', 60))", [0, 1, 2, 3], [11, 2, 30, 44]),
     ("SEARCH('{NS,sev} MetricName=\"b\"', 'Sum', 60)", [0, 2, 3], [10, 30, 40]),
+    ("REMOVE_EMPTY(SEARCH('{\"NS\",\"sev\"} MetricName=\"a\"', 'Sum', 60))", [0, 1, 3], [1, 2, 4]),
+    ("FIRST(SORT(METRICS(), SUM, DESC))", [0, 2, 3], [10, 30, 40]),
+    ("SORT([b, a], AVG, ASC, 1)", [0, 1, 3], [1, 2, 4]),
+    ("SLICE(METRICS(), 1)", [0, 2, 3], [10, 30, 40]),
+    ("SUM(SLICE(METRICS(), 0, 5))", [0, 1, 2, 3], [11, 2, 30, 44]),
+    ("LAST(METRICS())", [0, 2, 3], [10, 30, 40]),
     ("SEARCH('{NS,sev} NOT sev=\"b\" AND (a OR x)', 'Sum', 60)", [0, 1, 3], [1, 2, 4]),
 ])
 def test_metric_math(cw, ns, expression, minutes, values):
@@ -406,6 +412,11 @@ def test_metric_math(cw, ns, expression, minutes, values):
     ("SEARCH('{NS', 'Sum', 60)", "schema"),
     ("SEARCH('{NS} (a', 'Sum', 60)", "terms"),
     ("SEARCH('a', 'Median', 60)", "statistic"),
+    ("SORT(METRICS(), MEDIAN, ASC)", "SORT takes"),
+    ("SORT(METRICS(), SUM, UP)", "SORT takes"),
+    ("FILL(a, MEAN)", "REPEAT or LINEAR"),
+    ("SLICE(METRICS(), 'a')", "SLICE"),
+    ("A + 1", "texts"),
     ("1e", "no number"),
     ("'a", "no end"),
 ])

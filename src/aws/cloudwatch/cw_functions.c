@@ -324,8 +324,11 @@ static bool fill(struct cw_math *math, struct cw_value *arguments, struct cw_val
     if (!is_series(&arguments[0])) {
         return cw__math_fail(math, "FILL takes time series");
     }
-    if (arguments[1].kind == CW_TEXT) {
-        how = str_eq_nocase(arguments[1].text, STR("REPEAT")) ? FILL_REPEAT : FILL_LINEAR;
+    str word = arguments[1].text;
+    if (arguments[1].kind == CW_TEXT && str_eq(word, STR("REPEAT"))) {
+        how = FILL_REPEAT;
+    } else if (arguments[1].kind == CW_TEXT && str_eq(word, STR("LINEAR"))) {
+        how = FILL_LINEAR;
     } else if (arguments[1].kind != CW_SCALAR) {
         return cw__math_fail(math, "FILL takes a number, REPEAT or LINEAR");
     }
@@ -334,6 +337,74 @@ static bool fill(struct cw_math *math, struct cw_value *arguments, struct cw_val
         if (!fill_line(math, &arguments[0].lines[i], how, arguments[1].scalar, &out->lines[i])) {
             return false;
         }
+    }
+    return true;
+}
+
+/* --- choosing among series ----------------------------------------------------------------- */
+
+/* SLICE(array, from[, to]), FIRST(array), LAST(array); from `from` up to before `to`. */
+static bool slice(struct cw_math *math, struct cw_value *arguments, int count, char what,
+                  struct cw_value *out)
+{
+    struct cw_value *in = &arguments[0];
+    bool has_numbers = (count < 2 || arguments[1].kind == CW_SCALAR) &&
+                       (count < 3 || arguments[2].kind == CW_SCALAR);
+    if (!is_series(in) || !has_numbers) {
+        return cw__math_fail(math, "SLICE, FIRST and LAST take an array, SLICE whole numbers too");
+    }
+    double last = (double)in->count;
+    double from = what == 'l' ? last - 1 : count > 1 ? arguments[1].scalar : 0;
+    double to = what == 'n' ? 1 : count > 2 ? arguments[2].scalar : last;
+    isize first = (isize)fmax(0, fmin(from, last)), end = (isize)fmax(0, fmin(to, last));
+    *out = (struct cw_value){
+        .kind = CW_LINES, .lines = in->lines + first, .count = MAX(end - first, (isize)0)};
+    return true;
+}
+
+struct sorted {
+    struct cw_line line;
+    double key;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    double one = ((const struct sorted *)a)->key, other = ((const struct sorted *)b)->key;
+    return one < other ? -1 : one > other;
+}
+
+/* SORT(array, AVG | MIN | MAX | SUM, ASC | DESC[, number]); series without points come last. */
+static bool sort(struct cw_math *math, struct cw_value *arguments, int count, struct cw_value *out)
+{
+    static const char *const names[] = {"SUM", "AVG", "MIN", "MAX"};
+    static const char kinds[] = {'S', 'A', 'I', 'X'};
+    struct cw_value *in = &arguments[0];
+    bool is_down = str_eq(arguments[2].text, STR("DESC"));
+    char what = 0;
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        what = str_eq(arguments[1].text, str_of(names[i])) ? kinds[i] : what;
+    }
+    if (!is_series(in) || what == 0 || (!is_down && !str_eq(arguments[2].text, STR("ASC"))) ||
+        (count > 3 && arguments[3].kind != CW_SCALAR)) {
+        return cw__math_fail(math,
+                             "SORT takes an array, one of SUM, AVG, MIN and MAX, ASC or DESC, "
+                             "and a number");
+    }
+    struct sorted *items = ARENA_ARRAY(math->call->arena, struct sorted, MAX(in->count, (isize)1));
+    for (isize i = 0; i < in->count; i++) {
+        struct cw_value key;
+        reduce_one(&in->lines[i], what, &key);
+        bool is_empty = in->lines[i].count == 0;
+        items[i] = (struct sorted){in->lines[i], is_down ? -key.scalar : key.scalar};
+        items[i].key = is_empty ? (double)INFINITY : items[i].key;
+    }
+    qsort(items, (size_t)in->count, sizeof *items, by_key);
+    double limit = count > 3 ? fmax(0, arguments[3].scalar) : (double)in->count;
+    *out = lines_like(math, in);
+    out->kind = CW_LINES;
+    out->count = (isize)fmin(limit, (double)in->count);
+    for (isize i = 0; i < out->count; i++) {
+        out->lines[i] = items[i].line;
     }
     return true;
 }
@@ -437,6 +508,12 @@ static bool various(struct cw_math *math, char what, struct cw_value *arguments,
         return cw__search(math, arguments, count, out);
     case 'e':
         return remove_empty(math, &arguments[0], out);
+    case 'o':
+        return sort(math, arguments, count, out);
+    case 'c':
+    case 'n':
+    case 'l':
+        return slice(math, arguments, count, what, out);
     case 't':
         return time_series(math, &arguments[0], out);
     case 'p':
@@ -473,7 +550,10 @@ bool cw__function_call(struct cw_math *math, str name, struct cw_value *argument
         {"FILL", 2, 2, 'v', 'f'},         {"METRICS", 0, 1, 'v', 'm'},
         {"IF", 3, 3, 'v', 'i'},           {"SEARCH", 2, 3, 'v', 's'},
         {"TIME_SERIES", 1, 1, 'v', 't'},  {"PERIOD", 1, 1, 'v', 'p'},
-        {"METRIC_COUNT", 1, 1, 'v', 'c'}, {"REMOVE_EMPTY", 1, 1, 'v', 'e'},
+        {"METRIC_COUNT", 1, 1, 'v', 'C'}, {"REMOVE_EMPTY", 1, 1, 'v', 'e'},
+        {"SORT", 3, 4, 'v', 'o'},         {"SLICE", 2, 3, 'v', 'c'},
+        {"FIRST", 1, 1, 'v', 'n'},        {"LAST", 1, 1, 'v', 'l'},
+
     };
     for (int i = 0; i < COUNT_OF(functions); i++) {
         if (!str_eq_nocase(name, str_of(functions[i].name))) {

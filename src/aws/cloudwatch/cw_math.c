@@ -228,11 +228,11 @@ static bool reference(struct cw_math *math, str id, struct cw_value *out)
 static bool name(struct cw_math *math, struct cw_value *out) /* NOLINT(misc-no-recursion) */
 {
     str id = word(math);
-    if (str_eq(id, STR("REPEAT")) || str_eq(id, STR("LINEAR"))) { /* Of FILL. */
-        *out = (struct cw_value){.kind = CW_TEXT, .text = id};
-        return true;
-    }
     if (!accept(math, "(")) {
+        if (id.data[0] >= 'A' && id.data[0] <= 'Z') { /* No Id begins so: a word of FILL or SORT. */
+            *out = (struct cw_value){.kind = CW_TEXT, .text = id};
+            return true;
+        }
         return reference(math, id, out);
     }
     struct cw_value *arguments = ARENA_ARRAY(math->call->arena, struct cw_value, CW_ARGUMENTS_MAX);
