@@ -13,6 +13,8 @@ echo "== put to readable in stream 2: docs/performance.md"
 bench/latency.sh
 echo "== 10,000 shards: docs/performance.md"
 bench/kinesis_shards.sh
+echo "== one large object in and out of S3: docs/performance.md"
+bench/s3.sh
 if command -v npm >/dev/null && command -v cargo >/dev/null; then
     echo "== PutRecords and PutRecord next to kinesalite and ferrokinesis: docs/performance.md"
     bench/kinesis_peers.sh
