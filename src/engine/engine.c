@@ -307,7 +307,7 @@ static void job_info(struct engine_job *job, struct arena *arena, struct engine_
         const struct engine_source *source = &job->sources[i];
         str region = source->place.region.len > 0 ? source->place.region : job->region;
         out->sources[i] = (struct engine_job_source){
-            .table = arena_copy(arena, source->pipe->rels[0]->table->name),
+            .table = arena_copy(arena, source->table),
             .stream = arena_copy(arena, source->place.name),
             .region = arena_copy(arena, region),
             .kind = str_of(source->connector->name),

@@ -81,7 +81,8 @@ struct engine_sink {
 
 /* One scan of a plan. Whatever the connector, a step reads it from the log. */
 struct engine_source {
-    struct pipe *pipe;
+    struct pipe *pipe; /* The job thread's: recovery makes it anew. */
+    str table;         /* Name, for any thread. */
     const struct connector *connector;
     struct connect_format format;
     struct connect_stream place;

@@ -190,6 +190,7 @@ static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *d
 {
     struct engine_source *source = &job->sources[job->source_count];
     source->pipe = pipe;
+    source->table = arena_copy(&job->arena, pipe->rels[0]->table->name);
     u32 roles = CONNECT_SOURCE_LOG | CONNECT_SOURCE_LANDED;
     TRY(table_read(job, pipe->rels[0]->table, &roles, &source->connector, &source->format,
                    &source->place, diag));

@@ -232,11 +232,13 @@ err engine__outbox_add(struct engine_outbox *outbox, struct log_batch *batch, st
 {
     struct buf head = {0};
     buf_append_varint(&head, (u64)key.len);
-    u8 *out = log_batch_reserve(batch, outbox->channel, head.len + key.len + data.len);
+    buf_append(&head, key);
+    u8 *out = log_batch_reserve(batch, outbox->channel, head.len + data.len);
     if (out != NULL) {
         memcpy(out, head.data, (size_t)head.len);
-        memcpy(out + head.len, key.data, (size_t)key.len);
-        memcpy(out + head.len + key.len, data.data, (size_t)data.len);
+        if (data.len > 0) {
+            memcpy(out + head.len, data.data, (size_t)data.len);
+        }
     }
     buf_deinit(&head);
     return out == NULL ? ERR_LIMIT : OK;

@@ -432,27 +432,35 @@ static void pass_records(struct step *s, struct log_run run)
     sink->step_bytes += bytes;
 }
 
+/* The runs of the source at hand; true when there was one. */
+static bool source_frame(struct step *s, const struct log_frame *frame)
+{
+    bool is_ours = false;
+    for (isize r = 0; r < log_frame_run_count(frame) && s->e == OK; r++) {
+        struct log_run run = log_frame_run(frame, r);
+        if (run.channel.stream != s->source->stream_number) {
+            continue;
+        }
+        is_ours = true;
+        s->oldest_ms = s->oldest_ms > 0 ? s->oldest_ms : log_frame_arrival_ms(frame);
+        s->shard = run.channel.shard;
+        if (s->source->passed_to != NULL) {
+            pass_records(s, run);
+        } else {
+            run_records(s, run);
+        }
+    }
+    return is_ours;
+}
+
 bool engine__step_frame(struct step *s, const struct log_frame *frame)
 {
     bool is_ours = false;
     s->frame = frame;
     for (isize i = 0; i < s->job->source_count && s->e == OK; i++) {
         s->source = &s->job->sources[i];
-        if (log_frame_lsn(frame) <= s->source->start_lsn) {
-            continue;
-        }
-        for (isize r = 0; r < log_frame_run_count(frame) && s->e == OK; r++) {
-            struct log_run run = log_frame_run(frame, r);
-            if (run.channel.stream == s->source->stream_number) {
-                is_ours = true;
-                s->oldest_ms = s->oldest_ms > 0 ? s->oldest_ms : log_frame_arrival_ms(frame);
-                s->shard = run.channel.shard;
-                if (s->source->passed_to != NULL) {
-                    pass_records(s, run);
-                } else {
-                    run_records(s, run);
-                }
-            }
+        if (log_frame_lsn(frame) > s->source->start_lsn) {
+            is_ours = source_frame(s, frame) || is_ours;
         }
     }
     return is_ours;

@@ -413,7 +413,10 @@ bool window__agg_fire(struct window_agg *agg, struct flow_run *run)
         done++;
     }
     agg->window_count -= done;
-    memmove(agg->windows, agg->windows + done, (size_t)agg->window_count * sizeof(struct window *));
+    if (agg->window_count > 0) {
+        memmove(agg->windows, agg->windows + done,
+                (size_t)agg->window_count * sizeof(struct window *));
+    }
     agg->last = 0;
     return agg->window_count > 0 && agg->windows[0]->timer_ms <= agg->mark_ms;
 }
