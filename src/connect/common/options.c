@@ -20,7 +20,12 @@ static err measure(str text, const struct unit *units, u64 *out)
     for (isize i = 0; units[i].name != NULL; i++) {
         bool fits = str_eq_nocase(unit, str_of(units[i].name)) || (i == 0 && unit.len == 0);
         if (fits) {
-            return __builtin_mul_overflow(number, units[i].factor, out) ? ERR_RANGE : OK;
+            u64 product;
+            if (__builtin_mul_overflow(number, units[i].factor, &product)) {
+                return ERR_RANGE;
+            }
+            *out = product;
+            return OK;
         }
     }
     return ERR_SYNTAX;
