@@ -29,6 +29,8 @@ enum {
 
 #define ENGINE_CATALOG               "default_catalog"
 #define ENGINE_DATABASE              "default_database"
+#define ENGINE_SETTING_IDLE          "table.exec.source.idle-timeout"
+#define ENGINE_SETTING_ZONE          "table.local-time-zone"
 #define ENGINE_DEAD_LETTERS          "leat-dead-letters"
 #define ENGINE_DEAD_LETTERS_REDRIVEN "leat-dead-letters-redriven"
 

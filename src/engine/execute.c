@@ -388,6 +388,24 @@ static err explain(struct call *c)
  * ----------------------------------------------------------------------------------------------------------
  */
 
+static err setting_check(struct call *c)
+{
+    i64 us;
+    str key = c->statement->key, value = c->statement->value;
+    if (str_eq(key, STR(ENGINE_SETTING_IDLE)) && engine__duration_parse(value, &us) != OK) {
+        return diag_set(c->diag, ERR_INVALID, "ENG071",
+                        "'" STR_FMT "' is \"" STR_FMT
+                        "\", which is not a duration such as 1 s or 500 ms",
+                        STR_ARG(key), STR_ARG(str_slice(value, 0, 64)));
+    }
+    bool is_zone = str_eq(key, STR(ENGINE_SETTING_ZONE));
+    if (is_zone && !func_zone_exists(arena_cstr(c->arena, value))) {
+        return diag_set(c->diag, ERR_INVALID, "ENG078", "there is no time zone \"" STR_FMT "\"",
+                        STR_ARG(str_slice(value, 0, 64)));
+    }
+    return OK;
+}
+
 static err set(struct call *c)
 {
     static const char *const names[] = {"key", "value"};
@@ -400,6 +418,7 @@ static err set(struct call *c)
         }
         return OK;
     }
+    TRY(setting_check(c));
     isize at = 0;
     while (at < session->setting_count && !str_eq(session->settings[at].key, c->statement->key)) {
         at++;
@@ -412,7 +431,8 @@ static err set(struct call *c)
         (struct engine_setting){arena_copy(&session->arena, c->statement->key),
                                 arena_copy(&session->arena, c->statement->value)};
     session->setting_count = MAX(session->setting_count, at + 1);
-    if (!str_eq(c->statement->key, STR("table.local-time-zone"))) {
+    if (!str_eq(c->statement->key, STR(ENGINE_SETTING_ZONE)) &&
+        !str_eq(c->statement->key, STR(ENGINE_SETTING_IDLE))) {
         c->out->notice = arena_printf(c->arena, "'" STR_FMT "' is kept but has no effect in leat",
                                       STR_ARG(c->statement->key));
     }

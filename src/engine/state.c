@@ -2,8 +2,8 @@
  * sources' shards. */
 #include "engine/engine_int.h"
 
-static const char idle_key[] = "table.exec.source.idle-timeout";
-static const char zone_key[] = "table.local-time-zone";
+static const char idle_key[] = ENGINE_SETTING_IDLE;
+static const char zone_key[] = ENGINE_SETTING_ZONE;
 
 static str setting(const struct engine_job *job, const char *key, const char *otherwise)
 {

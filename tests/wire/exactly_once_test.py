@@ -74,7 +74,7 @@ def caught_up(server):
 def settled(server, client, stream):
     """All there is: the count stays, while the job has caught up."""
     last = -1
-    for _ in range(12):
+    for _ in range(60):
         time.sleep(1.5 if last >= 0 else 0.2)
         count = len(read_all(client, stream)) if caught_up(server) else -1
         if count == last and count > 0:
