@@ -2,9 +2,16 @@
 # Everything that is measured, on a release build. Figures differ from run to run: compare ratios.
 set -eu
 cd "$(dirname "$0")/.."
-ninja -C build/release --quiet bench/log_bench bench/json_rows_bench
+ninja -C build/release --quiet bench/log_bench bench/json_rows_bench bench/founding_bench
 echo "== JSON rows to columns: docs/sql/json.md"
 build/release/bench/json_rows_bench
+echo "== the founding SQL in process: docs/performance.md"
+if python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    bench/founding_peers.sh
+else
+    echo "skipped: its peers need python3-venv"
+    build/release/bench/founding_bench tests/unit/sql/founding.sql
+fi
 echo "== group commit of the log: docs/formats/log.md"
 build/release/bench/log_bench 8 500 1024 3 4 "${TMPDIR:-/tmp}"
 echo "== start and idle memory: docs/performance.md"

@@ -48,6 +48,7 @@ if [ "$profile" = bench ]; then
     need_command wrk wrk
     need_command curl curl
     need_command python3 python3
+    need_file /usr/include/simdjson.h libsimdjson-dev
 fi
 
 [ ${#packages[@]} -eq 0 ] && exit 0
