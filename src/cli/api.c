@@ -79,6 +79,19 @@ void api_member(struct buf *body, const char *name, str value)
 /* --- sending
  * ----------------------------------------------------------------------------------------- */
 
+static void put_items(struct buf *out, const struct json_value *value)
+{
+    bool is_object = value->kind == JSON_OBJECT;
+    for (const struct json_value *item = value->first; item != NULL; item = item->next) {
+        buf_append(out, item == value->first ? STR_EMPTY : STR(","));
+        if (is_object) {
+            json_write_string(out, item->name);
+            buf_append_byte(out, ':');
+        }
+        api_put_json(out, item);
+    }
+}
+
 void api_put_json(struct buf *out, const struct json_value *value)
 {
     switch (json_kind(value)) {
@@ -89,24 +102,21 @@ void api_put_json(struct buf *out, const struct json_value *value)
         json_write_string(out, json_text(value));
         break;
     case JSON_TRUE:
+        buf_append(out, STR("true"));
+        break;
     case JSON_FALSE:
-        buf_append(out, value->kind == JSON_TRUE ? STR("true") : STR("false"));
+        buf_append(out, STR("false"));
         break;
     case JSON_ARRAY:
-    case JSON_OBJECT: {
-        bool is_object = value->kind == JSON_OBJECT;
-        buf_append_byte(out, is_object ? '{' : '[');
-        for (const struct json_value *item = value->first; item != NULL; item = item->next) {
-            buf_append(out, item == value->first ? STR_EMPTY : STR(","));
-            if (is_object) {
-                json_write_string(out, item->name);
-                buf_append_byte(out, ':');
-            }
-            api_put_json(out, item);
-        }
-        buf_append_byte(out, is_object ? '}' : ']');
+        buf_append_byte(out, '[');
+        put_items(out, value);
+        buf_append_byte(out, ']');
         break;
-    }
+    case JSON_OBJECT:
+        buf_append_byte(out, '{');
+        put_items(out, value);
+        buf_append_byte(out, '}');
+        break;
     case JSON_NULL:
     default:
         buf_append(out, STR("null"));
@@ -213,7 +223,7 @@ int api_call(struct arena *arena, const char *method, const char *path, str body
 int api_json(struct arena *arena, const char *method, const char *path, str body,
              const struct json_value **out)
 {
-    str text;
+    str text = STR_EMPTY;
     int code = api_call(arena, method, path, body, &text);
     if (code != EXIT_OK) {
         return code;

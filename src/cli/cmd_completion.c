@@ -19,7 +19,7 @@ static void each_command(struct writer *w, options_visit_fn visit)
         if (!cli_commands[i].is_hidden) {
             w->command = &cli_commands[i];
             options_visit(visit, w);
-            IGNORE(cli_commands[i].run(1, words) == EXIT_USAGE); /* It only shows its table. */
+            (void)cli_commands[i].run(1, words); /* It only shows its table. */
             options_visit(NULL, NULL);
         }
     }

@@ -237,13 +237,11 @@ bool options_parse(const struct command *command, struct option *options, int ar
     for (; p.at < argc; p.at++) {
         const char *word = argv[p.at];
         bool is_good = true;
-        if (is_rest) {
-            words[count++] = word;
-        } else if (strcmp(word, "--") == 0) {
+        if (!is_rest && strcmp(word, "--") == 0) {
             is_rest = true;
-        } else if (strncmp(word, "--", 2) == 0) {
+        } else if (!is_rest && strncmp(word, "--", 2) == 0) {
             is_good = long_take(&p);
-        } else if (is_short(word)) {
+        } else if (!is_rest && is_short(word)) {
             is_good = short_take(&p);
         } else {
             words[count++] = word;

@@ -107,25 +107,27 @@ static const char *setting(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static void replays_end(struct server *server)
+static err replays_end(struct server *server)
 {
     struct arena arena = {0};
     struct replay_status *list;
     isize count;
+    err e = OK;
     replays_list(server->replays, &arena, &list, &count);
-    for (isize i = 0; i < count; i++) {
+    for (isize i = 0; i < count && e == OK; i++) {
         if (list[i].state == REPLAY_RUNNING) {
-            IGNORE(replay_stop(server->replays, str_of(list[i].id)) == OK); /* It may have ended. */
+            e = replay_stop(server->replays, str_of(list[i].id));
         }
     }
     arena_deinit(&arena);
+    return e;
 }
 
 /* Jobs first: they would fail for lack of their streams. */
 static err server_reset(void *ctx)
 {
     struct server *server = ctx;
-    replays_end(server);
+    TRY(replays_end(server));
     TRY(engine_reset(server->engine));
     TRY(aws_dispatch_reset(server->dispatch));
     return log_retain_now(server->log);

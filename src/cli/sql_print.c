@@ -214,7 +214,7 @@ static void take_columns(struct sql_print *p, const struct json_value *line)
 static void row_table(struct sql_print *p, const struct json_value *line)
 {
     const struct json_value *cell = json_first(json_get(line, STR("values")));
-    str cells[SQL_COLUMNS_MAX];
+    str cells[SQL_COLUMNS_MAX] = {0};
     for (isize i = 0; i < p->column_count; i++, cell = json_next(cell)) {
         cells[i] = text_of(&p->line, cell, STR("NULL"));
     }

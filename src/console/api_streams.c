@@ -154,7 +154,7 @@ static void handle_shards(struct http_exchange *x, void *ctx)
 {
     struct console *console = ctx;
     struct diag diag;
-    struct stream *stream;
+    struct stream *stream = NULL;
     diag_init(&diag);
     err e = console__stream_find(console, x, "/shards", &stream, &diag);
     if (e != OK) {

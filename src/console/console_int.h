@@ -95,33 +95,33 @@ bool console__published_wait(struct console *console, u64 lsn, u32 ms);
 void console__on_published(void *console, const struct log_frame *frame);
 
 /* api_tail.c */
-void console__handle_tail(struct http_exchange *x, void *console);
+void console__handle_tail(struct http_exchange *x, void *ctx);
 
 /* api_streams.c */
-void console__handle_streams(struct http_exchange *x, void *console);
-void console__handle_stream_create(struct http_exchange *x, void *console);
-void console__handle_stream_get(struct http_exchange *x, void *console);
-void console__handle_stream_post(struct http_exchange *x, void *console);
-void console__handle_stream_delete(struct http_exchange *x, void *console);
+void console__handle_streams(struct http_exchange *x, void *ctx);
+void console__handle_stream_create(struct http_exchange *x, void *ctx);
+void console__handle_stream_get(struct http_exchange *x, void *ctx);
+void console__handle_stream_post(struct http_exchange *x, void *ctx);
+void console__handle_stream_delete(struct http_exchange *x, void *ctx);
 /* The stream that a path /_leat/api/streams/NAME + tail names, with the query's region and account;
  * a new reference. */
 MUST_USE err console__stream_find(struct console *console, struct http_exchange *x,
                                   const char *tail, struct stream **out, struct diag *diag);
 
 /* api_jobs.c */
-void console__handle_jobs(struct http_exchange *x, void *console);
-void console__handle_job(struct http_exchange *x, void *console);
-void console__handle_job_post(struct http_exchange *x, void *console);
+void console__handle_jobs(struct http_exchange *x, void *ctx);
+void console__handle_job(struct http_exchange *x, void *ctx);
+void console__handle_job_post(struct http_exchange *x, void *ctx);
 
 /* api_letters.c */
-void console__handle_letters(struct http_exchange *x, void *console);
-void console__handle_redrive(struct http_exchange *x, void *console);
+void console__handle_letters(struct http_exchange *x, void *ctx);
+void console__handle_redrive(struct http_exchange *x, void *ctx);
 
 /* api_reset.c */
-void console__handle_reset(struct http_exchange *x, void *console);
+void console__handle_reset(struct http_exchange *x, void *ctx);
 
 /* api_sql.c */
-void console__handle_sql(struct http_exchange *x, void *console);
+void console__handle_sql(struct http_exchange *x, void *ctx);
 
 /* sessions.c */
 struct console_sessions *console__sessions_new(void);
@@ -135,7 +135,7 @@ void console__session_give(struct console *console, struct engine_session *sessi
 bool console__session_is_ended(struct console *console, const struct engine_session *session);
 /* Ends all of them; those in use when their request is done. */
 void console__sessions_clear(struct console_sessions *sessions);
-void console__handle_session_end(struct http_exchange *x, void *console);
+void console__handle_session_end(struct http_exchange *x, void *ctx);
 
 /* assets.c: the page itself. */
 struct console_asset {

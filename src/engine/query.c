@@ -56,8 +56,8 @@ static void writers_open(struct engine_query *query, const struct rel *root)
     }
 }
 
-static err open(struct engine_query *query, struct engine_session *session,
-                const struct sql_statement *statement, str from, struct diag *diag)
+static err query_open(struct engine_query *query, struct engine_session *session,
+                      const struct sql_statement *statement, str from, struct diag *diag)
 {
     struct engine_job *job = query->job;
     struct engine_lookup lookup = {.lists = {&session->temporary, &session->engine->tables},
@@ -88,7 +88,7 @@ err engine__query_open(struct engine_session *session, const struct sql_statemen
     struct engine_query *query = NEW(struct engine_query);
     query->job = engine__job_new(session->engine);
     query->job->query = query;
-    err e = open(query, session, statement, from, diag);
+    err e = query_open(query, session, statement, from, diag);
     if (e != OK) {
         engine_query_free(query);
         return e;

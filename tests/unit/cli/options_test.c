@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#undef print_error /* From here on it is cmocka's. */
 #include <cmocka.h>
 
 enum { NAME, SHARDS, FORCE, OUTPUT };
