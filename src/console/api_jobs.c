@@ -62,13 +62,15 @@ static void put_job(struct buf *out, const struct engine_job_info *job)
     }
     buf_printf(out,
                ",\"created_ms\":%lld,\"lag_ms\":%lld,\"rows_in\":%llu,\"rows_out\":%llu,"
-               "\"rows_filtered\":%llu,\"dead_letters\":%llu,\"bytes_in\":%llu,\"bytes_out\":%llu,"
+               "\"rows_filtered\":%llu,\"rows_late\":%llu,\"dead_letters\":%llu,\"bytes_in\":%llu,"
+               "\"bytes_out\":%llu,"
                "\"steps\":%llu,\"position_lsn\":\"%llu\",\"tip_lsn\":\"%llu\"}",
                (long long)job->created_ms, (long long)job->lag_ms, (unsigned long long)job->rows_in,
                (unsigned long long)job->rows_out, (unsigned long long)job->rows_filtered,
-               (unsigned long long)job->dead_letters, (unsigned long long)job->bytes_in,
-               (unsigned long long)job->bytes_out, (unsigned long long)job->steps,
-               (unsigned long long)job->position_lsn, (unsigned long long)job->tip_lsn);
+               (unsigned long long)job->late_rows, (unsigned long long)job->dead_letters,
+               (unsigned long long)job->bytes_in, (unsigned long long)job->bytes_out,
+               (unsigned long long)job->steps, (unsigned long long)job->position_lsn,
+               (unsigned long long)job->tip_lsn);
 }
 
 /* Those that `id` names; empty: all. Returns how many. */

@@ -666,3 +666,9 @@ def test_reset_deletes_everything_for_good():
     server.start()
     assert is_empty()
     server.stop()
+
+
+def test_the_reference_is_the_table_of_commands():
+    tool = Path(__file__).resolve().parents[2] / "tools" / "cli_docs.py"
+    made = subprocess.run([sys.executable, str(tool), BINARY, "--check"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
