@@ -436,7 +436,7 @@ def test_a_closed_pipe_ends_the_query(rows):
 def test_queries_have_places(rows):
     readers = [subprocess.Popen([BINARY, "sql", "-c", "SELECT id FROM t"], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, env=environment(rows)) for _ in range(26)]
-    wait_until(lambda: sum(r.poll() is not None for r in readers) == 2)
+    wait_until(lambda: sum(r.poll() is not None for r in readers) >= 2)
     assert all(b"24" in r.stderr.read() for r in readers if r.poll() is not None)
     for r in readers:
         if r.poll() is None:
