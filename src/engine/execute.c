@@ -1,6 +1,8 @@
 /* engine/execute.c: statements that are no jobs: DDL, SHOW, DESCRIBE, EXPLAIN, SET. */
 #include "engine/engine_int.h"
 
+#include "base/cal.h"
+
 struct call {
     struct engine_session *session;
     const struct sql_statement *statement;
@@ -224,8 +226,10 @@ static void show_jobs(struct call *c)
     static const char *const names[] = {"job id", "job name", "status", "start time"};
     columns_set(c, names, COUNT_OF(names));
     for (struct engine_job *job = c->session->engine->jobs; job != NULL; job = job->next) {
-        str time = arena_printf(c->arena, "%lld", (long long)job->created_ms);
-        str cells[] = {str_of(job->id_text), job->name, str_of(state_names[job->state]), time};
+        char time[32];
+        (void)cal_format_iso_ms(job->created_ms * 1000, time);
+        str cells[] = {str_of(job->id_text), job->name, str_of(state_names[job->state]),
+                       str_of(time)};
         row_add(c, cells);
     }
 }

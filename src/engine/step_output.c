@@ -94,6 +94,13 @@ static void put_failed(struct step *s, err e, const struct engine_sink *sink)
     }
 }
 
+static bool is_too_large(struct stream *stream, isize bytes)
+{
+    struct stream_info info;
+    stream_get_info(stream, &info);
+    return bytes > info.record_bytes_max;
+}
+
 /* CONNECT_SINK_LOG */
 static void put_record(struct step *s, struct engine_sink *sink, const struct vec *cols, isize row)
 {
@@ -107,10 +114,7 @@ static void put_record(struct step *s, struct engine_sink *sink, const struct ve
     connect_writer_row(sink->writer, cols, row, &s->arena, &s->text);
     struct stream_record record = {.partition_key = key, .data = buf_str(&s->text)};
     err e = stream_batch_add(sink->stream, s->batch, &record, NULL);
-    struct stream_info info;
-    stream_get_info(sink->stream, &info);
-    bool is_too_large = e == ERR_LIMIT && record.data.len + key.len > info.record_bytes_max;
-    if (is_too_large) {
+    if (e == ERR_LIMIT && is_too_large(sink->stream, record.data.len + key.len)) {
         engine__step_bad_row(s, row, STR("the output is larger than the stream's records may be"));
     } else if (e != OK) {
         put_failed(s, e, sink);
