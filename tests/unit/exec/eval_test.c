@@ -285,6 +285,29 @@ static void nested_values(void **state)
           "a-x a rather long text-x -x a-x a rather long text-x -x a-x a rather long text-x -x");
 }
 
+/* What the recorder cannot ask a table for: the watermark, NULL before there is one. */
+static void current_watermark(void **state)
+{
+    struct fixture *f = *state;
+    const struct type *plain = type_timestamp(&f->arena, TYPE_TIMESTAMP, 3);
+    struct type_field field = {STR("ts"), type_with_time(&f->arena, plain, TYPE_TIME_ROW),
+                               STR_EMPTY};
+    struct vec col, out;
+    struct diag diag;
+    const struct expr *expr = NULL;
+    vec_init(&col, &f->arena, field.type, 1, false);
+    diag_init(&diag);
+    assert_int_equal(
+        sql_bind_expr(&f->arena, STR("CURRENT_WATERMARK(ts)"), &field, 1, NULL, &expr, &diag), OK);
+    static const struct sel one = {NULL, 1};
+    eval_expr(&f->ctx, expr, &col, 1, &one, &out);
+    assert_false(vec_is_valid(&out, 0));
+    f->ctx.watermark_us = 1500000;
+    eval_expr(&f->ctx, expr, &col, 1, &one, &out);
+    assert_true(vec_is_valid(&out, 0));
+    assert_int_equal(VEC(i64, &out)[0], 1500000);
+}
+
 /* --- limits ----------------------------------------------------------------------------------- */
 
 static void long_texts_fail_the_row(void **state)
@@ -309,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(constants_stay_constants, set_up, tear_down),
         cmocka_unit_test_setup_teardown(constant_folding, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nested_values, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(current_watermark, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_texts_fail_the_row, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
