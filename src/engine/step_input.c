@@ -432,10 +432,24 @@ static void pass_records(struct step *s, struct log_run run)
     sink->step_bytes += bytes;
 }
 
+/* What came in one frame came together: no shard of it is idle while another's rows move the
+ * watermark, or the rows of the later shard would be late. */
+static void wake_shards(struct step *s, const struct log_frame *frame)
+{
+    struct marks *marks = s->source->marks;
+    for (isize r = 0; marks != NULL && r < log_frame_run_count(frame); r++) {
+        struct log_channel channel = log_frame_run(frame, r).channel;
+        if (channel.stream == s->source->stream_number) {
+            marks_wake(marks, marks_shard(marks, channel.shard));
+        }
+    }
+}
+
 /* The runs of the source at hand; true when there was one. */
 static bool source_frame(struct step *s, const struct log_frame *frame)
 {
     bool is_ours = false;
+    wake_shards(s, frame);
     for (isize r = 0; r < log_frame_run_count(frame) && s->e == OK; r++) {
         struct log_run run = log_frame_run(frame, r);
         if (run.channel.stream != s->source->stream_number) {
