@@ -92,7 +92,7 @@ void console__tail_leave(struct console *console);
 /* WORKER, with such a place. True once the log has published something after `lsn`. */
 bool console__published_wait(struct console *console, u64 lsn, u32 ms);
 /* The log's watcher. */
-void console__on_published(void *console, const struct log_frame *frame);
+void console__on_published(void *ctx, const struct log_frame *frame);
 
 /* api_tail.c */
 void console__handle_tail(struct http_exchange *x, void *ctx);
