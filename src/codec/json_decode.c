@@ -407,33 +407,26 @@ static void put_array(const struct json_member *member, struct arena *arena, str
 static void put_object(const struct json_member *member, struct arena *arena, struct buf *out)
 {
     struct json_cursor c = {member->data + 1, member->data + member->len, member->data, NULL};
-    struct entry {
-        str name;
-        struct json_member value;
-    } *entries = NULL;
-    isize count = 0;
+    struct json_names names = {0};
+    struct json_member *values = NULL;
     struct json_member name, value;
     for (bool is_first = true; json__next_member(&c, 0, is_first, &name, &value);
          is_first = false) {
-        str text = json__member_text(&name, arena);
-        isize at = 0;
-        while (at < count && !str_eq(entries[at].name, text)) {
-            at++;
+        isize before = names.count;
+        isize at = json__names_add(&names, json__member_text(&name, arena), arena);
+        if (at == before) {
+            values = arena_grow(arena, values, before, (isize)sizeof *values);
         }
-        if (at == count) {
-            entries = arena_grow(arena, entries, count, (isize)sizeof *entries);
-            entries[count++].name = text;
-        }
-        entries[at].value = value;
+        values[at] = value;
     }
     buf_append_byte(out, '{');
-    for (isize i = 0; i < count; i++) {
+    for (isize i = 0; i < names.count; i++) {
         if (i > 0) {
             buf_append_byte(out, ',');
         }
-        json_write_string(out, entries[i].name);
+        json_write_string(out, names.names[i]);
         buf_append_byte(out, ':');
-        put_compact(&entries[i].value, arena, out);
+        put_compact(&values[i], arena, out);
     }
     buf_append_byte(out, '}');
 }
@@ -533,9 +526,10 @@ static const char *decode_map(const struct json_rows *rows, const struct type *t
     const struct type *value_type = type->kind == TYPE_MAP ? type->item : type_of(TYPE_INT);
     struct json_member name, value;
     struct value *items = NULL;
-    isize count = 0;
-    for (; json__next_member(&c, 0, count == 0, &name, &value); count++) {
-        items = arena_grow(arena, items, 2 * count, (isize)sizeof *items);
+    struct json_names names = {
+        0}; /* The last of several equal keys wins, in the first one's place. */
+    for (bool is_first = true; json__next_member(&c, 0, is_first, &name, &value);
+         is_first = false) {
         struct value pair[2];
         const char *problem = json__decode(rows, type->kind == TYPE_MAP ? type->key : type->item,
                                            &name, arena, &pair[0]);
@@ -544,10 +538,15 @@ static const char *decode_map(const struct json_rows *rows, const struct type *t
         if (problem != NULL) {
             return problem;
         }
-        memcpy(&items[2 * count], pair, sizeof pair);
+        isize before = names.count;
+        isize at = json__names_add(&names, json__member_text(&name, arena), arena);
+        if (at == before) {
+            items = arena_grow(arena, items, before, (isize)sizeof pair);
+        }
+        memcpy(&items[2 * at], pair, sizeof pair);
     }
     out->u.list.items = items;
-    out->u.list.count = 2 * count;
+    out->u.list.count = 2 * names.count;
     return NULL;
 }
 

@@ -60,6 +60,16 @@ str json__member_text(const struct json_member *member, struct arena *arena);
 /* The column of this name; *expected is tried first, and moved on. */
 isize json__find_column(const struct json_rows *rows, str name, isize *expected);
 
+/* Names of an object's members in the order in which they first came. All zero: empty. */
+struct json_names {
+    str *names;
+    isize count;
+    u32 *slots; /* Index + 1; 0 = free. */
+    isize slot_count;
+};
+/* The index of the name, which is put at the end when it is not there yet. */
+isize json__names_add(struct json_names *names, str name, struct arena *arena);
+
 /* The best level of this CPU. */
 enum json_level json__best_level(void);
 /* A row on its way along the learned layout. */

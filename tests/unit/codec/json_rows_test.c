@@ -332,6 +332,25 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Quadratic work would take minutes here. */
+static void large_objects_take_no_longer_per_member(void **state)
+{
+    (void)state;
+    enum { MEMBERS = 200000 };
+    struct buf text = {0}, out = {0};
+    buf_append_byte(&text, '{');
+    for (int i = 0; i < MEMBERS; i++) {
+        buf_printf(&text, "%s\"%d\":%d", i == 0 ? "" : ",", i, i % 7);
+    }
+    buf_append_byte(&text, '}');
+    const struct type *map = type_map(&arena, type_of(TYPE_VARCHAR), type_of(TYPE_INT));
+    assert_true(str_eq(through(map, true, buf_str(&text), &out), buf_str(&text)));
+    str shown = through(type_of(TYPE_VARCHAR), true, buf_str(&text), &out);
+    assert_int_equal(shown.len, text.len + 2 + 2 * MEMBERS); /* Quotes, and escaped ones. */
+    buf_deinit(&text);
+    buf_deinit(&out);
+}
+
 /* Each byte at each place of texts of several lengths, against the rule written out. */
 static void strings_are_escaped_everywhere(void **state)
 {
@@ -382,6 +401,7 @@ int main(void)
         cmocka_unit_test(depth_is_limited),
         cmocka_unit_test(arrays_fill_a_batch),
         cmocka_unit_test(field_errors_say_where),
+        cmocka_unit_test(large_objects_take_no_longer_per_member),
         cmocka_unit_test(strings_are_escaped_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

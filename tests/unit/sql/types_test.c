@@ -83,6 +83,8 @@ static const struct {
     {"MAP<STRING, BIGINT>", "{\"a\":1,\"b c\":null}", NULL},
     {"MAP<VARCHAR(3), ARRAY<TIMESTAMP(9)>>", "{\"k\":[\"2026-11-24 01:02:03.000000001\"]}", NULL},
     {"MAP<STRING, MAP<STRING, DOUBLE>>", "{\"k\":{\"l\":0.5},\"m\":{}}", NULL},
+    {"MAP<STRING, INT>", "{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":3,\"b\":2}"},
+    {"STRING", "{\"a\":1,\"b\":2,\"a\":[3]}", "\"{\\\"a\\\":[3],\\\"b\\\":2}\""},
     {"MULTISET<STRING>", "{\"a\":2,\"b\":1}", NULL},
     {"ROW<a INT, `b c` STRING NOT NULL, d ROW<e BOOLEAN, f DATE>>",
      "{\"a\":1,\"b c\":\"x\",\"d\":{\"e\":null,\"f\":\"2026-11-24\"}}", NULL},
