@@ -25,17 +25,28 @@ int sql_send(const struct sql_request *request, struct sql_print *print)
     return code != EXIT_OK ? code : print->code;
 }
 
-void sql_session_end(const char *session)
+static void session_delete(const char *session, const char *tail)
 {
     struct arena arena = {0};
     struct buf path = {0};
     str answer;
     buf_append(&path, STR("/_leat/api/sql/"));
     api_segment(&path, str_of(session));
-    /* It ends by itself after an hour. */
+    buf_append(&path, str_of(tail));
+    /* Either ends by itself, if later. */
     IGNORE(api_call(&arena, "DELETE", api_path(&path), STR_EMPTY, &answer) == EXIT_OK);
     buf_deinit(&path);
     arena_deinit(&arena);
+}
+
+void sql_query_end(const char *session)
+{
+    session_delete(session, "/query");
+}
+
+void sql_session_end(const char *session)
+{
+    session_delete(session, "");
 }
 
 static int file_read(const char *path, struct arena *arena, str *out)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <histedit.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -225,10 +226,11 @@ static void statement_run(struct shell *s)
         .sql = buf_str(&s->statement), .region = s->region, .session = str_of(s->session)};
     int code = sql_send(&request, &print);
     sql_print_end(&print);
+    os_interrupt_clear();
     if (code == EXIT_INTERRUPTED) {
+        sql_query_end(s->session);
         (void)puts("\nended");
     }
-    os_interrupt_clear();
     str text = str_trim(buf_str(&s->statement));
     bool changes_names = str_starts_nocase(text, STR("CREATE")) ||
                          str_starts_nocase(text, STR("DROP")) ||
@@ -278,6 +280,28 @@ static char *prompt(EditLine *edit)
     return current->statement.len == 0 ? first : more;
 }
 
+/* One character of UTF-8; what is none comes byte by byte. */
+static int key_read(EditLine *edit, wchar_t *out)
+{
+    (void)edit;
+    u8 byte;
+    int got = os_key_read(&byte);
+    if (got != 1) {
+        return got;
+    }
+    int more = 0;
+    more = byte >= 0xC2 ? 1 : more;
+    more = byte >= 0xE0 ? 2 : more;
+    more = byte >= 0xF0 ? 3 : more;
+    more = byte >= 0xF5 ? 0 : more;
+    u32 code = more == 0 ? byte : byte & (0x3FU >> more);
+    for (; more > 0 && os_key_read(&byte) == 1; more--) {
+        code = code << 6 | (byte & 0x3F);
+    }
+    *out = (wchar_t)code;
+    return 1;
+}
+
 static void history_path(char *out)
 {
     const char *state = os_getenv("XDG_STATE_HOME"), *home = os_getenv("HOME");
@@ -292,6 +316,7 @@ static void history_path(char *out)
 static bool shell_open(struct shell *s)
 {
     HistEvent event;
+    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libedit asks it what a character is. */
     s->edit = el_init("leat", stdin, stdout, stderr);
     s->history = history_init();
     if (s->edit == NULL || s->history == NULL) {
@@ -303,6 +328,7 @@ static bool shell_open(struct shell *s)
     (void)history(s->history, &event, H_SETSIZE, HISTORY_ENTRIES);
     (void)history(s->history, &event, H_SETUNIQUE, 1);
     (void)history(s->history, &event, H_LOAD, s->history_path);
+    (void)el_set(s->edit, EL_GETCFN, key_read);
     (void)el_set(s->edit, EL_PROMPT, prompt);
     (void)el_set(s->edit, EL_EDITOR, "emacs");
     (void)el_set(s->edit, EL_HIST, history, s->history);

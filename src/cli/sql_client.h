@@ -11,7 +11,8 @@ struct sql_request {
 
 /* Runs the script and prints what comes; returns the exit code. */
 int sql_send(const struct sql_request *request, struct sql_print *print);
-/* Forgets a session. */
+/* Ends the query that a session runs; and forgets a session. */
+void sql_query_end(const char *session);
 void sql_session_end(const char *session);
 /* The shell: until quit or the end of its input. */
 int sql_shell(const char *region, enum sql_form form);

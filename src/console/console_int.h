@@ -131,7 +131,7 @@ void console__sessions_free(struct console_sessions *sessions);
 MUST_USE err console__session_take(struct console *console, str name, str account, str region,
                                    struct engine_session **out, struct diag *diag);
 void console__session_give(struct console *console, struct engine_session *session);
-/* Was it ended while the request runs? */
+/* Was it ended, or its query cancelled, while the request runs? */
 bool console__session_is_ended(struct console *console, const struct engine_session *session);
 /* Ends all of them; those in use when their request is done. */
 void console__sessions_clear(struct console_sessions *sessions);

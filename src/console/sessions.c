@@ -5,7 +5,7 @@
  */
 #include "console/console_int.h"
 
-enum { SESSIONS_MAX = 64, SESSION_NAME_BYTES = 128 };
+enum { SESSIONS_MAX = 64, SESSION_NAME_BYTES = 128, WAIT_MS = 3000 };
 static const i64 idle_max_ms = 3600000;
 
 struct console_session {
@@ -14,12 +14,15 @@ struct console_session {
     str name; /* Owned, as the next. */
     str account, region;
     i64 used_ms;
-    bool is_in_use, is_ended; /* Ended: goes when its request is done. */
+    bool is_in_use;
+    bool is_ended;     /* Goes when its request is done. */
+    bool is_cancelled; /* The query under way ends. */
     struct arena arena;
 };
 
 struct console_sessions {
     struct os_mutex lock;
+    struct os_cond given; /* A session has been given back. */
     struct console_session *first;
     isize count;
 };
@@ -28,6 +31,7 @@ struct console_sessions *console__sessions_new(void)
 {
     struct console_sessions *sessions = NEW(struct console_sessions);
     os_mutex_init(&sessions->lock);
+    os_cond_init(&sessions->given);
     return sessions;
 }
 
@@ -55,6 +59,7 @@ void console__sessions_free(struct console_sessions *sessions)
     while (sessions->first != NULL) {
         session_remove(sessions, sessions->first);
     }
+    os_cond_deinit(&sessions->given);
     os_mutex_deinit(&sessions->lock);
     mem_free(sessions);
 }
@@ -99,7 +104,13 @@ static err session_find(struct console *console, str name, str account, str regi
 {
     struct console_sessions *sessions = console->sessions;
     i64 now_ms = os_wall_us(console->env.os) / 1000;
+    u64 end_ns = os_mono_ns(console->env.os) + (u64)WAIT_MS * 1000000;
     struct console_session *session = find(sessions, name);
+    /* A query that was cancelled, or whose client has gone, ends soon. */
+    while (session != NULL && session->is_in_use && os_mono_ns(console->env.os) < end_ns) {
+        (void)os_cond_wait_ms(&sessions->given, &sessions->lock, WAIT_MS);
+        session = find(sessions, name);
+    }
     if (session != NULL && session->is_in_use) {
         return diag_set(diag, ERR_IN_USE, "API016",
                         "session \"" STR_FMT "\" is running a statement", STR_ARG(name));
@@ -127,6 +138,7 @@ static err session_find(struct console *console, str name, str account, str regi
     }
     session->used_ms = now_ms;
     session->is_in_use = true;
+    session->is_cancelled = false;
     *out = session;
     return OK;
 }
@@ -169,6 +181,7 @@ void console__session_give(struct console *console, struct engine_session *engin
         if (session->is_ended) {
             session_remove(sessions, session);
         }
+        os_cond_broadcast(&sessions->given);
     }
     os_mutex_unlock(&sessions->lock);
 }
@@ -179,7 +192,8 @@ bool console__session_is_ended(struct console *console, const struct engine_sess
     bool is_ended = false;
     os_mutex_lock(&sessions->lock);
     for (struct console_session *s = sessions->first; s != NULL; s = s->next) {
-        is_ended = is_ended || (s->engine_session == engine_session && s->is_ended);
+        is_ended =
+            is_ended || (s->engine_session == engine_session && (s->is_ended || s->is_cancelled));
     }
     os_mutex_unlock(&sessions->lock);
     return is_ended;
@@ -189,14 +203,17 @@ void console__handle_session_end(struct http_exchange *x, void *ctx)
 {
     struct console *console = ctx;
     str name;
-    if (!console__path_middle(x, "/_leat/api/sql/", "", &name)) {
+    bool is_query = console__path_middle(x, "/_leat/api/sql/", "/query", &name);
+    if (!is_query && !console__path_middle(x, "/_leat/api/sql/", "", &name)) {
         console__respond_no_path(x);
         return;
     }
     os_mutex_lock(&console->sessions->lock);
     struct console_session *session = find(console->sessions, name);
-    bool is_there = session != NULL;
-    if (is_there && session->is_in_use) {
+    bool is_there = session != NULL && (!is_query || session->is_in_use);
+    if (is_there && is_query) {
+        session->is_cancelled = true;
+    } else if (is_there && session->is_in_use) {
         session->is_ended = true; /* Its query sees that. */
     } else if (is_there) {
         session_remove(console->sessions, session);

@@ -143,6 +143,28 @@ isize os_input_read(void *data, isize bytes)
     return got;
 }
 
+/* The signal is held but while it waits, so that none slips in between looking and waiting. */
+int os_key_read(u8 *out)
+{
+    sigset_t held, before;
+    struct pollfd in = {0, POLLIN, 0};
+    ssize_t got = -1;
+    CHECK(sigemptyset(&held) == 0);
+    CHECK(sigaddset(&held, SIGINT) == 0);
+    CHECK(pthread_sigmask(SIG_BLOCK, &held, &before) == 0);
+    while (is_interrupted == 0) {
+        if (ppoll(&in, 1, NULL, &before) > 0) {
+            got = read(0, out, 1);
+            break;
+        }
+        if (errno != EINTR) {
+            break;
+        }
+    }
+    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    return (int)got;
+}
+
 bool os_output_is_closed(void)
 {
     struct pollfd out = {1, 0, 0};

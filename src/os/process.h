@@ -22,6 +22,10 @@ void os_interrupt_clear(void);
 /* Reads what is there on standard input, waiting for at least a byte; 0 = its end, -1 = failed. */
 isize os_input_read(void *data, isize bytes);
 
+/* Reads one byte of standard input: 1; 0 = its end, -1 = failed, or Ctrl-C was pressed, be it
+ * before the call or in it. */
+int os_key_read(u8 *out);
+
 /* Does nobody read standard output any more (a pipe whose reader has ended)? */
 bool os_output_is_closed(void);
 
