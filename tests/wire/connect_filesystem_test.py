@@ -125,13 +125,13 @@ def test_json_lines_in_partitions_compressed(leat, compression, opened):
 def test_csv_and_stop_delivers_what_is_left(leat):
     region = "fs-csv"
     kinesis, s3, bucket = setup(leat, region)
-    done(sql(leat, source("c_in", "in", region)
-             + sink("c_out", f"s3://{bucket}/t/", "a INT, b STRING", format="csv")
-             + "INSERT INTO c_out SELECT a, b FROM c_in;"))
+    done(sql(leat, source("fc_in", "in", region)
+             + sink("fc_out", f"s3://{bucket}/t/", "a INT, b STRING", format="csv")
+             + "INSERT INTO fc_out SELECT a, b FROM fc_in;"))
     put(kinesis, [json.dumps({"a": i, "b": 'q"%d,' % i}).encode() for i in range(50)])
-    wait_until(lambda: job_of(leat, "insert-into_c_out")["rows_out"] == 50)
+    wait_until(lambda: job_of(leat, "insert-into_fc_out")["rows_out"] == 50)
     assert objects(s3, bucket) == {}
-    done(sql(leat, f"STOP JOB '{job_of(leat, 'insert-into_c_out')['id']}';"))
+    done(sql(leat, f"STOP JOB '{job_of(leat, 'insert-into_fc_out')['id']}';"))
     wait_until(lambda: objects(s3, bucket))
     rows = [row for data in objects(s3, bucket).values() for row in csv.reader(io.StringIO(data.decode()))]
     assert sorted(rows) == sorted([[str(i), 'q"%d,' % i] for i in range(50)])
