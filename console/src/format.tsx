@@ -26,8 +26,8 @@ export function bytes(value: number): string {
 export function perSecond(value: number): string {
   if (value === 0) return "0/s";
   if (value < 10) return `${value.toFixed(1)}/s`;
-  if (value < 10000) return `${whole.format(value)}/s`;
-  return value < 1e6 ? `${(value / 1e3).toFixed(1)}k/s` : `${(value / 1e6).toFixed(2)}M/s`;
+  if (value < 1000) return `${whole.format(value)}/s`;
+  return value < 1e6 ? `${(value / 1e3).toFixed(value < 1e4 ? 1 : 0)}k/s` : `${(value / 1e6).toFixed(1)}M/s`;
 }
 
 export function duration(seconds: number): string {

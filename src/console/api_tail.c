@@ -32,7 +32,8 @@ struct tail {
     u32 shard;
     i64 limit, rate; /* 0 = none. */
     i64 sent, sent_in_second, skipped;
-    u64 second_ns; /* When the second began. */
+    u64 second_ns;                    /* When the second began. */
+    i64 came, came_in_second, stride; /* Live: every stride-th record is sent. */
     bool is_over;
 };
 
@@ -87,6 +88,27 @@ static void flush(struct tail *t)
     buf_reset(&t->out);
 }
 
+static void note_second(struct tail *t)
+{
+    u64 now_ns = os_mono_ns(t->console->env.os), took_ns = now_ns - t->second_ns;
+    if (took_ns < 1000000000) {
+        return;
+    }
+    double came_per_s = (double)t->came_in_second * 1e9 / (double)took_ns;
+    t->stride = (i64)(came_per_s / (double)t->rate) + 1;
+    t->second_ns = now_ns;
+    t->sent_in_second = t->came_in_second = 0;
+}
+
+/* A sample that is even over the shards, whose records stand together in a frame. */
+static bool is_sampled(struct tail *t)
+{
+    t->came_in_second++;
+    bool is_wanted = t->came++ % MAX(t->stride, 1) == 0 && t->sent_in_second < t->rate;
+    t->skipped += !is_wanted;
+    return is_wanted;
+}
+
 /* Waits, or says that the record is to be left out. */
 static bool may_send(struct tail *t, u64 lsn)
 {
@@ -94,17 +116,12 @@ static bool may_send(struct tail *t, u64 lsn)
         return true;
     }
     for (;;) {
-        u64 now_ns = os_mono_ns(t->console->env.os);
-        if (now_ns - t->second_ns >= 1000000000) {
-            t->second_ns = now_ns;
-            t->sent_in_second = 0;
+        note_second(t);
+        if (lsn > t->live_lsn) {
+            return is_sampled(t);
         }
         if (t->sent_in_second < t->rate) {
             return true;
-        }
-        if (lsn > t->live_lsn) {
-            t->skipped++;
-            return false;
         }
         flush(t);
         t->is_over = t->is_over || !console__events_wait(t->console, PAUSE_MS);

@@ -1,6 +1,7 @@
 """The console's page, its instants and its event stream, as docs/api.md says."""
 
 import base64
+import collections
 import gzip
 import hashlib
 import http.client
@@ -336,6 +337,27 @@ def test_a_rate_leaves_out_what_is_live_and_says_so(leat, kinesis):
         skipped += value["count"] if name == "skipped" else 0
     events.close()
     assert seen >= 5 and skipped > 0 and seen + skipped == 400
+
+
+def test_a_sample_is_even_over_the_shards(leat, kinesis):
+    """Records of a shard stand together in a frame; the first ones alone would be of one shard."""
+    stream = make_stream(kinesis, "tail-sample", 4)
+    events = Events(leat, f"/_leat/api/streams/{stream}/tail?rate=40")
+    keys = {kinesis.put_record(StreamName=stream, PartitionKey=str(n), Data=b"x")["ShardId"]: str(n) for n in range(40)}
+    assert len(keys) == 4
+    shards = collections.Counter()
+    deadline = time.monotonic() + 20
+    end = time.monotonic() + 3.5
+    while time.monotonic() < end:
+        kinesis.put_records(StreamName=stream, Records=[{"PartitionKey": key, "Data": b"x"} for key in keys.values() for _ in range(50)])
+        time.sleep(0.1)
+    kinesis.put_record(StreamName=stream, PartitionKey="end", Data=b"x")
+    while sum(shards.values()) < 100 and time.monotonic() < deadline:
+        name, value = events.next()
+        if name == "record":
+            shards[value["shard_id"]] += 1
+    events.close()
+    assert len(shards) == 4 and min(shards.values()) >= 0.08 * sum(shards.values()), shards
 
 
 def test_a_rate_only_slows_down_the_past(leat, kinesis):
