@@ -194,6 +194,14 @@ static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *d
     u32 roles = CONNECT_SOURCE_LOG | CONNECT_SOURCE_LANDED;
     TRY(table_read(job, pipe->rels[0]->table, &roles, &source->connector, &source->format,
                    &source->place, diag));
+    if ((roles & CONNECT_SOURCE_LANDED) != 0 && job->query != NULL) {
+        (void)diag_set(diag, ERR_UNSUPPORTED, "ENG068",
+                       "an interactive SELECT reads streams: table " STR_FMT
+                       " comes from outside (connector '%s')",
+                       STR_ARG(source->table), source->connector->name);
+        diag_hint(diag, "INSERT INTO a table with connector 'kinesis' first, and SELECT from that");
+        return ERR_UNSUPPORTED;
+    }
     if ((roles & CONNECT_SOURCE_LANDED) != 0) {
         TRY(landed_open(job, source, diag));
     } else {

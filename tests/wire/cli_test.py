@@ -222,6 +222,14 @@ def test_doctor_finds_a_foreign_holder_of_the_port(leat, tmp_path):
         assert started.returncode == 75 and f"pid {os.getpid()}" in started.stderr
 
 
+def test_start_refuses_to_be_open_without_keys(tmp_path):
+    command = [BINARY, "start", "--data", str(tmp_path), "--port", "0", "--bind", "0.0.0.0"]
+    started = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert started.returncode == 78 and "LEAT_ACCESS_KEY_ID" in started.stderr
+    command = [BINARY, "start", "--data", "/proc/nowhere", "--port", "0"]
+    assert subprocess.run(command, capture_output=True, timeout=20).returncode == 70
+
+
 def test_start_refuses_a_data_directory_in_use(leat):
     command = [BINARY, "start", "--data", leat.data, "--port", "0"]
     started = subprocess.run(command, capture_output=True, text=True, timeout=20)
@@ -404,6 +412,13 @@ def test_a_windowed_select(rows):
     query = ("SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '2' SECOND)) "
              "GROUP BY window_start, window_end LIMIT 2")
     assert [r["n"] for r in lines(run(rows, "sql", "-c", query)[0])] == [1, 1]
+
+
+def test_what_select_cannot_read_is_named(rows):
+    run(rows, "sql", "-c", "CREATE TABLE made (id BIGINT) WITH ('connector' = 'datagen')")
+    _, err = run(rows, "sql", "-c", "SELECT id FROM made", code=4)
+    run(rows, "sql", "-c", "DROP TABLE made")
+    assert "reads streams" in err and "datagen" in err and "INSERT INTO" in err
 
 
 def test_a_script_runs_statement_by_statement(rows):
