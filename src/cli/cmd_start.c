@@ -6,6 +6,7 @@
 #include "cli/options.h"
 #include "cli/server.h"
 #include "cli/term.h"
+#include "net/client.h"
 
 #include <stdio.h>
 
@@ -60,6 +61,9 @@ static void announce(const struct server *server, const struct server_options *o
     if (server_mail(server)[0] != '\0') {
         (void)printf("mail      %s\n", server_mail(server));
     }
+    if (options->allows_egress) {
+        (void)puts("egress    tables with an aws.endpoint may reach other hosts");
+    }
     (void)puts("Ready.");
     (void)fflush(stdout);
     trace(TRACE_INFO, "server", "ready", T_STR("endpoint", str_of(server_endpoint(server))),
@@ -69,7 +73,7 @@ static void announce(const struct server *server, const struct server_options *o
 
 int cmd_start(int argc, char **argv)
 {
-    enum { DATA, PORT, BIND, DURABILITY, LOG, LOG_LEVEL, ALLOW_RESET };
+    enum { DATA, PORT, BIND, DURABILITY, LOG, LOG_LEVEL, ALLOW_RESET, ALLOW_EGRESS };
     struct option options[] = {
         [DATA] = {"data", OPTION_TEXT, "DIR",
                   "Where data live (${XDG_STATE_HOME:-~/.local/state}/leat).", NULL, 0, false},
@@ -86,22 +90,23 @@ int cmd_start(int argc, char **argv)
                        "debug, info, warn or error (LEAT_LOG_LEVEL, else info).", NULL, 0, false},
         [ALLOW_RESET] = {"allow-reset", OPTION_FLAG, NULL, "POST /_leat/reset deletes everything.",
                          NULL, 0, false},
+        [ALLOW_EGRESS] = {"allow-egress", OPTION_FLAG, NULL,
+                          "Tables with an aws.endpoint may reach other hosts.", NULL, 0, false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];
     struct arguments arguments;
     if (argc > WORDS_MAX ||
-        !options_parse(command_get("start"), options, argc, argv, words, &arguments)) {
-        return EXIT_USAGE;
-    }
-    if (!arguments_none("start", &arguments)) {
+        !options_parse(command_get("start"), options, argc, argv, words, &arguments) ||
+        !arguments_none("start", &arguments)) {
         return EXIT_USAGE;
     }
     char data_dir[PATH_BYTES];
     struct server_options server_options = {.data_dir = options[DATA].text,
                                             .bind = options[BIND].text,
                                             .port = (u16)options[PORT].number,
-                                            .allows_reset = options[ALLOW_RESET].is_given};
+                                            .allows_reset = options[ALLOW_RESET].is_given,
+                                            .allows_egress = options[ALLOW_EGRESS].is_given};
     if (options[PORT].number < 0 || options[PORT].number > 65535) {
         print_error(NULL, "--port is 0 to 65535, not %lld", (long long)options[PORT].number);
         return EXIT_USAGE;
@@ -118,6 +123,7 @@ int cmd_start(int argc, char **argv)
         }
         server_options.data_dir = data_dir;
     }
+    net_client_allow_egress(server_options.allows_egress);
     os_signals_hold();
     struct server *server;
     struct diag diag;

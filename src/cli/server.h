@@ -13,7 +13,8 @@ struct server_options {
     const char *bind; /* Another than a loopback address needs keys (docs/limits.md). */
     u16 port;
     enum log_durability durability;
-    bool allows_reset; /* POST /_leat/reset */
+    bool allows_reset;  /* POST /_leat/reset */
+    bool allows_egress; /* Connectors may reach hosts other than this one. */
 };
 
 /* ${XDG_STATE_HOME:-~/.local/state}/leat; false, and an error was printed, without a home. */

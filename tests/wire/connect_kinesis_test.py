@@ -134,3 +134,9 @@ def test_other_hosts_need_leave(leat):
         "aws.credentials.basic.secretkey": "s"}) + source("eg_out", "out", "egress")
         + "INSERT INTO eg_out SELECT * FROM eg_in;"))
     wait_until(lambda: job_of(leat, "insert-into_eg_out")["sources"][0].get("problem"))
+
+
+def test_the_start_line_says_so_when_other_hosts_may_be_reached():
+    server = leat_server.Server(args=["--allow-egress"]).start()
+    assert "may reach other hosts" in server.output()
+    server.stop()
