@@ -417,6 +417,7 @@ static void put_object(const struct json_member *member, struct arena *arena, st
         if (at == before) {
             values = arena_grow(arena, values, before, (isize)sizeof *values);
         }
+        CHECK(values != NULL);
         values[at] = value;
     }
     buf_append_byte(out, '{');
@@ -543,6 +544,7 @@ static const char *decode_map(const struct json_rows *rows, const struct type *t
         if (at == before) {
             items = arena_grow(arena, items, before, (isize)sizeof pair);
         }
+        CHECK(items != NULL);
         memcpy(&items[2 * at], pair, sizeof pair);
     }
     out->u.list.items = items;
