@@ -110,10 +110,13 @@ static int replay_file(struct replay_request *request, const char *path, const c
     request->name = text;
     request->source = byte_source_open(path);
     if (request->source == NULL) {
+        request->name = NULL;
         return EXIT_ABSENT;
     }
     int code = replay_follow(request);
     byte_source_free(request->source);
+    request->source = NULL;
+    request->name = NULL;
     return code;
 }
 

@@ -81,7 +81,7 @@ MUST_USE err replay__log_position(struct replay *replay, const struct replay_pos
                                   const char *reason);
 
 /* replay_run.c */
-void replay__main(void *replay);
+void replay__main(void *ctx); /* A struct replay. */
 
 /* replay_source.c: bytes of a pass, in order. One thread. */
 struct replay_reader;

@@ -206,6 +206,16 @@ static err decompress(struct replay_reader *reader, struct buf *out, struct diag
     return e;
 }
 
+/* ERR_END when the object is read, and whole. */
+static err fetch_or_end(struct replay_reader *reader, struct diag *diag)
+{
+    err e = fetch(reader, diag);
+    if (e == ERR_END && reader->decompressor != NULL) {
+        TRY(decompressor_finish(reader->decompressor, diag));
+    }
+    return e;
+}
+
 static err next_fetched(struct replay_reader *reader, struct buf *out, struct diag *diag)
 {
     if (!reader->is_kind_known) {
@@ -214,22 +224,16 @@ static err next_fetched(struct replay_reader *reader, struct buf *out, struct di
     isize before = out->len;
     while (out->len == before) {
         if (reader->raw.len == reader->raw_taken) {
-            err e = fetch(reader, diag);
-            if (e == ERR_END && reader->decompressor != NULL) {
-                TRY(decompressor_finish(reader->decompressor, diag));
-            }
-            TRY(e);
+            TRY(fetch_or_end(reader, diag));
         }
         if (reader->decompressor != NULL) {
             err e = decompress(reader, out, diag);
-            if (e != OK && e != ERR_AGAIN) {
-                return e;
-            }
-            continue;
+            TRY(e == ERR_AGAIN ? OK : e);
+        } else {
+            buf_append(out, str_slice(buf_str(&reader->raw), reader->raw_taken, reader->raw.len));
+            reader->raw_taken = reader->raw.len;
+            raw_compact(reader);
         }
-        buf_append(out, str_slice(buf_str(&reader->raw), reader->raw_taken, reader->raw.len));
-        reader->raw_taken = reader->raw.len;
-        raw_compact(reader);
     }
     return OK;
 }

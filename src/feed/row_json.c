@@ -55,6 +55,8 @@ static enum feed_kind kind_of(str name)
     return FEED_TEXT;
 }
 
+static str quoted_make(struct arena *arena, str text);
+
 err feed_columns_init(struct feed_columns *columns, const str *names, isize count,
                       struct arena *arena, struct diag *diag)
 {
@@ -67,6 +69,7 @@ err feed_columns_init(struct feed_columns *columns, const str *names, isize coun
     }
     *columns = (struct feed_columns){
         .names = ARENA_ARRAY(arena, str, count),
+        .quoted = ARENA_ARRAY(arena, str, count),
         .kinds = ARENA_ARRAY(arena, enum feed_kind, count),
         .is_shadowed = ARENA_ARRAY(arena, bool, count),
         .source = ARENA_ARRAY(arena, isize, count),
@@ -78,6 +81,7 @@ err feed_columns_init(struct feed_columns *columns, const str *names, isize coun
                             i + 1);
         }
         columns->names[i] = arena_copy(arena, names[i]);
+        columns->quoted[i] = quoted_make(arena, names[i]);
         columns->kinds[i] = kind_of(names[i]);
         columns->source[i] = i;
         isize first = feed_columns_find(columns, names[i]);
@@ -278,6 +282,28 @@ static void append_special(struct buf *out, u32 code)
     }
 }
 
+/* Nothing to escape, and so ASCII. */
+static bool is_plain(str text)
+{
+    u8 special = 0;
+    for (isize i = 0; i < text.len; i++) {
+        u8 c = text.data[i];
+        special |= (u8)((u8)(c - 0x20) >= 0x5F) | (u8)(c == '"') | (u8)(c == '\\');
+    }
+    return special == 0;
+}
+
+static void append_plain(struct buf *out, str text)
+{
+    u8 *p = buf_reserve(out, text.len + 2);
+    *p++ = '"';
+    if (text.len > 0) {
+        memcpy(p, text.data, (size_t)text.len);
+    }
+    p[text.len] = '"';
+    out->len += text.len + 2;
+}
+
 static void append_string(struct buf *out, str text)
 {
     buf_append_byte(out, '"');
@@ -294,6 +320,15 @@ static void append_string(struct buf *out, str text)
     }
     buf_append(out, str_slice(text, plain, text.len));
     buf_append_byte(out, '"');
+}
+
+static str quoted_make(struct arena *arena, str text)
+{
+    struct buf out = {0};
+    append_string(&out, text);
+    str quoted = arena_copy(arena, buf_str(&out));
+    buf_deinit(&out);
+    return quoted;
 }
 
 /* A JSON number by RFC 8259. */
@@ -375,6 +410,10 @@ static err append_value(const struct feed_columns *columns, isize column,
     if (form->is_typed && kind != FEED_TEXT) {
         return append_typed(kind, name, value, out, diag);
     }
+    if (is_plain(value)) {
+        append_plain(out, value);
+        return OK;
+    }
     if (!str_is_utf8(value)) {
         return reject(diag, name, STR("..."), "valid UTF-8");
     }
@@ -391,18 +430,22 @@ static void append_break(const struct feed_row_form *form, int depth, struct buf
     }
 }
 
+/* `name` with its quotes. */
 static void append_name(const struct feed_row_form *form, str name, struct buf *out)
 {
     append_break(form, 1, out);
-    append_string(out, name);
-    buf_append(out, form->indent > 0 ? STR(": ") : STR(":"));
+    u8 *p = buf_reserve(out, name.len + 2);
+    memcpy(p, name.data, (size_t)name.len);
+    p[name.len] = ':';
+    p[name.len + 1] = ' ';
+    out->len += name.len + 1 + (form->indent > 0);
 }
 
 /* Surplus fields stand in a list under the key that Python's None becomes. */
 static err append_surplus(const struct feed_row_form *form, const str *fields, isize count,
                           struct buf *out, struct diag *diag)
 {
-    append_name(form, STR("null"), out);
+    append_name(form, STR("\"null\""), out);
     buf_append_byte(out, '[');
     for (isize i = 0; i < count; i++) {
         if (!str_is_utf8(fields[i])) {
@@ -426,7 +469,7 @@ static err append_members(const struct feed_columns *columns, const struct feed_
         if (columns->is_shadowed[i]) {
             continue;
         }
-        append_name(form, columns->names[i], out);
+        append_name(form, columns->quoted[i], out);
         isize source = columns->source[i];
         if (source >= field_count) {
             buf_append(out, STR("null"));
@@ -452,7 +495,7 @@ err feed_row_json(const struct feed_columns *columns, const struct feed_row_form
         out->len = before;
         return e;
     }
-    append_name(form, STR("Txn_Timestamp"), out);
+    append_name(form, STR("\"Txn_Timestamp\""), out);
     buf_append_byte(out, '"');
     feed_time_append(now_us, true, out);
     buf_append_byte(out, '"');

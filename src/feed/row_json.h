@@ -17,7 +17,8 @@ enum feed_kind { FEED_TEXT, FEED_TIME, FEED_INTEGER, FEED_REAL, FEED_BOOLEAN };
 
 /* The header of a file: made once, then read-only. */
 struct feed_columns {
-    str *names; /* In the arena given to feed_columns_init. */
+    str *names;  /* In the arena given to feed_columns_init. */
+    str *quoted; /* The same as JSON writes them. */
     enum feed_kind *kinds;
     bool *is_shadowed; /* A later column has the same name: that one's value is written here. */
     isize *source;     /* Field that gives this column's value. */
