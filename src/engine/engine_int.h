@@ -321,7 +321,7 @@ MUST_USE err engine__rewind(struct engine_job *job, struct diag *diag);
 
 /* strikes.c: ERR_LIMIT when the next step has ended the process too often. */
 MUST_USE err engine__strike_begin(struct engine_job *job, struct diag *diag);
-void engine__strike_end(struct engine_job *job); /* It has been computed. */
+void engine__strike_end(struct engine_job *job); /* It did not. */
 
 /* state.c: the job's dataflow and watermarks, new and without state. */
 MUST_USE err engine__state_new(struct engine_job *job, struct diag *diag);

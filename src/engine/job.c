@@ -497,6 +497,7 @@ static void job_main(void *ctx)
     struct diag diag;
     diag_init(&diag);
     err e = run_steps(job, &diag);
+    engine__strike_end(job); /* However it ended, the process lives. */
     if (e == ERR_END) {
         job_finish(job);
     } else if (e != OK && e != ERR_CLOSED && !(e == ERR_FULL && job->is_stopping)) {
