@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 
-#define SOURCE \
+#define SOURCE                                                      \
     "'connector'='kinesis','stream'='in','aws.region'='us-east-1'," \
     "'scan.stream.initpos'='TRIM_HORIZON','format'='json')"
 #define SINK "'connector'='kinesis','stream'='out','aws.region'='us-east-1','format'='json')"
@@ -56,10 +56,11 @@ static u64 fire(bool is_interrupted, u64 *steps_out)
     enum { KEYS = 120000 };
     struct fixture f;
     setenv("LEAT_SNAPSHOT_STEPS", is_interrupted ? "2" : "1000000", 1);
-    begin(&f, "CREATE TABLE t (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (" SOURCE
-              ";CREATE TABLE o (k STRING, n BIGINT, s INT, m STRING) WITH (" SINK
-              ";INSERT INTO o SELECT k, COUNT(*), SUM(v), MAX(k) FROM TABLE(TUMBLE(TABLE t, "
-              "DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end");
+    begin(&f,
+          "CREATE TABLE t (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (" SOURCE
+          ";CREATE TABLE o (k STRING, n BIGINT, s INT, m STRING) WITH (" SINK
+          ";INSERT INTO o SELECT k, COUNT(*), SUM(v), MAX(k) FROM TABLE(TUMBLE(TABLE t, "
+          "DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end");
     feed_keys(&f, 0, KEYS);
     feed_keys(&f, 0, KEYS / 2);
     str end = STR("{\"k\":\"end\",\"v\":1,\"ts\":\"2026-01-01 00:00:15\"}");
