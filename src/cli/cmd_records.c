@@ -218,7 +218,9 @@ static void data_write(struct tail *t, const struct json_value *record)
         err e = base64_decode(json_text(encoded), bytes, &length);
         data = e == OK ? str_from(bytes, length) : STR_EMPTY;
     }
-    (void)fwrite(data.data, 1, (size_t)data.len, stdout);
+    if (data.len > 0) {
+        (void)fwrite(data.data, 1, (size_t)data.len, stdout);
+    }
     (void)putchar('\n');
 }
 

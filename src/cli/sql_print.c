@@ -171,7 +171,9 @@ static void row_object(struct sql_print *p, const struct json_value *line, struc
 
 static void out_write(struct buf *out)
 {
-    (void)fwrite(out->data, 1, (size_t)out->len, stdout);
+    if (out->len > 0) {
+        (void)fwrite(out->data, 1, (size_t)out->len, stdout);
+    }
     buf_deinit(out);
 }
 
