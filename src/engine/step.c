@@ -153,6 +153,19 @@ static bool wants_more(const struct step *s, const struct extent *extent, u64 ls
            log_batch_bytes(s->batch) < ENGINE_STEP_OUT_BYTES;
 }
 
+/* True when it held something for the job. */
+static bool read_frame(struct step *s, const struct log_frame *frame)
+{
+    if (!engine__step_frame(s, frame)) {
+        return false;
+    }
+    if (!s->is_again) {
+        OS_FAILPOINT("engine.in_step");
+    }
+    engine__step_fire(s);
+    return true;
+}
+
 static err read_frames(struct step *s, const struct extent *extent, bool *is_ours)
 {
     u64 lsn = s->job->position;
@@ -164,13 +177,7 @@ static err read_frames(struct step *s, const struct extent *extent, bool *is_our
         }
         TRY(e);
         lsn = log_frame_lsn(frame);
-        if (engine__step_frame(s, frame)) {
-            *is_ours = true;
-            if (!s->is_again) {
-                OS_FAILPOINT("engine.in_step");
-            }
-            engine__step_fire(s);
-        }
+        *is_ours = read_frame(s, frame) || *is_ours;
         log_frame_unref(frame);
     }
     s->record.lsn = lsn;

@@ -287,14 +287,12 @@ void window__agg_take(struct window_agg *agg, struct pipe_run *run)
     for (isize k = 0; k < agg->rel->group_key_count; k++) {
         pipe__need_column(run, agg->rel->group_keys[k]);
     }
-    struct inputs inputs;
-    struct places places;
-    if (run->sel.count > 0) {
-        eval_inputs(agg, run, &inputs);
-    }
     if (run->sel.count == 0) {
         return;
     }
+    struct inputs inputs;
+    struct places places;
+    eval_inputs(agg, run, &inputs);
     run->arrived_count += run->sel.count;
     find_groups(agg, run, &places);
     update_all(agg, run, &inputs, &places);

@@ -294,6 +294,7 @@ err sql__bind_insert(struct sql_binder *b, const struct sql_insert *insert, cons
     struct insert in = {.b = b, .ast = insert};
     TRY(find_sink(&in));
     struct sql_relation query;
+    b->top = insert->query;
     TRY(sql__bind_query(b, insert->query, &query));
     in.query = query.rel;
     list_writable(&in);

@@ -385,7 +385,7 @@ static err add_limit(struct sql_binder *b, const struct sql_query *query, struct
     if (query != b->top) {
         err e = sql__fail(b->diag, SQLE_LIMIT_PLACE, sql__bind_span(b, query->limit_span),
                           "LIMIT is not supported here");
-        diag_hint(b->diag, "it may end an interactive SELECT");
+        diag_hint(b->diag, "it may end a SELECT or an INSERT, not a query inside");
         return e;
     }
     struct rel *rel = NULL;

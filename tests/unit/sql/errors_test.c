@@ -118,7 +118,7 @@ static const struct {
      "SELECT SUM(COUNT(*)) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY)) "
      "GROUP BY window_start, window_end",
      "COUNT(*)", NULL},
-    {"SQL0165", "INSERT INTO s SELECT ID, n FROM t LIMIT 3", "LIMIT 3", NULL},
+    {"SQL0165", "INSERT INTO s SELECT * FROM (SELECT ID, n FROM t LIMIT 3)", "LIMIT 3", NULL},
     {"SQL0165", "SELECT * FROM (SELECT n FROM t LIMIT 3)", "LIMIT 3", NULL},
     {"SQL0167", "SELECT *", "*", NULL},
     {"SQL0167",
