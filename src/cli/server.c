@@ -151,7 +151,13 @@ static err services_open(struct server *server, struct diag *diag)
     if (server->keys.secret.len > 0) {
         aws_dispatch_set_keys(server->dispatch, &server->keys, !is_loopback(server->options.bind));
     }
+    static const char *names[COUNT_OF(services)];
+    for (isize i = 0; i < COUNT_OF(services); i++) {
+        names[i] = services[i]->name;
+    }
     struct console_env console = {
+        .services = names,
+        .service_count = COUNT_OF(services),
         .os = server->os,
         .log = server->log,
         .streams = server->streams,

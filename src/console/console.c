@@ -28,10 +28,14 @@ static void handle_health(struct http_exchange *x, void *ctx)
     struct buf body = {0};
     buf_printf(&body,
                "{\"status\":\"%s\",\"durability\":\"%s\",\"disk_full\":%s,\"corrupt_frames\":%llu,"
-               "\"services\":{\"kinesis\":\"running\"},\"edition\":\"leat\",\"version\":\"%s\"}",
+               "\"edition\":\"leat\",\"version\":\"%s\",\"services\":{",
                stats.is_full ? "full" : "running", durability_names[console->env.durability],
                stats.is_full ? "true" : "false", (unsigned long long)stats.corrupt_frames,
                leat_version);
+    for (isize i = 0; i < console->env.service_count; i++) {
+        buf_printf(&body, "%s\"%s\":\"running\"", i > 0 ? "," : "", console->env.services[i]);
+    }
+    buf_append(&body, STR("}}"));
     console__respond_json(x, 200, &body);
 }
 

@@ -16,6 +16,8 @@ struct console_env {
     struct streams *streams;
     struct engine *engine;
     struct replays *replays;
+    const char *const *services; /* Their names, for /health. */
+    isize service_count;
     const char *data_dir;
     const char *endpoint; /* "http://127.0.0.1:4566"; filled in when the server listens. */
     enum log_durability durability;

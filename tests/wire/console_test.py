@@ -76,6 +76,13 @@ def test_a_browser_is_led_to_the_console_and_a_program_is_not(leat):
     assert (answer.status, answer.headers["Location"]) == (302, "/_leat/")
 
 
+@pytest.mark.parametrize("path", ["/health", "/_localstack/health", "/_health/ready", "/_health/live"])
+def test_health_names_every_service(leat, path):
+    health = fetch_json(leat, path)
+    assert health["status"] == "running" and health["durability"] == "commit"
+    assert health["services"] == dict.fromkeys(("kinesis", "sts", "cloudwatch", "sns", "s3"), "running")
+
+
 def test_the_page_allows_nothing_from_elsewhere(leat):
     answer, page = fetch(leat, "/_leat/")
     assert answer.status == 200
