@@ -5,6 +5,7 @@
  */
 #include "connect/common/options.h"
 #include "connect/filesystem/fs_int.h"
+#include "os/thread.h"
 
 #include <stdio.h>
 
@@ -93,7 +94,7 @@ static void fs_close(void *sink)
 {
     struct filesystem *fs = sink;
     if (fs != NULL) {
-        aws_call_free(fs->place.call);
+        fs_place_close(&fs->place);
         connect_writer_free(fs->writer);
         arena_deinit(&fs->arena);
         mem_free(fs);
@@ -205,7 +206,17 @@ struct delivery {
     struct filesystem *fs;
     struct fs_object *first;
     isize buffered;
+    int count;
     u64 from;
+};
+
+/* Objects of one lane, finished by a thread of its own. */
+struct lane {
+    struct delivery *delivery;
+    int number;
+    enum connect_verdict verdict;
+    struct diag diag;
+    struct os_thread thread;
 };
 
 static str object_key(const struct delivery *d, str group, struct arena *arena)
@@ -231,8 +242,8 @@ static struct fs_object *object_of(struct delivery *d, str group)
     }
     if (object == NULL) {
         struct arena scratch = {0};
-        object =
-            fs_object_new(&d->fs->place, group, object_key(d, group, &scratch), d->fs->compression);
+        object = fs_object_new(&d->fs->place, d->count++ % FS_LANES, group,
+                               object_key(d, group, &scratch), d->fs->compression);
         object->next = d->first;
         d->first = object;
         arena_deinit(&scratch);
@@ -259,6 +270,44 @@ static enum connect_verdict relieve(struct delivery *d, struct fs_object *object
     return fs_object_flush(largest, diag);
 }
 
+static void lane_main(void *ctx)
+{
+    struct lane *lane = ctx;
+    for (struct fs_object *object = lane->delivery->first;
+         object != NULL && lane->verdict == CONNECT_OK; object = object->next) {
+        if (object->lane == lane->number) {
+            lane->verdict = fs_object_finish(object, &lane->diag);
+        }
+    }
+}
+
+/* A store takes several objects in the time of one: most of it is waiting for its disk. */
+static enum connect_verdict finish_all(struct delivery *d, struct diag *diag)
+{
+    struct lane lanes[FS_LANES];
+    int used = MIN(d->count, FS_LANES);
+    for (int i = 0; i < used; i++) {
+        lanes[i] = (struct lane){.delivery = d, .number = i, .verdict = CONNECT_OK};
+        diag_init(&lanes[i].diag);
+        if (i > 0) {
+            os_thread_start(&lanes[i].thread, "leat-upload", lane_main, &lanes[i]);
+        }
+    }
+    enum connect_verdict verdict = CONNECT_OK;
+    for (int i = 0; i < used; i++) {
+        if (i == 0) {
+            lane_main(&lanes[0]);
+        } else {
+            os_thread_join(&lanes[i].thread);
+        }
+        if (lanes[i].verdict != CONNECT_OK && verdict == CONNECT_OK) {
+            verdict = lanes[i].verdict;
+            *diag = lanes[i].diag;
+        }
+    }
+    return verdict;
+}
+
 static enum connect_verdict write_rows(struct delivery *d, struct connect_batch *batch,
                                        struct diag *diag)
 {
@@ -277,11 +326,7 @@ static enum connect_verdict write_rows(struct delivery *d, struct connect_batch 
         d->buffered += object->pending.len - before;
         verdict = relieve(d, object, diag);
     }
-    for (object = d->first; object != NULL && verdict == CONNECT_OK && batch->failure == OK;
-         object = object->next) {
-        verdict = fs_object_finish(object, diag);
-    }
-    return verdict;
+    return verdict == CONNECT_OK && batch->failure == OK ? finish_all(d, diag) : verdict;
 }
 
 static enum connect_verdict deliver(void *sink, struct connect_batch *batch, struct diag *diag)

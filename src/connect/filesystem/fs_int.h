@@ -8,6 +8,7 @@
 #include "connect/source.h"
 
 enum {
+    FS_LANES = 4,
     FS_PART_BYTES = 8 << 20,     /* Of a multipart upload. */
     FS_BUFFERED_MAX = 48 << 20,  /* Of all open objects, while parts can be sent. */
     FS_PART_BYTES_MIN = 5 << 20, /* S3 refuses smaller parts but for the last. */
@@ -20,16 +21,18 @@ extern const struct connect_source_ops fs_source_ops;
 /* Where objects go; one thread at a time. */
 struct fs_place {
     struct os *os;
-    struct aws_call *call; /* NULL: local files. */
-    str bucket;            /* Or empty. */
-    str prefix;            /* With its closing slash, unless empty. */
-    str text;              /* As the user wrote it. */
+    struct aws_call *call;            /* NULL: local files. */
+    struct aws_call *lanes[FS_LANES]; /* Of objects that are finished side by side. */
+    str bucket;                       /* Or empty. */
+    str prefix;                       /* With its closing slash, unless empty. */
+    str text;                         /* As the user wrote it. */
 };
 
 /* One object on its way. */
 struct fs_object {
     struct fs_object *next;
     struct fs_place *place;
+    int lane; /* One thread at a time for all objects of a lane. */
     struct arena arena;
     str group, key; /* Partition or shard; and the whole key or path. */
     struct compressor *compressor;
@@ -46,7 +49,9 @@ MUST_USE err fs_place_open(struct fs_place *place, const struct connect_table *t
                            const struct connect_schema *schema, const struct connect_env *env,
                            struct diag *diag);
 
-struct fs_object *fs_object_new(struct fs_place *place, str group, str key,
+void fs_place_close(struct fs_place *place);
+
+struct fs_object *fs_object_new(struct fs_place *place, int lane, str group, str key,
                                 enum compress_kind compression);
 /* Abandons what is not finished. */
 void fs_object_free(struct fs_object *object);

@@ -81,19 +81,31 @@ err fs_place_open(struct fs_place *place, const struct connect_table *table,
         place->bucket = str_split(&rest, '/', NULL);
         place->prefix = rest;
         place->call = aws_call_new(table, "s3", schema, env);
+        for (int i = 0; i < FS_LANES; i++) {
+            place->lanes[i] = aws_call_new(table, "s3", schema, env);
+        }
         return OK;
     }
     place->prefix = str_starts(path, STR("file://")) ? str_slice(path, 7, path.len) : path;
     return OK;
 }
 
+void fs_place_close(struct fs_place *place)
+{
+    aws_call_free(place->call);
+    for (int i = 0; i < FS_LANES; i++) {
+        aws_call_free(place->lanes[i]);
+    }
+}
+
 /* --- an object ----------------------------------------------------------------------------- */
 
-struct fs_object *fs_object_new(struct fs_place *place, str group, str key,
+struct fs_object *fs_object_new(struct fs_place *place, int lane, str group, str key,
                                 enum compress_kind compression)
 {
     struct fs_object *object = NEW(struct fs_object);
     object->place = place;
+    object->lane = lane;
     object->group = arena_copy(&object->arena, group);
     object->key = arena_copy(&object->arena, key);
     if (compression != COMPRESS_NONE) {
@@ -147,7 +159,7 @@ static enum connect_verdict call(struct fs_object *object, const char *method, s
         .body = body,
         .is_unsigned_payload = true,
     };
-    return aws_call_send(object->place->call, &request, &object->arena, out, diag);
+    return aws_call_send(object->place->lanes[object->lane], &request, &object->arena, out, diag);
 }
 
 static enum connect_verdict upload_begin(struct fs_object *object, struct diag *diag)

@@ -43,7 +43,7 @@ static void source_close(void *source)
     struct fs_source *s = source;
     if (s != NULL) {
         object_close(s);
-        aws_call_free(s->place.call);
+        fs_place_close(&s->place);
         buf_deinit(&s->pending);
         arena_deinit(&s->arena);
         mem_free(s);
