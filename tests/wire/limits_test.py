@@ -61,7 +61,7 @@ def test_kinesis_body(leat):
         assert statuses(talk(leat, head + body, is_last=False)) == [status], past
 
 
-@covers("SQL request body")
+@covers("body of a request to leat's own API")
 def test_sql_body(leat):
     for past, wanted in ((0, (200, 400)), (1, (413,))):
         body = b'{"sql": ""}' + b" " * ((8 << 20) - 11 + past)
@@ -222,7 +222,7 @@ def test_watchers(leat):
         sock.close()
 
 
-@covers("who follows a stream (`streams/NAME/tail`)")
+@covers("tails and interactive queries at a time")
 def test_tails(leat):
     conftest.make_client(leat, "kinesis").create_stream(StreamName="followed", ShardCount=1)
     ask = b"GET /_leat/api/streams/followed/tail?from=trim-horizon HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -232,6 +232,17 @@ def test_tails(leat):
         assert sock.recv(65536).startswith(b"HTTP/1.1 503 " if number == 24 else b"HTTP/1.1 200 ")
     for sock in held:
         sock.close()
+
+
+@covers("SQL sessions")
+def test_sql_sessions():
+    server = leat_server.Server().start()
+    for number in range(65):
+        body = b'{"sql": "SHOW TABLES", "session": "s%d"}' % number
+        head = b"POST /_leat/api/sql HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n" % len(body)
+        answer = talk(server, head + HOST + b"\r\n" + body)
+        assert int(answer.split(b" ", 2)[1]) == (503 if number == 64 else 200), (number, answer[:300])
+    server.stop()
 
 
 def test_every_limit_of_the_page_has_its_test():
