@@ -99,8 +99,8 @@ def main():
             note("archive: every record in S3")
         if closed and all_jobs["accident_metrics"]["rows_in"] >= closed[0]:
             note("metrics: every row in a window")
-            # The last window closes when a later row comes.
-            if time.monotonic() - closed[1] > 1.2 and len(closed) == 2:
+            # The last window closes when a row comes that is later by its second and the second of lateness.
+            if time.monotonic() - closed[1] > 2.2 and len(closed) == 2:
                 late = {"source": "push", "name": "late", "stream": ONE, "region": "us-east-1"}
                 late = json.loads(request("/_leat/api/replays", "POST", json.dumps(late).encode()))["replay"]["id"]
                 request(f"/_leat/api/replays/{late}/data?pass=0&offset=0&last=1", "POST",
