@@ -308,6 +308,10 @@ MUST_USE err engine__snapshot_write(struct engine_job *job, struct diag *diag);
 /* ERR_CORRUPT when the file is damaged or missing. */
 MUST_USE err engine__snapshot_load(struct engine_job *job,
                                    const struct engine_snapshot_record *record, struct diag *diag);
+/* Writes the state of `old`, which runs the same statements and has been joined, as the snapshot
+ * that `job` starts from. */
+MUST_USE err engine__snapshot_adopt(struct engine_job *job, const struct engine_job *old,
+                                    struct diag *diag);
 bool engine__snapshot_is_due(const struct engine_job *job);
 /* Wall clock at which one is due; INT64_MAX = there is nothing to keep. */
 i64 engine__snapshot_timer_us(const struct engine_job *job);

@@ -103,12 +103,6 @@ err engine__batch_job(struct log_batch *batch, const struct engine_job *job)
     return add(batch, catalog_channel, &record);
 }
 
-err engine__log_job(struct engine *engine, const struct engine_job *job)
-{
-    struct log_batch *batch = log_batch_new();
-    return commit(engine, batch, engine__batch_job(batch, job));
-}
-
 err engine__batch_state(struct log_batch *batch, const struct engine_job *job,
                         enum engine_state state, const char *reason)
 {
@@ -167,8 +161,7 @@ err engine__batch_step(struct log_batch *batch, const struct engine_step_record 
     return add(batch, journal_channel, &out);
 }
 
-err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_record *snapshot,
-                         u64 *no_out)
+static err batch_snapshot(struct log_batch *batch, const struct engine_snapshot_record *snapshot)
 {
     struct buf record = {0};
     buf_append_byte(&record, RECORD_SNAPSHOT);
@@ -177,8 +170,14 @@ err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_rec
     buf_append_varint(&record, snapshot->lsn);
     buf_append_varint(&record, snapshot->bytes);
     buf_append_varint(&record, snapshot->hash);
+    return add(batch, journal_channel, &record);
+}
+
+err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_record *snapshot,
+                         u64 *no_out)
+{
     struct log_batch *batch = log_batch_new();
-    err e = add(batch, journal_channel, &record);
+    err e = batch_snapshot(batch, snapshot);
     if (e == OK) {
         e = log_commit(engine->log, batch);
     }
@@ -187,6 +186,17 @@ err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_rec
     }
     log_batch_free(batch);
     return e;
+}
+
+/* With the snapshot that it starts from, if it took one over: both or none. */
+err engine__log_job(struct engine *engine, const struct engine_job *job)
+{
+    struct log_batch *batch = log_batch_new();
+    err e = engine__batch_job(batch, job);
+    if (e == OK && job->replay != NULL) {
+        e = batch_snapshot(batch, &job->replay->snapshots[0]);
+    }
+    return commit(engine, batch, e);
 }
 
 /* --- reading

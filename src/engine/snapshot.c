@@ -168,6 +168,31 @@ static err write_file(struct engine_job *job, struct engine_snapshot_record *out
     return OK;
 }
 
+err engine__snapshot_adopt(struct engine_job *job, const struct engine_job *old, struct diag *diag)
+{
+    struct engine_snapshot_record record;
+    if (old->step == 0) {
+        return OK; /* There is no state yet. */
+    }
+    if (job->engine->data_dir[0] == '\0' || old->replay != NULL) {
+        return diag_set(diag, ERR_AGAIN, "ENG079", "the state of job %s cannot be taken over %s",
+                        old->id_text,
+                        old->replay != NULL ? "while it recovers, try again" : "without a disk");
+    }
+    struct engine_job as = *old; /* Its state, under the new name. */
+    as.id = job->id;
+    memcpy(as.id_text, job->id_text, sizeof as.id_text);
+    err e = write_file(&as, &record);
+    if (e != OK) {
+        return diag_set(diag, e, "ENG079", "the state of job %s cannot be taken over: %s",
+                        old->id_text, err_text(e));
+    }
+    job->replay = NEW(struct engine_replay);
+    job->replay->snapshots[0] = record;
+    job->step = record.step;
+    return OK;
+}
+
 /* --- when ------------------------------------------------------------------------------------- */
 
 /* LEAT_SNAPSHOT_STEPS=N: after each N steps, for tests. */

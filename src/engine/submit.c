@@ -221,13 +221,20 @@ static err tables_collect(struct engine_session *session, struct engine_job *job
 
 static err replace_old(struct engine_session *session, struct engine_job *job,
                        const struct engine_options *options, struct engine_job *old,
-                       struct engine_result *out)
+                       struct engine_result *out, struct diag *diag)
 {
     engine__job_join(old);
     out->replaced = true;
     out->old_lsn = old->position;
     if (options->from.len == 0) {
         take_over(job, old);
+    }
+    if (options->from.len == 0 && job->is_stateful) {
+        err e = engine__snapshot_adopt(job, old, diag);
+        if (e != OK) {
+            engine__job_start(old);
+            return e;
+        }
     }
     os_mutex_lock(&old->lock);
     old->state = ENGINE_STOPPED;
@@ -256,11 +263,14 @@ static err submit(struct engine_session *session, struct engine_job *job,
     job->name = name_make(job, options);
     TRY(engine__starts_set(job, options->from, diag));
     if (old != NULL && options->mode == ENGINE_RESTART) {
-        TRY(replace_old(session, job, options, old, out));
+        TRY(replace_old(session, job, options, old, out, diag));
     }
     err e = engine__log_job(engine, job);
     if (e != OK) {
         return diag_set(diag, e, "ENG043", "the job could not be written down: %s", err_text(e));
+    }
+    if (out->replaced) {
+        engine__snapshots_sweep(old, 0, 0); /* Nobody goes back to them. */
     }
     engine->next_job++;
     job_append(engine, job);

@@ -128,11 +128,48 @@ static void test_processing_time(void **state)
     fixture_remove(&f);
 }
 
+/* --restart: the job goes on with its open windows, and so it does after the next start. */
+static void test_taken_over(void **state)
+{
+    (void)state;
+    static const char insert[] =
+        "INSERT INTO o SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' "
+        "SECOND)) GROUP BY window_start, window_end";
+    struct fixture f;
+    begin(&f,
+          "CREATE TABLE t (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (" SOURCE
+          ";CREATE TABLE o (n BIGINT) WITH (" SINK);
+    assert_int_equal(fixture_sql(&f, str_of(insert)), OK);
+    feed_keys(&f, 0, 100);
+    str end = STR("{\"k\":\"end\",\"v\":1,\"ts\":\"2026-01-01 00:00:25\"}");
+    while (metric_load(&fixture_job(&f, 0)->counters.rows_in) < 100) {
+        os_sleep_ms(f.os, FIXTURE_POLL_MS);
+    }
+    struct arena arena = {0};
+    struct engine_options options = {.mode = ENGINE_RESTART};
+    struct engine_result result = {.columns = NULL};
+    assert_int_equal(engine_execute(f.session, str_of(insert), &options, &arena, &result, &f.diag),
+                     OK);
+    assert_true(result.replaced);
+    fixture_close(&f);
+    fixture_open(&f);
+    feed_keys(&f, 0, 20);
+    fixture_put(&f, STR("in"), 0, &end, 1);
+    assert_int_equal(fixture_wait(&f, STR("out"), 1), 1);
+    struct fixture_rows rows = fixture_read(&f, STR("out"), &arena);
+    CHECK(rows.count == 1 && rows.items != NULL);
+    assert_true(str_eq(rows.items[0], STR("{\"n\":120}")));
+    assert_string_equal(fixture_job(&f, 1)->reason, "");
+    arena_deinit(&arena);
+    fixture_remove(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_keys),
         cmocka_unit_test(test_processing_time),
+        cmocka_unit_test(test_taken_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
