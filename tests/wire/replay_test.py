@@ -299,6 +299,7 @@ def test_the_server_is_killed_and_nothing_is_lost_or_repeated(tmp_path, kind):
         s3.put_object(Bucket="bucket", Key="rows.csv", Body=body)
         source = "s3://bucket/rows.csv"
     follower = start_client(server, source, "--rate", "40000/s")
+    wait_until(lambda: b"replay-1" in leat(server, "replay", "--list").stdout)
     rng = random.Random(3)
     points = ["feed.before_submit", "feed.after_commit", "log.before_sync", "log.after_publish", "log.after_frame_write"]
     for point in points * 2:

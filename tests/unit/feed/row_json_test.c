@@ -75,7 +75,7 @@ static void escapes_are_ascii(void **state)
     const char *names[] = {"D"};
     const char *values[] = {"Caf\xc3\xa9 \xf0\x9f\x9a\xa7 \"q\" a\\b\n\t\x01\x7f/\xe2\x80\xa8"};
     EXPECT(names, values, ((struct feed_row_form){0, false}),
-           "{\"D\":\"Caf\\u00e9 \\ud83d\\udea7 \\\"q\\\" a\\\\b\\n\\t\\u0001\x7f/\\u2028\","
+           "{\"D\":\"Caf\\u00e9 \\ud83d\\udea7 \\\"q\\\" a\\\\b\\n\\t\\u0001\\u007f/\\u2028\","
            "\"Txn_Timestamp\":\"2020-11-24T02:02:12.000007\"}");
 }
 
