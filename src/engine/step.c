@@ -272,7 +272,8 @@ static err try_step(struct engine_job *job, const struct extent *extent, bool *m
             (void)__atomic_fetch_add(&job->engine->journal_records, 1, __ATOMIC_RELAXED);
         }
         /* What comes after a snapshot is kept; frames that held nothing for the job are not. */
-        if (!job->is_stateful || job->step == job->snapshot_step) {
+        bool is_kept_here = job->engine->data_dir[0] != '\0' && job->is_stateful;
+        if (!is_kept_here || job->step == job->snapshot_step) {
             streams_hold_move(job->engine->streams, job->hold, s.record.lsn);
         }
     }
