@@ -68,7 +68,10 @@ static err storage_open(struct server *server, struct diag *diag)
     struct log_options options = {.dir = path, .durability = server->options.durability};
     TRY(log_open(server->os, &options, &server->log, diag));
     TRY(streams_open(server->os, server->log, &server->streams, diag));
-    TRY(engine_open(server->os, server->streams, server->data_dir, &server->engine, diag));
+    /* What the log forgets at the end needs no snapshots either. */
+    bool is_kept = server->options.durability != LOG_MEMORY;
+    TRY(engine_open(server->os, server->streams, is_kept ? server->data_dir : NULL, &server->engine,
+                    diag));
     struct replays_env replays = {server->os, server->streams, server->keys.access_key,
                                   server->keys.secret};
     return replays_open(&replays, &server->replays, diag);
