@@ -240,7 +240,8 @@ const struct func_zone *func__zone_str(str name);
 struct func_instant func__zone_to_local(const struct func_zone *zone, struct func_instant utc);
 /* As java.time: a gap moves forward by its length, an overlap takes the earlier offset. */
 struct func_instant func__zone_to_utc(const struct func_zone *zone, struct func_instant local);
-/* As java.util.Calendar, which UNIX_TIMESTAMP and CONVERT_TZ use: an overlap takes the later one. */
+/* As java.util.Calendar, which UNIX_TIMESTAMP and CONVERT_TZ use: an overlap takes the later one.
+ */
 struct func_instant func__zone_to_utc_late(const struct func_zone *zone, struct func_instant local);
 const struct func_zone *func__ctx_zone(const struct func_ctx *ctx);
 

@@ -13,7 +13,8 @@ static void get_caller_identity(struct query_call *call)
     query_put_text(call, "Account", caller->account);
 }
 
-static const struct query_operation operations[] = {{"GetCallerIdentity", get_caller_identity, false}};
+static const struct query_operation operations[] = {
+    {"GetCallerIdentity", get_caller_identity, false}};
 static const struct query_api api = {
     "STS",
     "https://sts.amazonaws.com/doc/2011-06-15/",
