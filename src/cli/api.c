@@ -125,12 +125,15 @@ void api_put_json(struct buf *out, const struct json_value *value)
 
 static int code_of(str code)
 {
-    static const char *const sql[] = {"SQL",   "FUN",    "CON",    "ENG01",
-                                      "ENG06", "ENG032", "ENG034", "ENG077"};
+    static const char *const sql[] = {"SQL",    "FUN",    "CON",    "ENG01",  "ENG06", "ENG032",
+                                      "ENG034", "ENG071", "ENG077", "ENG078", "ENG079"};
     for (int i = 0; i < COUNT_OF(sql); i++) {
         if (str_starts(code, str_of(sql[i]))) {
             return EXIT_SQL;
         }
+    }
+    if (str_eq(code, STR("ENG041"))) {
+        return EXIT_USAGE;
     }
     return str_eq(code, STR("ENG031")) ? EXIT_ABSENT : EXIT_FAILED;
 }

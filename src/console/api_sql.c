@@ -318,9 +318,15 @@ static err request_read(struct script *s, const struct json_value **body, struct
     s->account = console__text_or(*body, "account", STR(CONSOLE_ACCOUNT));
     s->options.from = json_get_text(*body, STR("from"));
     s->options.name = json_get_text(*body, STR("name"));
+    bool is_word = s->options.from.len == 0 || str_eq(s->options.from, STR("latest")) ||
+                   str_eq(s->options.from, STR("trim-horizon"));
+    i64 ms;
+    if (!is_word) { /* Before any statement takes effect. */
+        TRY(engine_time_parse(s->options.from, &ms, diag));
+    }
     TRY(mode_read(json_get_text(*body, STR("mode")), &s->options.mode, diag));
     if (str_trim(s->text).len == 0) {
-        return diag_set(diag, ERR_INVALID, "API015", "\"sql\" holds no statement");
+        return diag_set(diag, ERR_INVALID, "API015", "there is no SQL statement");
     }
     return OK;
 }

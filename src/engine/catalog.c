@@ -94,6 +94,15 @@ static bool is_ours(str catalog, str database)
            (database.len == 0 || str_eq(database, STR(ENGINE_DATABASE)));
 }
 
+static void view_note(struct engine_lookup *lookup, const struct table_def *def)
+{
+    if (def->is_view && lookup->views_arena != NULL) {
+        lookup->views =
+            arena_grow(lookup->views_arena, lookup->views, lookup->view_count, (isize)sizeof def);
+        lookup->views[lookup->view_count++] = def;
+    }
+}
+
 static err find_table(void *ctx, str catalog, str database, str name, const struct table_def **out)
 {
     struct engine_lookup *lookup = ctx;
@@ -103,6 +112,7 @@ static err find_table(void *ctx, str catalog, str database, str name, const stru
     for (int i = 0; i < 2; i++) {
         struct engine_table *table = engine__table_find(lookup->lists[i], name);
         if (table != NULL) {
+            view_note(lookup, &table->def);
             *out = &table->def;
             return OK;
         }

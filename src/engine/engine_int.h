@@ -66,6 +66,9 @@ struct engine_lookup {
     isize setting_count;
     str *names;
     isize name_count;
+    struct arena *views_arena; /* Where the views that were found are noted, NULL = nowhere. */
+    const struct table_def **views;
+    isize view_count;
 };
 
 /* What an INSERT writes to. */

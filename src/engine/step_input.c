@@ -85,11 +85,15 @@ void engine__step_bad_record(struct step *s, isize message, str field, isize off
     }
 }
 
-/* A result that cannot go on: there is no record to show, only what was wrong. */
+/* A result that cannot go on: there is no record to show, only what was wrong. A query of nothing
+ * but VALUES fails: no other record could be better. */
 static void result_failed(struct step *s, str reason)
 {
     s->counters.dead_letters++;
     if (s->job->query != NULL) {
+        if (s->job->source_count == 0 && s->e == OK) {
+            s->e = diag_set(s->diag, ERR_INVALID, "ENG079", STR_FMT, STR_ARG(reason));
+        }
         return;
     }
     struct engine_job *job = s->job;

@@ -36,32 +36,57 @@ static void tables_keep(struct engine_job *job, const struct rel *rel)
     }
 }
 
-/* Views that the statement's text names are kept too: the text is planned again at each start. */
-static void views_keep(struct engine_job *job, const struct engine_tables *tables)
+/* The views that planning looked up are kept too: the text is planned again at each start. A view
+ * is looked up before those that it reads, which must be made first. */
+static void views_keep(struct engine_job *job, const struct engine_lookup *lookup)
 {
-    for (struct engine_table *t = tables->first; t != NULL; t = t->next) {
-        if (t->def.is_view && str_find(job->sql, t->def.name, 0) >= 0) {
-            table_keep(job, &t->def);
-        }
+    for (isize i = lookup->view_count; i > 0; i--) {
+        table_keep(job, lookup->views[i - 1]);
     }
 }
 
 /* --- positions
  * ------------------------------------------------------------------------------------------ */
 
+/* Seconds, a fraction, which is cut to milliseconds, and a Z may be absent. */
+static bool time_read(const char *text, struct cal *out)
+{
+    int v[6] = {0}, end = 0;
+    char mark = 0;
+    const char *at = text;
+    if (sscanf(at, "%4d-%2d-%2d%c%2d:%2d%n", &v[0], &v[1], &v[2], &mark, &v[3], &v[4], &end) != 6) {
+        return false;
+    }
+    at += end;
+    end = 0;
+    if (sscanf(at, ":%2d%n", &v[5], &end) == 1) {
+        at += end;
+    }
+    i32 unit = 100000000, nanos = 0;
+    if (*at == '.' && end > 0) {
+        for (at++; *at >= '0' && *at <= '9'; at++, unit /= 10) {
+            nanos += (*at - '0') * unit;
+        }
+    }
+    at += *at == 'Z';
+    *out = (struct cal){v[0], v[1], v[2], v[3], v[4], v[5], nanos};
+    bool is_date =
+        v[0] >= 0 && v[1] >= 1 && v[1] <= 12 && v[2] >= 1 && v[2] <= cal_month_days(v[0], v[1]);
+    bool is_clock = v[3] >= 0 && v[3] < 24 && v[4] >= 0 && v[4] < 60 && v[5] >= 0 && v[5] < 60;
+    return *at == '\0' && (mark == 'T' || mark == ' ') && is_date && is_clock;
+}
+
 err engine_time_parse(str text, i64 *ms_out, struct diag *diag)
 {
-    int v[6] = {0};
+    struct cal cal;
     char copy[40];
     str_copy_cstr(text, copy, (isize)sizeof copy);
-    int n = sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%2d", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]);
-    if (n < 5) {
+    if (text.len >= (isize)sizeof copy || !time_read(copy, &cal)) {
         (void)diag_set(diag, ERR_INVALID, "ENG041",
                        "\"" STR_FMT "\" is neither latest, trim-horizon nor a time", STR_ARG(text));
         diag_hint(diag, "a time is UTC: 2026-11-24T01:02:03");
         return ERR_INVALID;
     }
-    struct cal cal = {v[0], v[1], v[2], v[3], v[4], v[5], 0};
     *ms_out = cal_to_us(&cal) / 1000;
     return OK;
 }
@@ -203,7 +228,8 @@ static err tables_collect(struct engine_session *session, struct engine_job *job
 {
     struct engine_lookup lookup = {.lists = {&session->temporary, &session->engine->tables},
                                    .settings = session->settings,
-                                   .setting_count = session->setting_count};
+                                   .setting_count = session->setting_count,
+                                   .views_arena = &job->arena};
     struct catalog_ops ops;
     engine__lookup_names(&lookup, &job->arena);
     engine__catalog_ops(&lookup, &ops);
@@ -214,8 +240,7 @@ static err tables_collect(struct engine_session *session, struct engine_job *job
         TRY(sql_plan(&job->arena, is_set ? &statement->inner[i] : statement, &ops, &plan, diag));
         tables_keep(job, plan.root);
     }
-    views_keep(job, &session->temporary);
-    views_keep(job, &session->engine->tables);
+    views_keep(job, &lookup);
     return OK;
 }
 

@@ -320,11 +320,34 @@ i64 flow_mark(const struct flow *flow)
 
 /* --- VALUES ----------------------------------------------------------------------------------- */
 
+/* One value of VALUES, evaluated alone. The list of errors is its own: row 0 there is `row` here.
+ */
+static void values_cell(struct func_ctx *func, const struct expr *expr, isize row, struct vec *col)
+{
+    const struct sel one = {NULL, 1};
+    struct func_row_error *errors = func->errors;
+    isize count = func->error_count, capacity = func->error_capacity;
+    struct vec vec;
+    struct value value;
+    func->errors = NULL;
+    func->error_count = func->error_capacity = 0;
+    eval_expr(func, expr, NULL, 1, &one, &vec);
+    vec_get(&vec, 0, func->arena, &value);
+    vec_set(col, func->arena, row, &value);
+    const struct func_row_error *fresh = func->errors;
+    bool has_failed = func->error_count > 0;
+    func->errors = errors;
+    func->error_count = count;
+    func->error_capacity = capacity;
+    if (has_failed) {
+        func_fail(func, row, STR_FMT, STR_ARG(fresh[0].text));
+    }
+}
+
 static void values_batch(struct pipe *pipe, struct flow_run *run, isize first, isize count)
 {
     const struct rel *rel = pipe->rels[0];
     struct arena *arena = run->func->arena;
-    const struct sel one = {NULL, 1};
     arena_reset(arena);
     run->func->errors = NULL;
     run->func->error_count = run->func->error_capacity = 0;
@@ -332,12 +355,7 @@ static void values_batch(struct pipe *pipe, struct flow_run *run, isize first, i
     for (isize f = 0; f < rel->field_count; f++) {
         vec_init(&cols[f], arena, rel->fields[f].type, count, true);
         for (isize r = 0; r < count; r++) {
-            struct vec vec;
-            struct value value;
-            eval_expr(run->func, rel->exprs[(first + r) * rel->field_count + f], NULL, 1, &one,
-                      &vec);
-            vec_get(&vec, 0, arena, &value);
-            vec_set(&cols[f], arena, r, &value);
+            values_cell(run->func, rel->exprs[(first + r) * rel->field_count + f], r, &cols[f]);
         }
     }
     struct pipe_run up = {.pipe = pipe,

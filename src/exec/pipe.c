@@ -147,6 +147,7 @@ static void begin(struct pipe_run *run)
 void pipe_run(struct pipe_run *run)
 {
     begin(run);
+    pipe__report(run); /* What was wrong with the input, where it is calculated. */
     for (isize i = 1; i < run->pipe->rel_count && run->sel.count > 0; i++) {
         const struct rel *rel = run->pipe->rels[i];
         switch (rel->kind) {

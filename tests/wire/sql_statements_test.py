@@ -1,5 +1,8 @@
 """Statements that are no jobs: what they answer, and what they refuse by name."""
 
+import json
+import urllib.error
+
 import pytest
 
 from founding_test import sql
@@ -113,6 +116,35 @@ def test_drop(server):
     assert "it is a table" in refusal(sql(server, "DROP VIEW base"))["rendered"]
     assert "did you mean `base`?" in refusal(sql(server, "DROP TABLE bsae"))["rendered"]
     assert rows(sql(server, "DROP TABLE IF EXISTS nothing; DROP VIEW IF EXISTS nothing")) == []
+
+
+def test_a_broken_view_harms_no_other_statement(server):
+    sql(server, "CREATE TABLE gone " + "(a INT) " + KINESIS.format("") + "; CREATE VIEW d AS SELECT a FROM gone;"
+        " CREATE VIEW e AS SELECT id FROM v; CREATE TABLE hole (id STRING) WITH ('connector'='blackhole');"
+        " DROP TABLE gone")
+    for text in ("INSERT INTO hole SELECT id FROM (VALUES ('d')) AS x(id)",
+                 "CREATE VIEW w AS SELECT id FROM e WHERE id <> 'd'"):
+        assert sql(server, text)[-1]["type"] == "done", text
+    assert "`gone` does not exist" in refusal(sql(server, "SELECT a FROM d"))["message"]
+    assert sql(server, "DROP VIEW d; DROP VIEW w; DROP VIEW e; DROP TABLE hole")[-1]["type"] == "done"
+
+
+def test_what_cannot_be_calculated_is_no_value(server):
+    for text, says in (("SELECT CAST('a' AS INT)", "'a'"), ("SELECT 1 / 0", "by zero"),
+                       ("VALUES (CAST('a' AS INT))", "'a'"),
+                       ("SELECT 1 / x FROM (VALUES (1), (0)) AS t(x)", "by zero")):
+        assert says in refusal(sql(server, text))["message"], text
+    lines = sql(server, "SELECT * FROM (VALUES (1), (CAST('a' AS INT)), (3)) AS t(x)")
+    assert [line["values"] for line in lines if line["type"] == "row"] == [[1], [3]]
+    assert "'a'" in refusal(lines)["message"]
+
+
+def test_a_wrong_time_stops_a_script_before_its_first_statement(server):
+    for at in ("yesterday", "2026-13-45T00:00:00", "2026-11-24T10:00:00+05:00", "2026-02-29 00:00"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            sql(server, "CREATE VIEW x AS SELECT 1", **{"from": at})
+        assert "neither latest, trim-horizon nor a time" in json.load(refused.value)["error"]["message"], at
+    assert "x" not in [r[0] for r in rows(sql(server, "SHOW TABLES"))]
 
 
 @pytest.mark.parametrize("text, code, says", [
