@@ -6,6 +6,8 @@
 
 #include "base/trace.h"
 
+#include <stdio.h>
+
 /* What lies behind the cursor, as far as it was looked at. */
 struct scan {
     u64 seen; /* Position up to which it was looked at. */
@@ -63,6 +65,25 @@ static i64 now_ms(const struct engine_outbox *outbox)
     return os_wall_us(outbox->engine->os) / 1000;
 }
 
+static void hold_release(struct engine_outbox *outbox)
+{
+    if (outbox->has_hold) {
+        outbox->has_hold = false;
+        streams_hold_release(outbox->engine->streams, outbox->hold);
+    }
+}
+
+static void read_failed(struct engine_outbox *outbox, err e)
+{
+    char reason[128];
+    (void)snprintf(reason, sizeof reason, "the outbox of sink " STR_FMT " cannot be read: %s",
+                   STR_ARG(str_slice(outbox->table, 0, 64)), err_text(e));
+    trace(TRACE_ERROR, "engine", "the outbox of a sink cannot be read",
+          T_STR("job", str_of(outbox->job->id_text)), T_STR("table", outbox->table),
+          T_STR("error", str_of(err_text(e))));
+    engine__job_stop_for(outbox->job, reason);
+}
+
 /* Waits until a range is ready. False: the thread ends. */
 static bool range_wait(struct engine_outbox *outbox, struct scan *scan)
 {
@@ -76,23 +97,23 @@ static bool range_wait(struct engine_outbox *outbox, struct scan *scan)
         os_mutex_lock(&outbox->lock);
         u64 added = outbox->added;
         os_mutex_unlock(&outbox->lock);
+        /* Asked before looking: what the job adds last is then seen. */
+        bool is_draining = __atomic_load_n(&outbox->is_draining, __ATOMIC_ACQUIRE);
         err e = scan_more(outbox, scan);
         if (e != OK) {
-            trace(TRACE_ERROR, "engine", "the outbox of a sink cannot be read",
-                  T_STR("job", str_of(outbox->job->id_text)), T_STR("table", outbox->table),
-                  T_STR("error", str_of(err_text(e))));
+            read_failed(outbox, e);
             return false;
         }
         __atomic_store_n(&outbox->oldest_ms, scan->oldest_ms, __ATOMIC_RELAXED);
         bool has_rows = scan->rows > 0;
         i64 age_ms = has_rows ? MAX(now_ms(outbox) - scan->oldest_ms, 0) : 0;
-        bool is_draining = __atomic_load_n(&outbox->is_draining, __ATOMIC_RELAXED);
         bool is_ready = scan->is_full || age_ms >= (i64)outbox->limits.linger_ms || is_draining;
         bool has_endpoint = __atomic_load_n(&outbox->engine->has_endpoint, __ATOMIC_ACQUIRE);
         if (has_rows && is_ready && has_endpoint) {
             return true;
         }
         if (is_draining && !has_rows) {
+            hold_release(outbox);
             return false;
         }
         i64 wait_ms = !has_rows  ? IDLE_MS
@@ -232,8 +253,5 @@ void engine__outbox_stop(struct engine_outbox *outbox)
         os_thread_join(&outbox->thread);
         outbox->has_thread = false;
     }
-    if (outbox->has_hold) {
-        streams_hold_release(outbox->engine->streams, outbox->hold);
-        outbox->has_hold = false;
-    }
+    hold_release(outbox);
 }

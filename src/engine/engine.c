@@ -193,6 +193,7 @@ err engine_open(struct os *os, struct streams *streams, const char *data_dir, st
     os_mutex_init(&engine->outbox_cursor_lock);
     os_mutex_init(&engine->outbox_list_lock);
     engine->env.os = os;
+    u64 all = streams_hold(streams, 0); /* Until every job holds its own input. */
     u8 secret[STREAM_SECRET_BYTES];
     streams_get_secret(streams, secret);
     engine->env.instance = (u32)hash64(secret, STREAM_SECRET_BYTES, 1);
@@ -206,7 +207,10 @@ err engine_open(struct os *os, struct streams *streams, const char *data_dir, st
         engine_close(engine);
         return e;
     }
+    __atomic_store_n(&engine->first_job, engine->jobs != NULL ? engine->jobs->id : engine->next_job,
+                     __ATOMIC_RELEASE);
     jobs_resume(engine);
+    streams_hold_release(streams, all);
     *out = engine;
     return OK;
 }
@@ -218,6 +222,7 @@ void engine_close(struct engine *engine)
     }
     metric_unregister(collect, engine);
     streams_set_control_live(engine->streams, NULL, NULL);
+    (void)streams_hold(engine->streams, 0); /* What jobs have not read is needed again. */
     for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
         engine__job_join(job);
     }
@@ -355,6 +360,10 @@ err engine_job_stop(struct engine *engine, str id, struct diag *diag)
         diag_hint(diag, "leat job list shows the jobs");
     } else if (job->state == ENGINE_RUNNING) {
         engine__job_join(job);
+        if (job->state != ENGINE_RUNNING) { /* Its last step has failed, or was the end. */
+            os_mutex_unlock(&engine->lock);
+            return OK;
+        }
         os_mutex_lock(&job->lock);
         job->state = ENGINE_STOPPED;
         os_mutex_unlock(&job->lock);

@@ -129,11 +129,13 @@ struct engine_job {
     enum engine_state state;
     char reason[1024];
     u64 position; /* LSN. */
+    u64 flight_no; /* The step on its way has no smaller journal record; UINT64_MAX = none is. */
     bool is_stopping, has_thread;
     bool has_doom; /* Atomic: `doom` says why the job has to fail. */
     char doom[512];
     struct os_thread thread;
     u64 hold;
+    bool has_hold;
 
     struct engine_query *query; /* A client's SELECT, not a job: nothing is written down. */
 
@@ -146,6 +148,7 @@ struct engine_job {
     bool is_resumed;  /* It ran before this process. */
     bool has_mark;    /* Of strikes.c, on the disk. */
     bool is_firing;   /* Windows are left to fire. */
+    bool has_state;   /* That of `step`: neither recovering, nor in a step that was given up. */
     i64 idle_us;      /* table.exec.source.idle-timeout; 0 = off. */
     i64 wall_us;      /* Of the last step. */
     const char *zone;
@@ -202,6 +205,7 @@ struct engine {
     struct engine_job *forgotten; /* By a reset; the journal names them still. */
     isize job_count;
     u64 next_job;
+    u64 first_job; /* Atomic: those below are forgotten; 0 = not known yet. */
     struct os_mutex redrive_lock; /* One letter is put back at a time; no other is taken in it. */
     struct os_mutex wake_lock;    /* Guards the condition that the tip has moved. */
     struct os_cond wake;
@@ -228,7 +232,11 @@ struct connect_table engine__connect_table(const struct table_def *table, struct
 MUST_USE err engine__log_table(struct engine *engine, str create_text);
 MUST_USE err engine__log_reset(struct engine *engine);
 MUST_USE err engine__log_drop(struct engine *engine, str name);
-MUST_USE err engine__log_job(struct engine *engine, const struct engine_job *job);
+#define ENGINE_REPLACED "replaced"
+/* With the snapshot that it starts from, if it took one over, and the end of the job that it
+ * replaces (NULL = of none): all or none. */
+MUST_USE err engine__log_job(struct engine *engine, const struct engine_job *job,
+                             const struct engine_job *replaced);
 MUST_USE err engine__log_state(struct engine *engine, const struct engine_job *job,
                                enum engine_state state, const char *reason);
 /* Shards `first` to `first + count - 1` of a source became idle. */
@@ -289,6 +297,8 @@ MUST_USE err engine__job_prepare(struct engine_job *job, struct diag *diag);
 /* The dataflow of job->plans, their tables opened. */
 MUST_USE err engine__plans_open(struct engine_job *job, struct diag *diag);
 void engine__job_start(struct engine_job *job);
+/* Again after engine__job_join, as if nothing had been; its sinks were not stopped. */
+void engine__job_go_on(struct engine_job *job);
 /* Starts only the delivery of what a stopped job left in its outboxes. */
 void engine__job_deliver(struct engine_job *job);
 /* The job has stopped: its sinks deliver what is left, at once. */

@@ -12,6 +12,7 @@ struct engine_job *engine__job_new(struct engine *engine)
     struct engine_job *job = NEW(struct engine_job);
     job->engine = engine;
     job->watermark_ms = INT64_MIN;
+    job->flight_no = UINT64_MAX;
     os_mutex_init(&job->lock);
     return job;
 }
@@ -398,6 +399,26 @@ static void landings_stop(struct engine_job *job)
     }
 }
 
+static void hold_release(struct engine_job *job)
+{
+    if (job->has_hold) {
+        job->has_hold = false;
+        streams_hold_release(job->engine->streams, job->hold);
+    }
+}
+
+/* Once that is durable, nothing needs the job's input any more. */
+static void end_log(struct engine_job *job, enum engine_state state, const char *reason)
+{
+    err e = engine__log_state(job->engine, job, state, reason);
+    if (e == OK) {
+        hold_release(job);
+        return;
+    }
+    trace(TRACE_WARN, "engine", "the end of a job could not be written down",
+          T_STR("job", str_of(job->id_text)), T_STR("error", str_of(err_text(e))));
+}
+
 void engine__job_fail(struct engine_job *job, const char *reason)
 {
     trace(TRACE_ERROR, "engine", "job failed", T_STR("job", str_of(job->id_text)),
@@ -408,11 +429,7 @@ void engine__job_fail(struct engine_job *job, const char *reason)
     os_mutex_unlock(&job->lock);
     landings_stop(job);
     engine__job_drain(job);
-    err e = engine__log_state(job->engine, job, ENGINE_FAILED, reason);
-    if (e != OK) {
-        trace(TRACE_WARN, "engine", "the failure of a job could not be written down",
-              T_STR("job", str_of(job->id_text)), T_STR("error", str_of(err_text(e))));
-    }
+    end_log(job, ENGINE_FAILED, reason);
 }
 
 /* Nothing more can come: VALUES were the only input, or every source has ended and is read. */
@@ -459,11 +476,7 @@ static void job_finish(struct engine_job *job)
     os_mutex_unlock(&job->lock);
     landings_stop(job);
     engine__job_drain(job);
-    err e = engine__log_state(job->engine, job, ENGINE_FINISHED, "");
-    if (e != OK) {
-        trace(TRACE_WARN, "engine", "the end of a job could not be written down",
-              T_STR("job", str_of(job->id_text)), T_STR("error", str_of(err_text(e))));
-    }
+    end_log(job, ENGINE_FINISHED, "");
 }
 
 /* Steps until the job is stopping or has an error; ERR_END: it is finished. */
@@ -537,16 +550,41 @@ static void landings_start(struct engine_job *job)
     }
 }
 
-void engine__job_start(struct engine_job *job)
+static void job_run(struct engine_job *job)
 {
-    engine__job_deliver(job);
     job->hold = streams_hold(job->engine->streams, engine__hold_lsn(job));
+    job->has_hold = true;
     job->is_stopping = false;
     job->has_thread = true;
     trace(TRACE_INFO, "engine", "job starts", T_STR("job", str_of(job->id_text)),
           T_STR("name", job->name), T_INT("after_lsn", job->position));
     landings_start(job);
     os_thread_start(&job->thread, "leat-job", job_main, job);
+}
+
+void engine__job_start(struct engine_job *job)
+{
+    engine__job_deliver(job);
+    job_run(job);
+}
+
+void engine__job_go_on(struct engine_job *job)
+{
+    if (job->state != ENGINE_RUNNING) {
+        return;
+    }
+    err e = OK;
+    if (job->is_stateful) {
+        engine__replay_free(job->replay);
+        job->replay = NULL;
+        job->step = 0;
+        e = engine__journal_reread(job);
+    }
+    if (e != OK) {
+        engine__job_fail(job, "its journal cannot be read");
+        return;
+    }
+    job_run(job);
 }
 
 void engine__job_join(struct engine_job *job)
@@ -562,7 +600,7 @@ void engine__job_join(struct engine_job *job)
     os_thread_join(&job->thread);
     job->has_thread = false;
     landings_stop(job);
-    streams_hold_release(engine->streams, job->hold);
+    hold_release(job);
 }
 
 void engine__job_drain(struct engine_job *job)

@@ -188,11 +188,14 @@ err engine__log_snapshot(struct engine *engine, const struct engine_snapshot_rec
     return e;
 }
 
-/* With the snapshot that it starts from, if it took one over: both or none. */
-err engine__log_job(struct engine *engine, const struct engine_job *job)
+err engine__log_job(struct engine *engine, const struct engine_job *job,
+                    const struct engine_job *replaced)
 {
     struct log_batch *batch = log_batch_new();
     err e = engine__batch_job(batch, job);
+    if (e == OK && replaced != NULL) {
+        e = engine__batch_state(batch, replaced, ENGINE_STOPPED, ENGINE_REPLACED);
+    }
     if (e == OK && job->replay != NULL) {
         e = batch_snapshot(batch, &job->replay->snapshots[0]);
     }
@@ -492,8 +495,10 @@ static err read_snapshot(struct engine *engine, str body)
         keep_step(job, old->steps[i]);
     }
     replay->older = replay->count;
-    job->journal_floor_no = job->snapshot_no;
-    job->snapshot_no = engine->reading_no;
+    if (job->flow == NULL) { /* Else it is read once more, and they are known. */
+        job->journal_floor_no = job->snapshot_no;
+        job->snapshot_no = engine->reading_no;
+    }
     engine__replay_free(old);
     job->step = record.step;
     job->position = MAX(job->position, record.lsn);
@@ -583,7 +588,6 @@ static err reread(struct engine *engine, struct engine_job *job, struct log_run 
         u64 id;
         str in = str_slice(record.body, 1, record.body.len);
         *next = record.no + 1;
-        engine->reading_no = record.no;
         TRY(varint_take(&in, &id));
         if (id == job->id) {
             TRY(read_journal(engine, record.body));

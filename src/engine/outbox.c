@@ -81,29 +81,77 @@ void engine__outbox_marks_free(struct engine *engine)
     }
 }
 
-static err put_record(struct log_batch *batch, u8 kind, const struct engine_outbox *outbox,
-                      u64 position)
+static err put_position(struct log_batch *batch, u8 kind, u64 job, u32 index, str position)
 {
     struct buf out = {0};
     buf_append_byte(&out, kind);
-    buf_append_varint(&out, outbox->job->id);
-    buf_append_varint(&out, outbox->index);
-    buf_append_varint(&out, position);
+    buf_append_varint(&out, job);
+    buf_append_varint(&out, index);
+    buf_append(&out, position);
     err e = log_batch_add(batch, cursor_channel, buf_str(&out));
     buf_deinit(&out);
     return e;
 }
 
+static err put_number(struct log_batch *batch, u8 kind, u64 job, u32 index, u64 number)
+{
+    struct buf position = {0};
+    buf_append_varint(&position, number);
+    err e = put_position(batch, kind, job, index, buf_str(&position));
+    buf_deinit(&position);
+    return e;
+}
+
+static err put_record(struct log_batch *batch, u8 kind, const struct engine_outbox *outbox,
+                      u64 position)
+{
+    return put_number(batch, kind, outbox->job->id, outbox->index, position);
+}
+
 static err put_landed(struct log_batch *batch, const struct engine_landing *landing, str position,
                       bool is_ended)
 {
-    struct buf out = {0};
-    buf_append_byte(&out, is_ended ? RECORD_ENDED : RECORD_LANDED);
-    buf_append_varint(&out, landing->job->id);
-    buf_append_varint(&out, landing->index);
-    buf_append(&out, position);
-    err e = log_batch_add(batch, cursor_channel, buf_str(&out));
-    buf_deinit(&out);
+    return put_position(batch, is_ended ? RECORD_ENDED : RECORD_LANDED, landing->job->id,
+                        landing->index, position);
+}
+
+static bool is_open(const struct engine *engine, const struct engine_outbox_mark *mark)
+{
+    bool found = false;
+    for (const struct engine_outbox *o = engine->outboxes; o != NULL && !mark->is_source;
+         o = o->next) {
+        found = found || (o->job->id == mark->job && o->index == mark->index);
+    }
+    for (const struct engine_landing *l = engine->landings; l != NULL && mark->is_source;
+         l = l->next) {
+        found = found || (l->job->id == mark->job && l->index == mark->index);
+    }
+    return found;
+}
+
+/* Of a job that could not be planned, or is not yet: it may be at the next start. */
+static err put_mark(struct log_batch *batch, const struct engine_outbox_mark *mark)
+{
+    if (mark->is_source) {
+        return put_position(batch, mark->has_ended ? RECORD_ENDED : RECORD_LANDED, mark->job,
+                            mark->index, buf_str(&mark->position));
+    }
+    TRY(put_number(batch, RECORD_CURSOR, mark->job, mark->index, mark->cursor));
+    return mark->planned > mark->cursor
+               ? put_number(batch, RECORD_PLAN, mark->job, mark->index, mark->planned)
+               : OK;
+}
+
+static err put_marks(struct engine *engine, struct log_batch *batch)
+{
+    u64 first_job = __atomic_load_n(&engine->first_job, __ATOMIC_ACQUIRE);
+    err e = OK;
+    for (const struct engine_outbox_mark *mark = engine->outbox_marks; mark != NULL && e == OK;
+         mark = mark->next) {
+        if (mark->job >= first_job && !is_open(engine, mark)) {
+            e = put_mark(batch, mark);
+        }
+    }
     return e;
 }
 
@@ -123,6 +171,7 @@ static void restate(struct engine *engine)
     for (struct engine_landing *l = engine->landings; l != NULL && e == OK; l = l->next) {
         e = l->has_position ? put_landed(batch, l, buf_str(&l->position), l->is_ended) : OK;
     }
+    e = e == OK ? put_marks(engine, batch) : e;
     os_mutex_unlock(&engine->outbox_list_lock);
     if (e == OK && log_batch_count(batch) > 0) {
         e = log_commit(engine->log, batch);
@@ -223,7 +272,8 @@ bool engine__outbox_is_live(struct engine *engine, struct log_channel channel, u
         }
     }
     os_mutex_unlock(&engine->outbox_list_lock);
-    return is_live;
+    u64 job = (channel.shard - OUTBOX_CHANNEL_BASE) / OUTBOX_SINKS_MAX;
+    return is_live && job >= __atomic_load_n(&engine->first_job, __ATOMIC_ACQUIRE);
 }
 
 /* --- rows in ------------------------------------------------------------------------------- */
@@ -260,7 +310,8 @@ void engine__outbox_wait_room(struct engine_outbox *outbox)
     enum { LOOK_MS = 200 };
     os_mutex_lock(&outbox->lock);
     while (outbox->pending_bytes > OUTBOX_BYTES_MAX && outbox->has_thread &&
-           !__atomic_load_n(&outbox->job->is_stopping, __ATOMIC_RELAXED)) {
+           !__atomic_load_n(&outbox->job->is_stopping, __ATOMIC_RELAXED) &&
+           !__atomic_load_n(&outbox->job->has_doom, __ATOMIC_RELAXED)) {
         (void)os_cond_wait_ms(&outbox->changed, &outbox->lock, LOOK_MS);
     }
     os_mutex_unlock(&outbox->lock);

@@ -77,7 +77,16 @@ err engine__recover(struct engine_job *job, struct diag *diag)
         return OK;
     }
     const struct engine_replay *replay = job->replay == NULL ? &nothing : job->replay;
+    u64 step = job->step, position = job->position;
+    job->has_state = false;
     err e = recover(job, replay, diag);
+    job->has_state = e == OK;
+    if (e != OK) { /* What was committed stays so: whoever replaces the job goes on there. */
+        os_mutex_lock(&job->lock);
+        job->step = step;
+        job->position = position;
+        os_mutex_unlock(&job->lock);
+    }
     if (e == OK && replay->snapshots[0].step > 0) {
         job->snapshot_step = replay->snapshots[0].step;
         job->snapshot_lsn = replay->snapshots[0].lsn;
@@ -94,11 +103,14 @@ err engine__rewind(struct engine_job *job, struct diag *diag)
 {
     u64 step = job->step, position = job->position;
     job->step = 0;
-    TRY(engine__journal_reread(job));
-    TRY(engine__recover(job, diag));
-    CHECK(job->step == step);
+    err e = engine__journal_reread(job);
+    if (e == OK) {
+        e = engine__recover(job, diag);
+    }
+    CHECK(e != OK || job->step == step);
     os_mutex_lock(&job->lock);
+    job->step = step;
     job->position = position; /* Frames that held nothing for the job need not be read again. */
     os_mutex_unlock(&job->lock);
-    return OK;
+    return e;
 }

@@ -23,12 +23,15 @@ static err flush(struct engine *engine, struct log_batch *batch, isize bytes_min
     return e;
 }
 
-static err put_job(struct log_batch *batch, struct engine_job *job)
+/* A step that is durable and not yet noted is behind the position that is written: its record
+ * stays. */
+static err put_job(struct log_batch *batch, struct engine_job *job, u64 *journal_no)
 {
     char reason[sizeof job->reason];
     os_mutex_lock(&job->lock);
     u64 step = job->step, lsn = job->position;
     enum engine_state state = job->state;
+    *journal_no = MIN(*journal_no, job->flight_no);
     memcpy(reason, job->reason, sizeof reason);
     os_mutex_unlock(&job->lock);
     TRY(engine__batch_job(batch, job));
@@ -38,7 +41,7 @@ static err put_job(struct log_batch *batch, struct engine_job *job)
     return step == 0 ? OK : engine__batch_position(batch, job, step, lsn);
 }
 
-static err put_all(struct engine *engine, struct log_batch *batch)
+static err put_all(struct engine *engine, struct log_batch *batch, u64 *journal_no)
 {
     TRY(engine__batch_next_job(batch, engine->next_job));
     for (struct engine_table *t = engine->tables.first; t != NULL; t = t->next) {
@@ -46,7 +49,7 @@ static err put_all(struct engine *engine, struct log_batch *batch)
         TRY(flush(engine, batch, BATCH_BYTES));
     }
     for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
-        TRY(put_job(batch, job));
+        TRY(put_job(batch, job, journal_no));
         TRY(flush(engine, batch, BATCH_BYTES));
     }
     return flush(engine, batch, 0);
@@ -70,7 +73,7 @@ static void restate(struct engine *engine)
     u64 catalog_no = log_channel_tip(engine->log, catalog_channel);
     u64 journal_no = log_channel_tip(engine->log, journal_channel);
     struct log_batch *batch = log_batch_new();
-    err e = put_all(engine, batch);
+    err e = put_all(engine, batch, &journal_no);
     log_batch_free(batch);
     if (e == OK) {
         set_live(engine, catalog_no, journal_no);

@@ -174,10 +174,10 @@ err engine__snapshot_adopt(struct engine_job *job, const struct engine_job *old,
     if (old->step == 0) {
         return OK; /* There is no state yet. */
     }
-    if (job->engine->data_dir[0] == '\0' || old->replay != NULL) {
+    if (job->engine->data_dir[0] == '\0' || !old->has_state) {
         return diag_set(diag, ERR_AGAIN, "ENG079", "the state of job %s cannot be taken over %s",
                         old->id_text,
-                        old->replay != NULL ? "while it recovers, try again" : "without a disk");
+                        old->has_state ? "without a disk" : "while it recovers, try again");
     }
     struct engine_job as = *old; /* Its state, under the new name. */
     as.id = job->id;

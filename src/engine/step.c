@@ -13,6 +13,8 @@
 
 enum { FULL_RETRY_MS = 200, FIRE_ROWS = 256 };
 
+static const struct log_channel journal_channel = {0, LOG_CONTROL_JOURNAL};
+
 static err streams_check(struct engine_job *job, struct diag *diag)
 {
     for (isize i = 0; i < job->source_count + job->sink_count; i++) {
@@ -57,6 +59,14 @@ static void note_times(const struct step *s, u64 start_ns)
     }
 }
 
+/* Until step_done. */
+static void flight_set(struct engine_job *job, u64 journal_no)
+{
+    os_mutex_lock(&job->lock);
+    job->flight_no = journal_no;
+    os_mutex_unlock(&job->lock);
+}
+
 /* A full disk stalls the job; its input is kept meanwhile. */
 static err commit(struct step *s)
 {
@@ -66,12 +76,16 @@ static err commit(struct step *s)
     }
     TRY(engine__batch_step(s->batch, &s->record));
     OS_FAILPOINT("engine.before_step_submit");
+    flight_set(job, log_channel_tip(job->engine->log, journal_channel));
     err e = log_commit(job->engine->log, s->batch);
     while (e == ERR_FULL && !__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED)) {
         os_sleep_ms(job->engine->os, FULL_RETRY_MS);
         e = log_commit(job->engine->log, s->batch);
     }
     OS_FAILPOINT("engine.after_step_commit");
+    if (e != OK) {
+        flight_set(job, UINT64_MAX);
+    }
     return e;
 }
 
@@ -233,6 +247,7 @@ static void step_done(struct step *s, bool has_done)
     }
     os_mutex_lock(&job->lock);
     job->step += has_done;
+    job->flight_no = UINT64_MAX;
     job->position = s->record.lsn;
     os_mutex_unlock(&job->lock);
 }
@@ -277,6 +292,7 @@ static err try_step(struct engine_job *job, const struct extent *extent, bool *m
             streams_hold_move(job->engine->streams, job->hold, s.record.lsn);
         }
     }
+    job->has_state = job->has_state && e == OK;
     step_end(&s);
     return e;
 }

@@ -167,8 +167,9 @@ err engine__starts_set(struct engine_job *job, str from, struct diag *diag)
 static void take_over(struct engine_job *job, const struct engine_job *old)
 {
     for (isize i = 0; i < job->start_count; i++) {
-        job->start_lsns[i] = old->position;
-        job->sources[i].start_lsn = old->position;
+        u64 begun = i < old->source_count ? old->sources[i].start_lsn : 0;
+        job->start_lsns[i] = MAX(old->position, begun); /* It may not have begun there yet. */
+        job->sources[i].start_lsn = job->start_lsns[i];
     }
     job->position = old->position;
 }
@@ -244,28 +245,31 @@ static err tables_collect(struct engine_session *session, struct engine_job *job
     return OK;
 }
 
-static err replace_old(struct engine_session *session, struct engine_job *job,
-                       const struct engine_options *options, struct engine_job *old,
-                       struct engine_result *out, struct diag *diag)
+static err replace_old(struct engine_job *job, const struct engine_options *options,
+                       struct engine_job *old, struct engine_result *out, struct diag *diag)
 {
     engine__job_join(old);
-    out->replaced = true;
     out->old_lsn = old->position;
+    err e = OK;
     if (options->from.len == 0) {
         take_over(job, old);
+        e = job->is_stateful ? engine__snapshot_adopt(job, old, diag) : OK;
     }
-    if (options->from.len == 0 && job->is_stateful) {
-        err e = engine__snapshot_adopt(job, old, diag);
-        if (e != OK) {
-            engine__job_start(old);
-            return e;
-        }
+    if (e == OK) {
+        e = engine__log_job(job->engine, job, old);
     }
+    if (e != OK) {
+        engine__job_go_on(old);
+        return e;
+    }
+    out->replaced = true;
     os_mutex_lock(&old->lock);
     old->state = ENGINE_STOPPED;
+    str_copy_cstr(STR(ENGINE_REPLACED), old->reason, (isize)sizeof old->reason);
     os_mutex_unlock(&old->lock);
     engine__job_drain(old);
-    return engine__log_state(session->engine, old, ENGINE_STOPPED, "replaced");
+    engine__snapshots_sweep(old, 0, 0); /* Nobody goes back to them. */
+    return OK;
 }
 
 static err submit(struct engine_session *session, struct engine_job *job,
@@ -287,21 +291,20 @@ static err submit(struct engine_session *session, struct engine_job *job,
     TRY(engine__job_prepare(job, diag));
     job->name = name_make(job, options);
     TRY(engine__starts_set(job, options->from, diag));
-    if (old != NULL && options->mode == ENGINE_RESTART) {
-        TRY(replace_old(session, job, options, old, out, diag));
+    bool replaces = old != NULL && options->mode == ENGINE_RESTART;
+    u64 all = streams_hold(engine->streams, 0); /* Until the job itself holds its input. */
+    err e =
+        replaces ? replace_old(job, options, old, out, diag) : engine__log_job(engine, job, NULL);
+    if (e == OK) {
+        engine->next_job++;
+        job_append(engine, job);
+        result_set(out, arena, job);
+        engine__job_start(job);
     }
-    err e = engine__log_job(engine, job);
-    if (e != OK) {
-        return diag_set(diag, e, "ENG043", "the job could not be written down: %s", err_text(e));
-    }
-    if (out->replaced) {
-        engine__snapshots_sweep(old, 0, 0); /* Nobody goes back to them. */
-    }
-    engine->next_job++;
-    job_append(engine, job);
-    result_set(out, arena, job);
-    engine__job_start(job);
-    return OK;
+    streams_hold_release(engine->streams, all);
+    return e == OK
+               ? OK
+               : diag_set(diag, e, "ENG043", "the job could not be written down: %s", err_text(e));
 }
 
 err engine__submit(struct engine_session *session, const struct sql_statement *statement,
