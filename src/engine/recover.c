@@ -55,16 +55,26 @@ static err load(struct engine_job *job, const struct engine_snapshot_record *rec
     return OK;
 }
 
+static void snapshot_is(struct engine_job *job, const struct engine_snapshot_record *record)
+{
+    job->snapshot_step = record->step;
+    job->snapshot_lsn = record->lsn;
+}
+
 static err recover(struct engine_job *job, const struct engine_replay *replay, struct diag *diag)
 {
     err e = load(job, &replay->snapshots[0], diag);
     isize from = replay->older;
+    snapshot_is(job, &replay->snapshots[0]);
     if (e == ERR_CORRUPT) {
         trace(TRACE_ERROR, "engine", "a snapshot cannot be used, the one before it is tried",
               T_STR("job", str_of(job->id_text)), T_STR("reason", str_of(diag->message)));
         diag_init(diag);
         e = load(job, &replay->snapshots[1], diag);
         from = 0;
+        snapshot_is(job, &replay->snapshots[1]);
+        job->snapshot_no = job->journal_floor_no;
+        job->snapshot_due_ns = os_mono_ns(job->engine->os); /* A good one, soon. */
     }
     TRY(e);
     return run_again(job, replay, from, diag);
@@ -86,10 +96,6 @@ err engine__recover(struct engine_job *job, struct diag *diag)
         job->step = step;
         job->position = position;
         os_mutex_unlock(&job->lock);
-    }
-    if (e == OK && replay->snapshots[0].step > 0) {
-        job->snapshot_step = replay->snapshots[0].step;
-        job->snapshot_lsn = replay->snapshots[0].lsn;
     }
     if (e == OK) {
         engine__snapshots_sweep(job, replay->snapshots[0].step, replay->snapshots[1].step);

@@ -239,7 +239,9 @@ static void taken(struct engine_job *job, const struct engine_snapshot_record *r
     OS_FAILPOINT("engine.before_snapshot_delete");
     engine__snapshots_sweep(job, record->step, job->snapshot_step);
     OS_FAILPOINT("engine.after_snapshot_delete");
-    streams_hold_move(job->engine->streams, job->hold, record->lsn);
+    if (job->snapshot_step > 0) { /* The one before it is gone back to if this one is damaged. */
+        streams_hold_move(job->engine->streams, job->hold, job->snapshot_lsn);
+    }
     __atomic_store_n(&job->journal_floor_no, job->snapshot_no, __ATOMIC_RELAXED);
     job->snapshot_no = no;
     job->snapshot_step = record->step;

@@ -137,5 +137,5 @@ u64 engine__hold_lsn(const struct engine_job *job)
         start = MIN(start, job->start_lsns[i]);
     }
     const struct engine_replay *replay = job->replay;
-    return replay != NULL && replay->snapshots[0].step > 0 ? replay->snapshots[0].lsn : start;
+    return replay != NULL && replay->snapshots[1].step > 0 ? replay->snapshots[1].lsn : start;
 }

@@ -182,11 +182,66 @@ static void test_damaged(void **state)
     }
 }
 
+static void wait_state(struct fixture *f)
+{
+    const struct engine_job *job = fixture_job(f, 0);
+    for (int waited = 0; waited < FIXTURE_WAIT_MS; waited += FIXTURE_POLL_MS) {
+        if (__atomic_load_n(&job->has_state, __ATOMIC_ACQUIRE)) {
+            return;
+        }
+        os_sleep_ms(f->os, FIXTURE_POLL_MS);
+    }
+    fail_msg("the job does not recover: %s", job->reason);
+}
+
+static bool oldest_name(void *ctx, const char *name)
+{
+    struct newest *oldest = ctx;
+    if (oldest->name[0] == '\0' || strcmp(name, oldest->name) < 0) {
+        snprintf(oldest->name, sizeof oldest->name, "%s", name);
+    }
+    return true;
+}
+
+/* Whoever went back to the older snapshot writes a good one, even when no input comes. */
+static void test_damage_mended(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setenv("LEAT_SNAPSHOT_STEPS", "3", 1);
+    setenv("LEAT_STEP_FRAMES", "1", 1);
+    begin(&f);
+    assert_int_equal(fixture_sql(&f, str_of(window)), OK);
+    for (int i = 0; i < 25; i++) {
+        row(&f, i);
+    }
+    assert_int_equal(fixture_wait(&f, STR("out"), 2), 2);
+    wait_idle(&f, 0);
+    fixture_close(&f);
+    damage(&f, 5, false);
+    fixture_open(&f);
+    wait_state(&f);
+    fixture_close(&f);
+    char path[300];
+    struct newest oldest = {""};
+    snprintf(path, sizeof path, "%s/state/job-1", f.dir);
+    assert_int_equal(os_list(f.os, path, oldest_name, &oldest), OK);
+    snprintf(path, sizeof path, "%s/state/job-1/%s", f.dir, oldest.name);
+    assert_int_equal(os_unlink(f.os, path), OK);
+    fixture_open(&f);
+    wait_state(&f);
+    row(&f, 40);
+    assert_int_equal(fixture_wait(&f, STR("out"), 3), 3);
+    assert_int_equal(fixture_job(&f, 0)->state, ENGINE_RUNNING);
+    fixture_remove(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_restated),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_damage_mended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
