@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 enum { NEAR_MAX = 3, TAB_COLUMNS = 4 };
+enum { LINE_BYTES_MAX = 400, LINE_BEFORE_BYTES = 60, LINE_AFTER_BYTES = 100 };
 
 void diag_init(struct diag *diag)
 {
@@ -121,6 +122,29 @@ static void append_line(struct buf *out, str line)
     }
 }
 
+static bool is_inside_character(str text, isize at)
+{
+    return at < text.len && (text.data[at] & 0xC0) == 0x80;
+}
+
+/* What is shown of a line that no terminal holds: the part around `at`, in whole characters. */
+static str part_of(str line, isize at, isize *from_out)
+{
+    *from_out = 0;
+    if (line.len <= LINE_BYTES_MAX) {
+        return line;
+    }
+    isize from = MAX(at - LINE_BEFORE_BYTES, 0), to = MIN(at + LINE_AFTER_BYTES, line.len);
+    while (is_inside_character(line, from)) {
+        from++;
+    }
+    while (is_inside_character(line, to)) {
+        to++;
+    }
+    *from_out = from;
+    return str_slice(line, from, to);
+}
+
 static void append_source(const struct diag *diag, str source, bool has_colour, struct buf *out)
 {
     const char *blue = has_colour ? "\033[34m" : "", *red = has_colour ? "\033[31m" : "";
@@ -130,6 +154,10 @@ static void append_source(const struct diag *diag, str source, bool has_colour, 
     str before = str_slice(source, start, diag->span_start);
     const char *origin = diag->origin[0] != '\0' ? diag->origin : "statement";
     buf_printf(out, "  %s-->%s %s:%td:%td\n", blue, off, origin, line, columns_of(before) + 1);
+    isize from;
+    text = part_of(text, diag->span_start - start, &from);
+    start += from;
+    before = str_slice(source, start, diag->span_start);
     char number[24];
     int width = snprintf(number, sizeof number, "%td", line);
     buf_printf(out, " %*s %s|%s\n %s%s |%s ", width, "", blue, off, blue, number, off);

@@ -177,7 +177,7 @@ static int answer_failed(struct arena *arena, int status, str text)
     if (status == 404) {
         return EXIT_ABSENT;
     }
-    return status >= 500 ? EXIT_REMOTE : EXIT_FAILED;
+    return status >= 500 ? EXIT_REMOTE : code_of(json_get_text(error, STR("code")));
 }
 
 static int unreachable(const struct diag *diag)

@@ -6,6 +6,7 @@
 #include "os/os.h"
 #include "os/process.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 enum { CHUNK_BYTES = 256 << 10, HEAD_BYTES = 4 };
@@ -87,7 +88,7 @@ struct byte_source *byte_source_open(const char *path)
     source->is_stdin = strcmp(path, "-") == 0;
     source->file = source->is_stdin ? stdin : fopen(path, "re");
     if (source->file == NULL) {
-        print_error(NULL, "%s cannot be opened: %s", path, os_errno_text());
+        print_error(NULL, "%s cannot be opened: %s", path, strerror(errno));
         byte_source_free(source);
         return NULL;
     }

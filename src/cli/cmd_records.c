@@ -4,6 +4,7 @@
 #include "codec/base64.h"
 #include "os/process.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 enum {
@@ -170,7 +171,7 @@ int cmd_stream_put(int argc, char **argv)
     }
     const char *file = options[FILE_OPTION].text;
     if (file != NULL && strcmp(file, "-") != 0 && freopen(file, "re", stdin) == NULL) {
-        print_error(NULL, "cannot read %s: %s", file, os_errno_text());
+        print_error(NULL, "cannot read %s: %s", file, strerror(errno));
         return EXIT_ABSENT;
     }
     struct put p = {.name = a.words[0],

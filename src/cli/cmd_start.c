@@ -36,6 +36,7 @@ static int exit_code(err e)
     case ERR_UNSUPPORTED:
     case ERR_INVALID:
     case ERR_DENIED:
+    case ERR_EXISTS: /* A file where the data directory should be. */
         return EXIT_CONFIGURATION;
     default:
         return EXIT_INTERNAL;

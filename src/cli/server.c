@@ -62,7 +62,10 @@ static err storage_open(struct server *server, struct diag *diag)
     err e = os_mkdir_all(server->os, server->data_dir);
     if (e != OK) {
         return diag_set(diag, e, "SRV002", "cannot use the data directory \"%s\": %s",
-                        server->data_dir, os_errno_text());
+                        server->data_dir,
+                        e == ERR_EXISTS    ? "there is a file of this name"
+                        : e == ERR_INVALID ? "the path is empty or too long"
+                                           : os_errno_text());
     }
     (void)snprintf(path, sizeof path, "%s/log", server->data_dir);
     struct log_options options = {.dir = path, .durability = server->options.durability};

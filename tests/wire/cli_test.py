@@ -230,6 +230,13 @@ def test_start_refuses_to_be_open_without_keys(tmp_path):
     assert subprocess.run(command, capture_output=True, timeout=20).returncode == 70
 
 
+def test_start_refuses_a_file_as_data_directory(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        result = subprocess.run([BINARY, "start", "--data", str(path), "--port", "0"], capture_output=True, timeout=20)
+        assert result.returncode == 78 and b"there is a file of this name" in result.stderr
+
+
 def test_start_refuses_a_data_directory_in_use(leat):
     command = [BINARY, "start", "--data", leat.data, "--port", "0"]
     started = subprocess.run(command, capture_output=True, text=True, timeout=20)
@@ -343,7 +350,7 @@ def test_tail_waits_filters_and_ends(leat):
     (["--where", "Severity >"], 4, "expected an expression"),
     (["--where", "Severity"], 4, "a condition is needed"),
     (["--where", "NOPE(a) = 1"], 4, "NOPE"),
-    (["--from", "yesterday"], 1, "neither latest, trim-horizon nor a time"),
+    (["--from", "yesterday"], 2, "neither latest, trim-horizon nor a time"),
     (["--shard", "shardId-000000000099"], 5, "has no shard"),
     (["--limit", "-1"], 1, "whole number"),
 ])
@@ -439,7 +446,7 @@ def test_select_begins_where_asked(rows):
     assert json.loads(reader.stdout.readline()) == {"id": 99}
     reader.send_signal(signal.SIGINT)
     assert reader.wait(timeout=5) == 130
-    assert "neither latest" in run(rows, "sql", "-c", "SELECT id FROM t", "--from", "x", code=1)[1]
+    assert "neither latest" in run(rows, "sql", "-c", "SELECT id FROM t", "--from", "x", code=2)[1]
 
 
 def test_a_closed_pipe_ends_the_query(rows):
@@ -601,6 +608,18 @@ def test_jobs_from_file_to_stop(leat, tmp_path):
     assert run(leat, "run", str(tmp_path / "nope.sql"), code=5)[1]
     file.write_text("")
     assert "is empty" in run(leat, "run", str(file), code=1)[1]
+
+
+def test_what_is_wrong_is_said_in_short_and_with_the_right_code(leat, tmp_path):
+    file = tmp_path / "wide.sql"
+    file.write_text("SELECT " + "'ü', " * 4000 + "nope FROM nowhere")
+    _, err = run(leat, "run", str(file), code=4)
+    shown = [line for line in err.splitlines() if "|" in line]
+    assert len(err) < 2000 and ":1:20018" in err
+    at = shown[2].index("^")
+    assert shown[1][at:].startswith("nowhere"), err
+    assert "neither latest" in run(leat, "run", str(file), "--from", "never", code=2)[1]
+    assert "No such file" in run(leat, "stream", "put", "x", "--file", str(tmp_path / "nope"), code=5)[1]
 
 
 # --- dead letters and reset
