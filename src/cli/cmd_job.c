@@ -12,6 +12,26 @@ static void count_print(const struct json_value *job, const char *name, const ch
     (void)printf("  %-14s %lld\n", label, (long long)json_get_i64(job, str_of(name), 0));
 }
 
+/* What keeps rows from their sinks now; a job may be over before they have arrived. */
+static void problems_print(const struct json_value *job, const char *indent)
+{
+    const struct json_value *sink = json_first(json_get(job, STR("sinks")));
+    for (; sink != NULL; sink = json_next(sink)) {
+        str problem = json_get_text(sink, STR("problem"));
+        i64 left = json_get_i64(sink, STR("rows"), 0) -
+                   json_get_i64(sink, STR("delivered_rows"), 0) -
+                   json_get_i64(sink, STR("rejected_rows"), 0);
+        if (problem.len > 0) {
+            (void)printf("%snot delivered yet, and tried again: %lld rows for ", indent,
+                         (long long)MAX(left, 0));
+            print_plain(json_get_text(sink, STR("table")), true);
+            (void)printf(": ");
+            print_plain(problem, true);
+            (void)putchar('\n');
+        }
+    }
+}
+
 static void line_print(const struct json_value *job)
 {
     (void)printf("%-8.*s %-9.*s %12lld %12lld %12lld  ", STR_ARG(json_get_text(job, STR("id"))),
@@ -27,6 +47,7 @@ static void line_print(const struct json_value *job)
         print_plain(reason, true);
         (void)putchar('\n');
     }
+    problems_print(job, "         ");
 }
 
 static void ends_print(const struct json_value *job, const char *member, const char *label)
@@ -67,6 +88,7 @@ static void job_print(const struct json_value *job)
     }
     ends_print(job, "sources", "from");
     ends_print(job, "sinks", "to");
+    problems_print(job, "  ");
     for (int i = 0; i < COUNT_OF(counts); i++) {
         count_print(job, counts[i].name, counts[i].label);
     }

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import boto3
 import pytest
 
 import leat_server
@@ -620,6 +621,29 @@ def test_what_is_wrong_is_said_in_short_and_with_the_right_code(leat, tmp_path):
     assert shown[1][at:].startswith("nowhere"), err
     assert "neither latest" in run(leat, "run", str(file), "--from", "never", code=2)[1]
     assert "No such file" in run(leat, "stream", "put", "x", "--file", str(tmp_path / "nope"), code=5)[1]
+
+
+def test_a_sink_that_refuses_shows_in_the_jobs(leat):
+    topic = "arn:aws:sns:us-east-1:000000000000:cli-nowhere"
+    made = run(leat, "sql", "-o", "ndjson", "-c", "CREATE TABLE to_nowhere (`message` STRING) WITH ('connector' = 'sns',"
+               f" 'topic-arn' = '{topic}'); INSERT INTO to_nowhere VALUES ('hi')")[0]
+    job = next(row["id"] for row in lines(made) if row.get("type") == "job")
+    for words in (["job", "list"], ["job", "show", job]):
+        for _ in range(100):
+            out = run(leat, *words)[0]
+            if "not delivered yet" in out:
+                break
+            time.sleep(0.1)
+        assert "1 rows for to_nowhere" in out and "Topic does not exist" in out
+    run(leat, "sql", "-c", "DROP TABLE to_nowhere")
+    boto3.client("sns", endpoint_url=leat.endpoint, region_name="us-east-1", aws_access_key_id="test",
+                 aws_secret_access_key="test").create_topic(Name="cli-nowhere")
+    for _ in range(300):
+        out = run(leat, "job", "show", job)[0]
+        if "not delivered yet" not in out:
+            break
+        time.sleep(0.1)
+    assert "not delivered yet" not in out
 
 
 # --- dead letters and reset
