@@ -577,6 +577,7 @@ void engine__job_go_on(struct engine_job *job)
     if (job->is_stateful) {
         engine__replay_free(job->replay);
         job->replay = NULL;
+        job->has_state = false; /* engine->lock is held: the catalog is not restated. */
         job->step = 0;
         e = engine__journal_reread(job);
     }

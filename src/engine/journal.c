@@ -460,6 +460,9 @@ static err read_step(struct engine *engine, str body)
     if (job->step != 0 && record.step != job->step + 1) {
         return ERR_CORRUPT;
     }
+    if (job->step == 0 && job->flow == NULL) { /* Of this job there is nothing before it. */
+        job->snapshot_no = job->journal_floor_no = engine->reading_no;
+    }
     job->step = record.step;
     job->position = record.lsn;
     job->wall_us = record.wall_us;

@@ -80,6 +80,13 @@ static err recover(struct engine_job *job, const struct engine_replay *replay, s
     return run_again(job, replay, from, diag);
 }
 
+static void has_state_set(struct engine_job *job, bool has_state)
+{
+    os_mutex_lock(&job->lock);
+    job->has_state = has_state;
+    os_mutex_unlock(&job->lock);
+}
+
 err engine__recover(struct engine_job *job, struct diag *diag)
 {
     static const struct engine_replay nothing = {.count = 0};
@@ -88,9 +95,9 @@ err engine__recover(struct engine_job *job, struct diag *diag)
     }
     const struct engine_replay *replay = job->replay == NULL ? &nothing : job->replay;
     u64 step = job->step, position = job->position;
-    job->has_state = false;
+    has_state_set(job, false);
     err e = recover(job, replay, diag);
-    job->has_state = e == OK;
+    has_state_set(job, e == OK);
     if (e != OK) { /* What was committed stays so: whoever replaces the job goes on there. */
         os_mutex_lock(&job->lock);
         job->step = step;
@@ -108,6 +115,7 @@ err engine__recover(struct engine_job *job, struct diag *diag)
 err engine__rewind(struct engine_job *job, struct diag *diag)
 {
     u64 step = job->step, position = job->position;
+    has_state_set(job, false);
     job->step = 0;
     err e = engine__journal_reread(job);
     if (e == OK) {

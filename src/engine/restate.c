@@ -55,10 +55,19 @@ static err put_all(struct engine *engine, struct log_batch *batch, u64 *journal_
     return flush(engine, batch, 0);
 }
 
+/* False only for a job that has taken none: one that recovers may stand at any. */
+static bool has_steps(struct engine_job *job)
+{
+    os_mutex_lock(&job->lock);
+    bool is_new = job->has_state && job->step == 0;
+    os_mutex_unlock(&job->lock);
+    return !is_new;
+}
+
 static void set_live(struct engine *engine, u64 catalog_no, u64 journal_no)
 {
-    for (const struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
-        if (job->is_stateful && job->state == ENGINE_RUNNING) {
+    for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
+        if (job->is_stateful && job->state == ENGINE_RUNNING && has_steps(job)) {
             u64 floor_no = __atomic_load_n(&job->journal_floor_no, __ATOMIC_RELAXED);
             journal_no = MIN(journal_no, floor_no);
         }

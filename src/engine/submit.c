@@ -292,6 +292,8 @@ static err submit(struct engine_session *session, struct engine_job *job,
     job->name = name_make(job, options);
     TRY(engine__starts_set(job, options->from, diag));
     bool replaces = old != NULL && options->mode == ENGINE_RESTART;
+    job->snapshot_no = job->journal_floor_no =
+        log_channel_tip(engine->log, (struct log_channel){0, LOG_CONTROL_JOURNAL});
     u64 all = streams_hold(engine->streams, 0); /* Until the job itself holds its input. */
     err e =
         replaces ? replace_old(job, options, old, out, diag) : engine__log_job(engine, job, NULL);

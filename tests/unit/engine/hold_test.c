@@ -137,6 +137,36 @@ static void test_in_flight(void **state)
     fixture_remove(&f);
 }
 
+/* A job with state that never had any input keeps nobody's journal; nor does it after a restart. */
+static void test_idle_state(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct log_channel journal = {0, LOG_CONTROL_JOURNAL};
+    begin(&f);
+    assert_int_equal(
+        fixture_sql(&f, STR("SET 'table.exec.source.idle-timeout' = '1 h';"
+                            "CREATE TABLE w (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH "
+                            "('connector'='kinesis','stream'='out','aws.region'='us-east-1',"
+                            "'format'='json');"
+                            "INSERT INTO t SELECT k FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), "
+                            "INTERVAL '1' HOUR)) GROUP BY k, window_start, window_end;")),
+        OK);
+    assert_true(fixture_job(&f, 0)->is_stateful);
+    for (int i = 0; i < 2; i++) {
+        while (!__atomic_load_n(&fixture_job(&f, 0)->has_state, __ATOMIC_ACQUIRE)) {
+            os_sleep_ms(f.os, FIXTURE_POLL_MS);
+        }
+        u64 tip = log_channel_tip(f.log, journal);
+        __atomic_store_n(&f.engine->journal_records, f.engine->restate_records, __ATOMIC_RELAXED);
+        engine__restate_if_due(f.engine);
+        assert_false(engine__control_is_live(f.engine, journal, tip - 1));
+        fixture_close(&f);
+        fixture_open(&f);
+    }
+    fixture_remove(&f);
+}
+
 /* A job that replaces another begins no source earlier than that one did. */
 static void test_replace(void **state)
 {
@@ -170,9 +200,10 @@ static void test_replace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_failed),    cmocka_unit_test(test_drained),
-        cmocka_unit_test(test_closed),    cmocka_unit_test(test_forgotten),
-        cmocka_unit_test(test_in_flight), cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_failed),     cmocka_unit_test(test_drained),
+        cmocka_unit_test(test_closed),     cmocka_unit_test(test_forgotten),
+        cmocka_unit_test(test_in_flight),  cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_idle_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
