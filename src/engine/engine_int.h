@@ -128,7 +128,7 @@ struct engine_job {
     struct os_mutex lock; /* Guards state, reason, position; is_stopping. */
     enum engine_state state;
     char reason[1024];
-    u64 position; /* LSN. */
+    u64 position;  /* LSN. */
     u64 flight_no; /* The step on its way has no smaller journal record; UINT64_MAX = none is. */
     bool is_stopping, has_thread;
     bool has_doom; /* Atomic: `doom` says why the job has to fail. */
@@ -205,7 +205,7 @@ struct engine {
     struct engine_job *forgotten; /* By a reset; the journal names them still. */
     isize job_count;
     u64 next_job;
-    u64 first_job; /* Atomic: those below are forgotten; 0 = not known yet. */
+    u64 first_job;                /* Atomic: those below are forgotten; 0 = not known yet. */
     struct os_mutex redrive_lock; /* One letter is put back at a time; no other is taken in it. */
     struct os_mutex wake_lock;    /* Guards the condition that the tip has moved. */
     struct os_cond wake;
