@@ -294,6 +294,10 @@ int cmd_stream_tail(int argc, char **argv)
         !arguments_one("stream tail", "NAME", &a)) {
         return EXIT_USAGE;
     }
+    if (options[LIMIT].is_given && options[LIMIT].number < 1) {
+        print_error(NULL, "--limit takes a whole number from 1 on");
+        return EXIT_USAGE;
+    }
     static const char *const names[] = {"from", "where", "shard", "limit"};
     const int which[] = {FROM, WHERE, SHARD, LIMIT};
     struct buf path = {0};

@@ -353,7 +353,8 @@ def test_tail_waits_filters_and_ends(leat):
     (["--where", "NOPE(a) = 1"], 4, "NOPE"),
     (["--from", "yesterday"], 2, "neither latest, trim-horizon nor a time"),
     (["--shard", "shardId-000000000099"], 5, "has no shard"),
-    (["--limit", "-1"], 1, "whole number"),
+    (["--limit", "-1"], 2, "whole number"),
+    (["--limit", "0"], 2, "whole number"),
 ])
 def test_tail_says_what_is_wrong(leat, args, code, says):
     more = region("cli-tail-bad")
