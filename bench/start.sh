@@ -13,7 +13,7 @@ import subprocess, sys, time
 leat, data, port = sys.argv[1:]
 for state in ("new", "existing"):
     start = time.monotonic()
-    server = subprocess.Popen([leat, "start", "--data", data, "--port", port], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([leat, "start", "--data", data, "--port", port], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     while "Ready." not in server.stdout.readline():
         pass
     print(f"{state} data directory: ready after {(time.monotonic() - start) * 1000:.1f} ms")
