@@ -1,6 +1,7 @@
 /* cli/cmd_doctor.c: leat doctor: what leat and its clients need on this machine. Changes nothing
  * but for a temporary file in the data directory. */
 #include "base/buf.h"
+#include "base/cal.h"
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/env.h"
@@ -108,11 +109,12 @@ static void check_port(struct doctor *d)
 static void check_clock(struct doctor *d)
 {
     i64 now_us = os_wall_us(os_real());
+    char now[32];
+    (void)cal_format_iso_ms(now_us, now);
     if (now_us < earliest_us) {
-        report(d, BAD, "clock", "set it: arrival times and signatures need it",
-               "it says %lld s since 1970", (long long)(now_us / 1000000));
+        report(d, BAD, "clock", "set it: arrival times and signatures need it", "it says %s", now);
     } else {
-        report(d, GOOD, "clock", NULL, "%lld s since 1970", (long long)(now_us / 1000000));
+        report(d, GOOD, "clock", NULL, "%s", now);
     }
 }
 
