@@ -124,70 +124,9 @@ static struct stream *new_stream(struct streams *streams, struct stream_id id)
     return stream;
 }
 
-static void free_tag(struct stream_tag *tag)
-{
-    union {
-        const u8 *read;
-        void *owned;
-    } block = {tag->key.data};
-    mem_free(block.owned);
-}
-
-static struct stream_tag copy_tag(str key, str value)
-{
-    u8 *block = mem_alloc(key.len + value.len + 1);
-    memcpy(block, key.data, (size_t)key.len);
-    if (value.len > 0) {
-        memcpy(block + key.len, value.data, (size_t)value.len);
-    }
-    return (struct stream_tag){{block, key.len}, {block + key.len, value.len}};
-}
-
-static i32 tag_index(const struct stream *stream, str key, bool *found_out)
-{
-    i32 i = 0;
-    int order = -1;
-    while (i < stream->tag_count && (order = str_cmp(stream->tags[i].key, key)) < 0) {
-        i++;
-    }
-    *found_out = i < stream->tag_count && order == 0;
-    return i;
-}
-
-static void set_tag(struct stream *stream, str key, str value)
-{
-    bool found = false;
-    i32 at = tag_index(stream, key, &found);
-    if (found) {
-        free_tag(&stream->tags[at]);
-    } else {
-        stream->tags =
-            mem_resize(stream->tags, (stream->tag_count + 1) * (isize)sizeof *stream->tags);
-        memmove(stream->tags + at + 1, stream->tags + at,
-                (size_t)(stream->tag_count - at) * sizeof *stream->tags);
-        stream->tag_count++;
-    }
-    stream->tags[at] = copy_tag(key, value);
-}
-
-static void unset_tag(struct stream *stream, str key)
-{
-    bool found = false;
-    i32 at = tag_index(stream, key, &found);
-    if (found) {
-        free_tag(&stream->tags[at]);
-        stream->tag_count--;
-        memmove(stream->tags + at, stream->tags + at + 1,
-                (size_t)(stream->tag_count - at) * sizeof *stream->tags);
-    }
-}
-
 static void free_stream(struct stream *stream)
 {
-    for (i32 i = 0; i < stream->tag_count; i++) {
-        free_tag(&stream->tags[i]);
-    }
-    mem_free(stream->tags);
+    stream__tags_free(&stream->tags);
     stream__map_free(stream->map);
     stream->magic = 0;
     mem_free(stream);
@@ -213,12 +152,6 @@ void stream_unref(struct stream *stream)
 }
 
 /* --- encoding ------------------------------------------------------------------------------- */
-
-void stream__put_str(struct buf *out, str s)
-{
-    buf_append_varint(out, (u64)s.len);
-    buf_append(out, s);
-}
 
 static void put_shard(struct buf *out, const struct shard *shard)
 {
@@ -248,96 +181,38 @@ void stream__encode(const struct stream *stream, struct buf *out)
     for (i32 i = 0; i < map->count; i++) {
         put_shard(out, &map->shards[i]);
     }
-    buf_append_varint(out, (u64)stream->tag_count);
-    for (i32 i = 0; i < stream->tag_count; i++) {
-        stream__put_str(out, stream->tags[i].key);
-        stream__put_str(out, stream->tags[i].value);
-    }
+    stream__put_tags(out, stream->tags.items, stream->tags.count);
 }
 
 /* --- decoding ------------------------------------------------------------------------------- */
 
-/* A cursor with a sticky error, so that decoders read straight on and look once. */
-struct reader {
-    str rest;
-    bool failed;
-};
-
-static u64 take_number(struct reader *in, u64 max)
+static void take_shard(struct stream_cursor *in, struct shard *out)
 {
-    u64 value = 0;
-    if (in->failed || varint_take(&in->rest, &value) != OK || value > max) {
-        in->failed = true;
-        return 0;
-    }
-    return value;
+    out->index = (u32)stream__take_number(in, INT32_MAX);
+    out->hash_first = stream__take_u128(in);
+    out->hash_last = stream__take_u128(in);
+    out->created_ms = (i64)stream__take_number(in, INT64_MAX);
+    out->closed_ms = (i64)stream__take_number(in, INT64_MAX);
+    out->closed_no = stream__take_number(in, UINT64_MAX);
+    out->parent = (i32)stream__take_number(in, INT32_MAX) - 1;
+    out->adjacent_parent = (i32)stream__take_number(in, INT32_MAX) - 1;
 }
 
-static str take_bytes(struct reader *in, isize bytes)
+static err decode_stream(struct streams *streams, struct stream_cursor *in, struct stream **out)
 {
-    if (in->failed || bytes > in->rest.len) {
-        in->failed = true;
-        return STR_EMPTY;
-    }
-    str taken = str_slice(in->rest, 0, bytes);
-    in->rest = str_slice(in->rest, bytes, in->rest.len);
-    return taken;
-}
-
-static str take_str(struct reader *in, isize max)
-{
-    return take_bytes(in, (isize)take_number(in, (u64)max));
-}
-
-static u128 take_u128(struct reader *in)
-{
-    u128 value = 0;
-    str bytes = take_bytes(in, sizeof value);
-    if (bytes.len == (isize)sizeof value) {
-        memcpy(&value, bytes.data, sizeof value);
-    }
-    return value;
-}
-
-static void take_shard(struct reader *in, struct shard *out)
-{
-    out->index = (u32)take_number(in, INT32_MAX);
-    out->hash_first = take_u128(in);
-    out->hash_last = take_u128(in);
-    out->created_ms = (i64)take_number(in, INT64_MAX);
-    out->closed_ms = (i64)take_number(in, INT64_MAX);
-    out->closed_no = take_number(in, UINT64_MAX);
-    out->parent = (i32)take_number(in, INT32_MAX) - 1;
-    out->adjacent_parent = (i32)take_number(in, INT32_MAX) - 1;
-}
-
-static void take_tags(struct reader *in, struct stream *stream)
-{
-    u64 count = take_number(in, STREAM_TAGS_MAX);
-    for (u64 i = 0; i < count && !in->failed; i++) {
-        str key = take_str(in, STREAM_TAG_KEY_BYTES_MAX);
-        str value = take_str(in, STREAM_TAG_VALUE_BYTES_MAX);
-        if (!in->failed && key.len > 0) {
-            set_tag(stream, key, value);
-        }
-    }
-}
-
-static err decode_stream(struct streams *streams, struct reader *in, struct stream **out)
-{
-    u32 number = (u32)take_number(in, UINT32_MAX);
+    u32 number = (u32)stream__take_number(in, UINT32_MAX);
     struct stream_id id = {0};
-    id.account = take_str(in, STREAM_ACCOUNT_BYTES);
-    id.region = take_str(in, STREAM_REGION_MAX);
-    id.name = take_str(in, STREAM_NAME_MAX);
+    id.account = stream__take_str(in, STREAM_ACCOUNT_BYTES);
+    id.region = stream__take_str(in, STREAM_REGION_MAX);
+    id.name = stream__take_str(in, STREAM_NAME_MAX);
     struct stream *stream = new_stream(streams, id);
     stream->number = number;
-    stream->mode = (enum stream_mode)take_number(in, STREAM_ON_DEMAND);
-    stream->created_ms = (i64)take_number(in, INT64_MAX);
-    stream->retention_hours = (i32)take_number(in, STREAM_RETENTION_MAX_H);
-    stream->record_bytes_max = (i32)take_number(in, STREAM_RECORD_BYTES_CEILING);
+    stream->mode = (enum stream_mode)stream__take_number(in, STREAM_ON_DEMAND);
+    stream->created_ms = (i64)stream__take_number(in, INT64_MAX);
+    stream->retention_hours = (i32)stream__take_number(in, STREAM_RETENTION_MAX_H);
+    stream->record_bytes_max = (i32)stream__take_number(in, STREAM_RECORD_BYTES_CEILING);
     /* Closed shards are listed too, so there may be more than STREAM_SHARDS_MAX. */
-    i32 shards = (i32)take_number(in, 1 << 24);
+    i32 shards = (i32)stream__take_number(in, 1 << 24);
     if (in->failed || shards == 0 || shards > in->rest.len / 32) {
         free_stream(stream);
         return ERR_CORRUPT;
@@ -346,7 +221,7 @@ static err decode_stream(struct streams *streams, struct reader *in, struct stre
     for (i32 i = 0; i < shards; i++) {
         take_shard(in, &stream->map->shards[i]);
     }
-    take_tags(in, stream);
+    stream__take_tags(in, &stream->tags);
     if (in->failed || stream__map_finish(stream->map) != OK) {
         free_stream(stream);
         return ERR_CORRUPT;
@@ -357,7 +232,7 @@ static err decode_stream(struct streams *streams, struct reader *in, struct stre
 
 /* --- applying ------------------------------------------------------------------------------- */
 
-static err apply_stream(struct streams *streams, struct reader *in)
+static err apply_stream(struct streams *streams, struct stream_cursor *in)
 {
     struct stream *stream = NULL;
     TRY(decode_stream(streams, in, &stream));
@@ -377,10 +252,10 @@ static err apply_stream(struct streams *streams, struct reader *in)
 }
 
 /* `*gone_out`: the reference that the caller drops after the lock. */
-static err apply_change(struct streams *streams, enum stream_entry kind, struct reader *in,
+static err apply_change(struct streams *streams, enum stream_entry kind, struct stream_cursor *in,
                         struct stream **gone_out)
 {
-    u32 number = (u32)take_number(in, UINT32_MAX);
+    u32 number = (u32)stream__take_number(in, UINT32_MAX);
     struct stream *stream = stream__by_number(streams, number);
     if (in->failed) {
         return ERR_CORRUPT;
@@ -393,16 +268,13 @@ static err apply_change(struct streams *streams, enum stream_entry kind, struct 
         __atomic_store_n(&stream->is_deleted, true, __ATOMIC_RELEASE);
         *gone_out = stream;
     } else if (kind == ENTRY_RETENTION) {
-        i32 hours = (i32)take_number(in, STREAM_RETENTION_MAX_H);
+        i32 hours = (i32)stream__take_number(in, STREAM_RETENTION_MAX_H);
         if (!in->failed) {
             __atomic_store_n(&stream->retention_hours, hours, __ATOMIC_RELEASE);
         }
     } else {
-        take_tags(in, stream);
-        u64 count = take_number(in, STREAM_TAGS_MAX);
-        for (u64 i = 0; i < count && !in->failed; i++) {
-            unset_tag(stream, take_str(in, STREAM_TAG_KEY_BYTES_MAX));
-        }
+        stream__take_tags(in, &stream->tags);
+        stream__take_unset_tags(in, &stream->tags);
     }
     return in->failed ? ERR_CORRUPT : OK;
 }
@@ -412,10 +284,10 @@ static err apply_locked(struct streams *streams, str body, struct stream **gone_
     if (body.len == 0) {
         return ERR_CORRUPT;
     }
-    struct reader in = {str_slice(body, 1, body.len), false};
+    struct stream_cursor in = {str_slice(body, 1, body.len), false};
     switch ((enum stream_entry)body.data[0]) {
     case ENTRY_SECRET: {
-        str secret = take_bytes(&in, STREAM_SECRET_BYTES);
+        str secret = stream__take_bytes(&in, STREAM_SECRET_BYTES);
         if (in.failed) {
             return ERR_CORRUPT;
         }
@@ -424,7 +296,7 @@ static err apply_locked(struct streams *streams, str body, struct stream **gone_
         return OK;
     }
     case ENTRY_NUMBER: {
-        u32 number = (u32)take_number(&in, UINT32_MAX);
+        u32 number = (u32)stream__take_number(&in, UINT32_MAX);
         streams->number_next = MAX(streams->number_next, number);
         return in.failed ? ERR_CORRUPT : OK;
     }

@@ -5,20 +5,6 @@
  */
 #include "stream/stream_int.h"
 
-struct change {
-    struct change *next;
-    struct streams *streams;
-    struct stream *stream; /* Referenced; NULL for a creation. */
-    struct stream_id
-        create; /* Borrows from `id_bytes`; the name that a creation takes meanwhile. */
-    u8 id_bytes[STREAM_ACCOUNT_BYTES + STREAM_REGION_MAX + STREAM_NAME_MAX];
-    struct log_batch *batch;
-    struct buf body;
-    i32 tag_delta; /* Tags that it adds. */
-    stream_done_fn done;
-    void *ctx;
-};
-
 static const struct log_channel catalog_channel = {0, LOG_CONTROL_STREAMS};
 
 /* --- life cycle ----------------------------------------------------------------------------- */
@@ -168,11 +154,11 @@ void stream_get_tags(struct stream *stream, struct arena *arena, struct stream_t
 {
     CHECK_MAGIC(stream, STREAM_MAGIC);
     os_rwlock_read(&stream->owner->lock);
-    isize count = stream->tag_count;
+    isize count = stream->tags.count;
     struct stream_tag *tags = ARENA_ARRAY(arena, struct stream_tag, MAX(count, 1));
     for (isize i = 0; i < count; i++) {
-        tags[i].key = arena_copy(arena, stream->tags[i].key);
-        tags[i].value = arena_copy(arena, stream->tags[i].value);
+        tags[i].key = arena_copy(arena, stream->tags.items[i].key);
+        tags[i].value = arena_copy(arena, stream->tags.items[i].value);
     }
     os_rwlock_unlock(&stream->owner->lock);
     *tags_out = tags;
@@ -225,8 +211,8 @@ static void change_done(struct log_batch *batch, err e, void *ctx)
     done(done_ctx, e);
 }
 
-static struct change *new_change(struct streams *streams, struct stream *stream,
-                                 stream_done_fn done, void *ctx)
+struct change *stream__change_new(struct streams *streams, struct stream *stream,
+                                  stream_done_fn done, void *ctx)
 {
     struct change *change = NEW(struct change);
     change->streams = streams;
@@ -240,8 +226,7 @@ static struct change *new_change(struct streams *streams, struct stream *stream,
     return change;
 }
 
-/* With change_lock held; takes `change`, and frees it on failure. */
-static err submit(struct change *change)
+err stream__change_submit(struct change *change)
 {
     struct streams *streams = change->streams;
     err e = log_batch_add(change->batch, catalog_channel, buf_str(&change->body));
@@ -256,9 +241,7 @@ static err submit(struct change *change)
     return OK;
 }
 
-/* Starts an entry about `stream`; takes change_lock, which the caller gives back. ERR_NOT_FOUND,
- * with nothing held, when it is gone or going. */
-static err begin(struct stream *stream)
+err stream__change_begin(struct stream *stream)
 {
     CHECK_MAGIC(stream, STREAM_MAGIC);
     os_mutex_lock(&stream->owner->change_lock);
@@ -300,17 +283,6 @@ static err check_spec(const struct stream_spec *spec, i32 shards)
     return spec->tag_count > STREAM_TAGS_MAX ? ERR_LIMIT : OK;
 }
 
-static err check_tags(const struct stream_tag *tags, isize count)
-{
-    for (isize i = 0; i < count; i++) {
-        if (tags[i].key.len < 1 || tags[i].key.len > STREAM_TAG_KEY_BYTES_MAX ||
-            tags[i].value.len > STREAM_TAG_VALUE_BYTES_MAX) {
-            return ERR_RANGE;
-        }
-    }
-    return OK;
-}
-
 static bool is_taken(struct streams *streams, struct stream_id id)
 {
     for (const struct change *c = streams->changes; c != NULL; c = c->next) {
@@ -340,8 +312,7 @@ static void encode_creation(struct change *change, const struct stream_spec *spe
         .record_bytes_max =
             spec->record_bytes_max == 0 ? STREAM_RECORD_BYTES_DEFAULT : spec->record_bytes_max,
         .map = stream__map_uniform(shards, now_ms),
-        .tags = tags,
-        .tag_count = (i32)spec->tag_count,
+        .tags = {(i32)spec->tag_count, tags},
     };
     if (spec->tag_count > 0) {
         memcpy(tags, spec->tags, (size_t)spec->tag_count * sizeof *tags);
@@ -371,7 +342,7 @@ err stream_create(struct streams *streams, const struct stream_spec *spec, strea
         shards = STREAM_ON_DEMAND_SHARDS;
     }
     TRY(check_spec(spec, shards));
-    TRY(check_tags(spec->tags, spec->tag_count));
+    TRY(stream__check_tags(spec->tags, spec->tag_count));
 
     i64 now_ms = os_wall_us(streams->os) / 1000;
     os_mutex_lock(&streams->change_lock);
@@ -380,11 +351,11 @@ err stream_create(struct streams *streams, const struct stream_spec *spec, strea
         e = ERR_LIMIT;
     }
     if (e == OK) {
-        struct change *change = new_change(streams, NULL, done, ctx);
+        struct change *change = stream__change_new(streams, NULL, done, ctx);
         encode_creation(change, spec, shards, now_ms);
         keep_id(change, spec->id);
         streams->number_next++;
-        e = submit(change);
+        e = stream__change_submit(change);
     }
     os_mutex_unlock(&streams->change_lock);
     return e;
@@ -448,12 +419,12 @@ err stream_delete_wait(struct stream *stream)
 
 err stream_delete(struct stream *stream, stream_done_fn done, void *ctx)
 {
-    TRY(begin(stream));
-    struct change *change = new_change(stream->owner, stream, done, ctx);
+    TRY(stream__change_begin(stream));
+    struct change *change = stream__change_new(stream->owner, stream, done, ctx);
     buf_append_byte(&change->body, ENTRY_DELETE);
     buf_append_varint(&change->body, stream->number);
     stream->is_deleting = true;
-    err e = submit(change);
+    err e = stream__change_submit(change);
     stream->is_deleting = e == OK;
     os_mutex_unlock(&stream->owner->change_lock);
     return e;
@@ -464,12 +435,12 @@ err stream_set_retention(struct stream *stream, i32 hours, stream_done_fn done, 
     if (hours < STREAM_RETENTION_MIN_H || hours > STREAM_RETENTION_MAX_H) {
         return ERR_RANGE;
     }
-    TRY(begin(stream));
-    struct change *change = new_change(stream->owner, stream, done, ctx);
+    TRY(stream__change_begin(stream));
+    struct change *change = stream__change_new(stream->owner, stream, done, ctx);
     buf_append_byte(&change->body, ENTRY_RETENTION);
     buf_append_varint(&change->body, stream->number);
     buf_append_varint(&change->body, (u64)hours);
-    err e = submit(change);
+    err e = stream__change_submit(change);
     os_mutex_unlock(&stream->owner->change_lock);
     return e;
 }
@@ -491,11 +462,11 @@ static i32 tags_added(struct stream *stream, const struct stream_tag *set, isize
     i32 added = 0;
     os_rwlock_read(&stream->owner->lock);
     for (isize i = 0; i < set_count; i++) {
-        bool is_new = !has_tag(stream->tags, stream->tag_count, set[i].key);
+        bool is_new = !has_tag(stream->tags.items, stream->tags.count, set[i].key);
         added += is_new && !has_tag(set, i, set[i].key) ? 1 : 0;
     }
     for (isize i = 0; i < unset_count; i++) {
-        added -= has_tag(stream->tags, stream->tag_count, unset[i]) ? 1 : 0;
+        added -= has_tag(stream->tags.items, stream->tags.count, unset[i]) ? 1 : 0;
     }
     os_rwlock_unlock(&stream->owner->lock);
     return added;
@@ -504,32 +475,25 @@ static i32 tags_added(struct stream *stream, const struct stream_tag *set, isize
 err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize set_count,
                     const str *unset, isize unset_count, stream_done_fn done, void *ctx)
 {
-    TRY(check_tags(set, set_count));
+    TRY(stream__check_tags(set, set_count));
     if (set_count > STREAM_TAGS_MAX || unset_count > STREAM_TAGS_MAX) {
         return ERR_LIMIT;
     }
-    TRY(begin(stream));
+    TRY(stream__change_begin(stream));
     i32 added = tags_added(stream, set, set_count, unset, unset_count);
-    if (stream->tag_count + stream->tag_pending + added > STREAM_TAGS_MAX) {
+    if (stream->tags.count + stream->tag_pending + added > STREAM_TAGS_MAX) {
         os_mutex_unlock(&stream->owner->change_lock);
         return ERR_LIMIT;
     }
-    struct change *change = new_change(stream->owner, stream, done, ctx);
+    struct change *change = stream__change_new(stream->owner, stream, done, ctx);
     change->tag_delta = MAX(added, 0);
     buf_append_byte(&change->body, ENTRY_TAGS);
     buf_append_varint(&change->body, stream->number);
-    buf_append_varint(&change->body, (u64)set_count);
-    for (isize i = 0; i < set_count; i++) {
-        stream__put_str(&change->body, set[i].key);
-        stream__put_str(&change->body, set[i].value);
-    }
-    buf_append_varint(&change->body, (u64)unset_count);
-    for (isize i = 0; i < unset_count; i++) {
-        stream__put_str(&change->body, unset[i]);
-    }
+    stream__put_tags(&change->body, set, set_count);
+    stream__put_keys(&change->body, unset, unset_count);
     stream->tag_pending += change->tag_delta;
     i32 delta = change->tag_delta;
-    err e = submit(change);
+    err e = stream__change_submit(change);
     if (e != OK) {
         stream->tag_pending -= delta;
     }

@@ -56,6 +56,11 @@ struct shard_map {
     i32 *open_position;   /* Their places in `shards`. */
 };
 
+struct tag_list {
+    i32 count;
+    struct stream_tag *items; /* Sorted by key, each pair one owned block at key.data. */
+};
+
 struct stream {
     u32 magic;
     u32 number;
@@ -65,17 +70,29 @@ struct stream {
     enum stream_mode mode;
     i32 record_bytes_max;
     i64 created_ms;
-    struct shard_map *map;   /* Atomic pointer. */
-    i32 retention_hours;     /* Atomic. */
-    bool is_deleted;         /* Atomic. */
-    bool is_deleting;        /* change_lock: a deletion is on its way. */
-    i32 tag_count;           /* lock */
-    i32 tag_pending;         /* change_lock: tags that changes on their way add. */
-    struct stream_tag *tags; /* lock; sorted by key, each pair one owned block at key.data. */
+    struct shard_map *map; /* Atomic pointer. */
+    i32 retention_hours;   /* Atomic. */
+    bool is_deleted;       /* Atomic. */
+    bool is_deleting;      /* change_lock: a deletion is on its way. */
+    struct tag_list tags;  /* lock */
+    i32 tag_pending;       /* change_lock: tags that changes on their way add. */
     struct stream_counters counters;
 };
 
-struct change; /* One catalog change between log_submit and its callback. */
+/* One catalog change between log_submit and its callback. */
+struct change {
+    struct change *next;
+    struct streams *streams;
+    struct stream *stream; /* Referenced; NULL for a creation. */
+    /* The name that a creation takes meanwhile; borrows from `id_bytes`. */
+    struct stream_id create;
+    u8 id_bytes[STREAM_ACCOUNT_BYTES + STREAM_REGION_MAX + STREAM_NAME_MAX];
+    struct log_batch *batch;
+    struct buf body;
+    i32 tag_delta; /* Tags that it adds. */
+    stream_done_fn done;
+    void *ctx;
+};
 
 struct waiter {
     struct waiter *next;
@@ -154,7 +171,39 @@ void stream__encode(const struct stream *stream, struct buf *out);
 MUST_USE err stream__apply(struct streams *streams, str body);
 MUST_USE err stream__load(struct streams *streams, struct diag *diag);
 void stream__restate_if_due(struct streams *streams);
+
+/* --- stream_change.c ----------------------------------------------------------------------- */
+
+/* Starts an entry about `stream`; takes change_lock, which the caller gives back. ERR_NOT_FOUND,
+ * with nothing held, when it is gone or going. */
+MUST_USE err stream__change_begin(struct stream *stream);
+/* The caller encodes the catalog record into its body. */
+struct change *stream__change_new(struct streams *streams, struct stream *stream,
+                                  stream_done_fn done, void *ctx);
+/* With change_lock held; takes `change`, and frees it on failure. */
+MUST_USE err stream__change_submit(struct change *change);
+
+/* --- stream_entry.c: pieces of catalog records ---------------------------------------------- */
+
+/* A cursor with a sticky error, so that decoders read straight on and look once. */
+struct stream_cursor {
+    str rest;
+    bool failed;
+};
+
+u64 stream__take_number(struct stream_cursor *in, u64 max);
+str stream__take_bytes(struct stream_cursor *in, isize bytes);
+str stream__take_str(struct stream_cursor *in, isize max);
+u128 stream__take_u128(struct stream_cursor *in);
+/* Adds or replaces the tags that stand there. */
+void stream__take_tags(struct stream_cursor *in, struct tag_list *tags);
+/* Removes the tags whose keys stand there. */
+void stream__take_unset_tags(struct stream_cursor *in, struct tag_list *tags);
+void stream__tags_free(struct tag_list *tags);
+MUST_USE err stream__check_tags(const struct stream_tag *tags, isize count); /* ERR_RANGE */
 void stream__put_str(struct buf *out, str s);
+void stream__put_tags(struct buf *out, const struct stream_tag *tags, isize count);
+void stream__put_keys(struct buf *out, const str *keys, isize count);
 
 /* --- stream_wait.c, stream_hold.c ----------------------------------------------------------- */
 
