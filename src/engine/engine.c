@@ -197,7 +197,7 @@ err engine_open(struct os *os, struct streams *streams, const char *data_dir, st
     u8 secret[STREAM_SECRET_BYTES];
     streams_get_secret(streams, secret);
     engine->env.instance = (u32)hash64(secret, STREAM_SECRET_BYTES, 1);
-    streams_set_control_live(streams, control_is_live, engine);
+    streams_set_control_live(streams, 0, control_is_live, engine);
     os_cond_init(&engine->wake);
     func_set_zone_loader(zone_load, os);
     engine->watch = log_watch(engine->log, on_publish, engine);
@@ -221,7 +221,7 @@ void engine_close(struct engine *engine)
         return;
     }
     metric_unregister(collect, engine);
-    streams_set_control_live(engine->streams, NULL, NULL);
+    streams_set_control_live(engine->streams, 0, NULL, NULL);
     (void)streams_hold(engine->streams, 0); /* What jobs have not read is needed again. */
     for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
         engine__job_join(job);

@@ -71,6 +71,23 @@ static void thread_join(struct replay *replay)
 /* --- open and close
  * --------------------------------------------------------------------------------------- */
 
+static void on_publish(void *ctx, const struct log_frame *frame)
+{
+    struct replays *replays = ctx;
+    struct log_run run;
+    if (log_frame_find(frame, (struct log_channel){0, LOG_CONTROL_FEED}, &run)) {
+        replay__live_note(replays->live, run);
+    }
+}
+
+static bool record_is_live(void *ctx, struct log_channel channel, u64 last_no, i64 arrival_ms)
+{
+    (void)channel;
+    (void)arrival_ms;
+    const struct replays *replays = ctx;
+    return replay__live_is(replays->live, last_no);
+}
+
 err replays_open(const struct replays_env *env, struct replays **out, struct diag *diag)
 {
     struct replays *replays = NEW(struct replays);
@@ -81,11 +98,15 @@ err replays_open(const struct replays_env *env, struct replays **out, struct dia
     replays->secret = arena_copy(&replays->arena, env->secret);
     replays->next_number = 1;
     os_mutex_init(&replays->lock);
+    replays->live = replay__live_new();
     err e = replay__log_read(replays, diag);
+    /* Nobody writes between reading and watching. */
+    replays->watch = log_watch(replays->log, on_publish, replays);
     if (e != OK) {
         replays_close(replays);
         return e;
     }
+    streams_set_control_live(replays->streams, LOG_CONTROL_FEED, record_is_live, replays);
     *out = replays;
     return OK;
 }
@@ -118,6 +139,9 @@ void replays_close(struct replays *replays)
         return;
     }
     replays_stop(replays);
+    streams_set_control_live(replays->streams, LOG_CONTROL_FEED, NULL, NULL);
+    log_unwatch(replays->log, replays->watch);
+    replay__live_free(replays->live);
     while (replays->first != NULL) {
         struct replay *next = replays->first->next;
         replay_free(replays->first);

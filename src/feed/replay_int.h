@@ -3,6 +3,7 @@
 #define FEED_REPLAY_INT_H
 
 #include "feed/replay.h"
+#include "feed/replay_live.h"
 #include "os/thread.h"
 
 enum {
@@ -53,12 +54,17 @@ struct replay {
     bool is_pass_pushed; /* All of push_pass has come. */
 };
 
+/* Records of LOG_CONTROL_FEED. */
+enum replay_record { REPLAY_SUBMIT, REPLAY_HEADER, REPLAY_POSITION, REPLAY_RECORD_KINDS };
+
 struct replays {
     struct os *os;
     struct streams *streams;
     struct log *log;
     struct arena arena;
     str access_key, secret;
+    struct replay_live *live;
+    int watch;            /* Of the log. */
     const char *endpoint; /* NULL until replays_start. */
     struct os_mutex lock; /* Guards the list and the numbers. */
     struct replay *first;
@@ -71,6 +77,8 @@ struct replay *replay__new(struct replays *replays, u64 number);
 
 /* replay_log.c: docs/formats/replay.md */
 MUST_USE err replay__log_read(struct replays *replays, struct diag *diag);
+/* What a record is and of which replay. */
+MUST_USE err replay__record_head(str body, enum replay_record *kind_out, u64 *number_out);
 MUST_USE err replay__log_submit(struct replay *replay);
 /* The position, and the header when `has_header`, into the batch of what it covers. */
 MUST_USE err replay__batch_position(struct log_batch *batch, const struct replay *replay,

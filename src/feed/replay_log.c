@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 
-enum { RECORD_SUBMIT = 'S', RECORD_POSITION = 'P', RECORD_HEADER = 'H', HEADER_MAX = 1 << 20 };
+enum { HEADER_MAX = 1 << 20 };
+
+static const u8 kind_bytes[REPLAY_RECORD_KINDS] = {'S', 'H', 'P'};
 
 static const struct log_channel channel = {0, LOG_CONTROL_FEED};
 
@@ -18,7 +20,7 @@ static void put_text(struct buf *out, str text)
 
 static void put_submit(struct buf *out, const struct replay *r)
 {
-    buf_append_byte(out, RECORD_SUBMIT);
+    buf_append_byte(out, kind_bytes[REPLAY_SUBMIT]);
     buf_append_varint(out, r->number);
     buf_append_varint(out, r->source);
     put_text(out, r->account);
@@ -43,7 +45,7 @@ static void put_submit(struct buf *out, const struct replay *r)
 static void put_position(struct buf *out, const struct replay *r,
                          const struct replay_position *position, const char *reason)
 {
-    buf_append_byte(out, RECORD_POSITION);
+    buf_append_byte(out, kind_bytes[REPLAY_POSITION]);
     buf_append_varint(out, r->number);
     buf_append_varint(out, position->state);
     buf_append_varint(out, position->pass);
@@ -59,7 +61,7 @@ static void put_position(struct buf *out, const struct replay *r,
 
 static void put_header(struct buf *out, const struct replay *r)
 {
-    buf_append_byte(out, RECORD_HEADER);
+    buf_append_byte(out, kind_bytes[REPLAY_HEADER]);
     buf_append_varint(out, r->number);
     buf_append_varint(out, (u64)r->header_count);
     for (isize i = 0; i < r->header_count; i++) {
@@ -222,26 +224,39 @@ static err read_header(struct replay *replay, str in)
     return OK;
 }
 
-static err read_record(struct replays *replays, str body)
+static err take_head(str *in, enum replay_record *kind_out, u64 *number_out)
 {
-    if (body.len == 0) {
+    if (in->len == 0) {
         return ERR_CORRUPT;
     }
-    u8 kind = body.data[0];
+    const u8 *kind = memchr(kind_bytes, in->data[0], REPLAY_RECORD_KINDS);
+    if (kind == NULL) {
+        return ERR_VERSION;
+    }
+    *in = str_slice(*in, 1, in->len);
+    *kind_out = (enum replay_record)(kind - kind_bytes);
+    return varint_take(in, number_out);
+}
+
+err replay__record_head(str body, enum replay_record *kind_out, u64 *number_out)
+{
+    return take_head(&body, kind_out, number_out);
+}
+
+static err read_record(struct replays *replays, str body)
+{
+    enum replay_record kind;
     u64 number;
-    str in = str_slice(body, 1, body.len);
-    TRY(varint_take(&in, &number));
-    if (kind == RECORD_SUBMIT) {
+    TRY(take_head(&body, &kind, &number));
+    str in = body;
+    if (kind == REPLAY_SUBMIT) {
         return read_submit(replays, number, in);
     }
     struct replay *replay = by_number(replays, number);
-    if (kind != RECORD_POSITION && kind != RECORD_HEADER) {
-        return ERR_VERSION;
-    }
     if (replay == NULL) {
         return OK; /* What it belongs to was dropped by a restatement. */
     }
-    return kind == RECORD_POSITION ? read_position(replay, in) : read_header(replay, in);
+    return kind == REPLAY_POSITION ? read_position(replay, in) : read_header(replay, in);
 }
 
 err replay__log_read(struct replays *replays, struct diag *diag)
@@ -257,6 +272,7 @@ err replay__log_read(struct replays *replays, struct diag *diag)
         struct log_record record;
         if (e == OK) {
             CHECK(log_frame_find(frame, channel, &run));
+            replay__live_note(replays->live, run);
             log_run_skip(&run, next);
         }
         while (e == OK && log_run_next(&run, &record)) {

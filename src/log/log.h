@@ -58,6 +58,7 @@ enum log_control {
     LOG_CONTROL_OUTBOX = 4,  /* Outbox cursors. */
     LOG_CONTROL_META = 5,    /* The log's own: segment swaps, damage fences. */
     LOG_CONTROL_FEED = 6,    /* Replays and their positions. */
+    LOG_CONTROL_COUNT,
 };
 
 static inline bool log_channel_eq(struct log_channel a, struct log_channel b)

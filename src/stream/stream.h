@@ -45,8 +45,10 @@ struct log *streams_log(struct streams *streams);
 /* Random bytes of this data directory, durable with it: the key of tokens that clients hold
  * (iterators). out[STREAM_SECRET_BYTES] */
 void streams_get_secret(struct streams *streams, u8 *out);
-/* What is alive of control channels other than the catalog of streams; all of it unless set. */
-void streams_set_control_live(struct streams *streams, log_is_live_fn fn, void *ctx);
+/* What is alive of a control channel (enum log_control but that of streams); with 0, of all that
+ * have no rule of their own. All of it unless set. Is no longer called after a call with NULL
+ * returned. */
+void streams_set_control_live(struct streams *streams, u32 shard, log_is_live_fn fn, void *ctx);
 
 struct stream_id {
     str account; /* 12 digits. */

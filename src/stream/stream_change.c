@@ -20,6 +20,7 @@ err streams_open(struct os *os, struct log *log, struct streams **out, struct di
     streams->hold_first_no = UINT64_MAX;
     os_mutex_init(&streams->change_lock);
     os_cond_init(&streams->change_idle);
+    os_mutex_init(&streams->control_lock);
     os_mutex_init(&streams->wait_lock);
     os_mutex_init(&streams->hold_lock);
     os_rwlock_init(&streams->lock);
@@ -61,6 +62,7 @@ void streams_close(struct streams *streams)
     os_rwlock_deinit(&streams->lock);
     os_mutex_deinit(&streams->hold_lock);
     os_mutex_deinit(&streams->wait_lock);
+    os_mutex_deinit(&streams->control_lock);
     os_cond_deinit(&streams->change_idle);
     os_mutex_deinit(&streams->change_lock);
     streams->magic = 0;

@@ -109,6 +109,11 @@ struct hold {
     u64 first_no;
 };
 
+struct stream__control_rule {
+    log_is_live_fn is_live;
+    void *ctx;
+};
+
 struct streams {
     u32 magic;
     struct os *os;
@@ -139,9 +144,10 @@ struct streams {
     struct os_mutex hold_lock;
     struct hold *holds;
     u64 hold_next;
-    u64 hold_first_no; /* Atomic: smallest of the holds, UINT64_MAX when none. */
-    log_is_live_fn control_is_live;
-    void *control_ctx;
+    u64 hold_first_no;            /* Atomic: smallest of the holds, UINT64_MAX when none. */
+    struct os_mutex control_lock; /* Guards the rules, also while one is asked. */
+    struct stream__control_rule
+        control_rules[LOG_CONTROL_COUNT]; /* By channel; 0: of the others. */
 };
 
 /* --- stream_map.c -------------------------------------------------------------------------- */

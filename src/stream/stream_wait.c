@@ -180,13 +180,24 @@ bool stream_unwait(struct stream *stream, u64 wait_id)
 
 /* --- retention ------------------------------------------------------------------------------ */
 
+static bool control_is_live(struct streams *streams, struct log_channel channel, u64 last_no,
+                            i64 arrival_ms)
+{
+    const struct stream__control_rule *rules = streams->control_rules;
+    os_mutex_lock(&streams->control_lock);
+    bool is_own = channel.shard < LOG_CONTROL_COUNT && rules[channel.shard].is_live != NULL;
+    struct stream__control_rule rule = rules[is_own ? channel.shard : 0];
+    bool is_live = rule.is_live == NULL || rule.is_live(rule.ctx, channel, last_no, arrival_ms);
+    os_mutex_unlock(&streams->control_lock);
+    return is_live;
+}
+
 bool stream__is_live(void *ctx, struct log_channel channel, u64 last_no, i64 arrival_ms)
 {
     struct streams *streams = ctx;
     if (channel.stream == 0) {
         if (channel.shard != LOG_CONTROL_STREAMS) {
-            log_is_live_fn fn = __atomic_load_n(&streams->control_is_live, __ATOMIC_ACQUIRE);
-            return fn == NULL || fn(streams->control_ctx, channel, last_no, arrival_ms);
+            return control_is_live(streams, channel, last_no, arrival_ms);
         }
         os_rwlock_read(&streams->lock);
         bool is_live = last_no >= streams->restated_no;
@@ -204,10 +215,12 @@ bool stream__is_live(void *ctx, struct log_channel channel, u64 last_no, i64 arr
     return is_live;
 }
 
-void streams_set_control_live(struct streams *streams, log_is_live_fn fn, void *ctx)
+void streams_set_control_live(struct streams *streams, u32 shard, log_is_live_fn fn, void *ctx)
 {
-    streams->control_ctx = ctx;
-    __atomic_store_n(&streams->control_is_live, fn, __ATOMIC_RELEASE);
+    CHECK(shard < LOG_CONTROL_COUNT);
+    os_mutex_lock(&streams->control_lock);
+    streams->control_rules[shard] = (struct stream__control_rule){fn, ctx};
+    os_mutex_unlock(&streams->control_lock);
 }
 
 /* Number of the first record of frame `lsn` or of the first that is left after it: no record of a

@@ -3,11 +3,14 @@
  * over os/): of every state that a crash could leave, what was acknowledged is
  * there, what was under way is there as a whole or not at all, and the service
  * opens. Metrics and mails stand for all services: they share aws/common/store.c.
+ * A replay has its position in the log, where retention drops the older ones: rows and
+ * position agree in every state.
  */
 #include "enumerate.h"
 
 #include "aws/cloudwatch/cw_store.h"
 #include "aws/sns/sns_store.h"
+#include "feed/replay.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +195,184 @@ static int mails_read(void)
     return is_whole ? (int)(counts.total / 3) : -1;
 }
 
+/* --- replays ------------------------------------------------------------------------------- */
+
+enum { ROWS = 40, BALLAST_BYTES = 6 << 10, BALLAST_ROWS = 4, POLLS_MAX = 10000 };
+
+struct place {
+    struct log *log;
+    struct streams *streams;
+    struct replays *replays;
+};
+
+static const char row_text[] = "1,abc\n";
+
+static struct stream_id place_id(str name)
+{
+    return (struct stream_id){STR("000000000000"), STR("us-east-1"), name};
+}
+
+static void place_close(struct place *p)
+{
+    replays_close(p->replays);
+    if (p->streams != NULL) {
+        streams_close(p->streams);
+    }
+    if (p->log != NULL) {
+        log_close(p->log);
+    }
+}
+
+static bool place_open(struct place *p)
+{
+    struct diag diag;
+    diag_init(&diag);
+    *p = (struct place){NULL};
+    struct log_options options = {.dir = "/log", .segment_bytes = 1 << 15, .reserve_bytes = 1};
+    if (log_open(&machine, &options, &p->log, &diag) != OK ||
+        streams_open(&machine, p->log, &p->streams, &diag) != OK) {
+        place_close(p);
+        return false;
+    }
+    struct replays_env env = {.os = &machine, .streams = p->streams};
+    bool is_open = replays_open(&env, &p->replays, &diag) == OK;
+    if (!is_open) {
+        place_close(p);
+    }
+    return is_open;
+}
+
+static void stream_make(struct place *p, str name)
+{
+    struct stream_spec spec = {.id = place_id(name), .shard_count = 1};
+    must(stream_create_wait(p->streams, &spec), "stream");
+}
+
+/* Fills segments with what dies at once, so that they are rewritten. */
+static void ballast(struct place *p)
+{
+    static u8 zeros[BALLAST_BYTES];
+    stream_make(p, STR("ballast"));
+    struct stream *stream = streams_find(p->streams, place_id(STR("ballast")));
+    for (int i = 0; i < BALLAST_ROWS; i++) {
+        struct log_batch *batch = log_batch_new();
+        struct stream_record record = {.partition_key = STR("k"),
+                                       .data = str_from(zeros, BALLAST_BYTES)};
+        must(stream_batch_add(stream, batch, &record, NULL), "ballast");
+        must(log_commit(p->log, batch), "ballast");
+        log_batch_free(batch);
+    }
+    must(stream_delete_wait(stream), "delete");
+    stream_unref(stream);
+    must(log_retain_now(p->log), "retain");
+}
+
+static u64 rows_durable(struct replays *replays, str id)
+{
+    struct arena arena = {0};
+    struct replay_status status = {.rows = 0};
+    err e = replay_get(replays, id, &arena, &status);
+    arena_deinit(&arena);
+    return e == OK ? status.rows : 0;
+}
+
+static void push_row(struct place *p, str id, int row, bool is_last)
+{
+    struct arena arena = {0};
+    struct replay_status status;
+    must(replay_get(p->replays, id, &arena, &status), "replay");
+    isize taken;
+    struct buf bytes = {0};
+    buf_printf(&bytes, "%s%s", row == 0 ? "Severity,Text\n" : "", row_text);
+    must(replay_push(p->replays, id, 0, status.push_offset, buf_str(&bytes), is_last, &taken),
+         "push");
+    buf_deinit(&bytes);
+    arena_deinit(&arena);
+    for (int i = 0; i < POLLS_MAX && rows_durable(p->replays, id) <= (u64)row; i++) {
+        os_sleep_ms(os_real(), 1);
+    }
+}
+
+/* Each step is a row; positions of earlier ones are dropped by retention all the while. */
+static void replays_run(struct script *script)
+{
+    struct place p;
+    struct arena arena = {0};
+    struct replay_status status;
+    bool known;
+    struct diag diag;
+    diag_init(&diag);
+    CHECK(place_open(&p));
+    stream_make(&p, STR("rows"));
+    replays_start(p.replays, "http://127.0.0.1:1");
+    struct replay_spec spec = {.source = REPLAY_PUSH,
+                               .account = STR("000000000000"),
+                               .region = STR("us-east-1"),
+                               .stream = STR("rows"),
+                               .name = STR("x")};
+    must(replay_submit(p.replays, &spec, &arena, &status, &known, &diag), "submit");
+    trace_start(script);
+    for (int i = 0; i < ROWS; i++) {
+        push_row(&p, str_of(status.id), i, i == ROWS - 1);
+        step_done(script);
+        if (i % 4 == 3) {
+            ballast(&p);
+        }
+    }
+    arena_deinit(&arena);
+    place_close(&p);
+}
+
+static isize rows_in(struct place *p, str name)
+{
+    struct stream *stream = streams_find(p->streams, place_id(name));
+    struct stream_read_limits limits = {.rows_max = 1000, .bytes_max = 1 << 20};
+    struct stream_page *page;
+    i64 behind;
+    u64 next = 0;
+    if (stream == NULL || stream_read(stream, 0, 0, &limits, &page, &next, &behind) != OK) {
+        return -1;
+    }
+    isize count = stream_page_count(page);
+    stream_page_free(page);
+    stream_unref(stream);
+    return count;
+}
+
+/* Records of positions that are left. */
+static isize positions_left(struct place *p)
+{
+    struct log_channel channel = {0, LOG_CONTROL_FEED};
+    struct log_frame *frame;
+    isize count = 0;
+    u64 next = 0;
+    while (log_frame_seek(p->log, channel, next, &frame) == OK) {
+        struct log_run run;
+        struct log_record record;
+        CHECK(log_frame_find(frame, channel, &run));
+        while (log_run_next(&run, &record)) {
+            next = record.no + 1;
+            count += record.body.data[0] == 'P';
+        }
+        log_frame_unref(frame);
+    }
+    return count;
+}
+
+static int replays_read(void)
+{
+    struct place p;
+    if (!place_open(&p)) {
+        return -1;
+    }
+    u64 rows = rows_durable(p.replays, STR("replay-1"));
+    isize there = rows_in(&p, STR("rows"));
+    /* Two segments are not full yet or being rewritten; the rest keeps only the newest. */
+    bool is_bounded = positions_left(&p) <= ROWS / 2;
+    place_close(&p);
+    return there == (isize)rows && is_bounded ? (int)rows : -1;
+}
+
 /* --- judgement ----------------------------------------------------------------------------- */
 
 static bool check(void *ctx, struct sim *image, isize point)
@@ -251,6 +432,7 @@ int main(void)
     const struct script scripts[] = {
         {.name = "metrics", .run = metrics_run, .read = metrics_read},
         {.name = "mails", .run = mails_run, .read = mails_read},
+        {.name = "replay", .run = replays_run, .read = replays_read},
     };
     bool is_right = true;
     for (int i = 0; i < COUNT_OF(scripts); i++) {
