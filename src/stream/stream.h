@@ -86,6 +86,8 @@ typedef void (*stream_done_fn)(void *ctx, err e);
 MUST_USE err stream_create(struct streams *streams, const struct stream_spec *spec,
                            stream_done_fn done, void *ctx);
 MUST_USE err stream_delete(struct stream *stream, stream_done_fn done, void *ctx);
+/* Only when no consumer is registered; else ERR_IN_USE. */
+MUST_USE err stream_delete_unused(struct stream *stream, stream_done_fn done, void *ctx);
 MUST_USE err stream_set_retention(struct stream *stream, i32 hours, stream_done_fn done, void *ctx);
 /* Adds or replaces `set`, removes the keys of `unset`. ERR_LIMIT beyond STREAM_TAGS_MAX. */
 MUST_USE err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize set_count,
@@ -126,6 +128,44 @@ bool stream_find_shard(struct stream *stream, u32 index, struct stream_shard *ou
 /* "shardId-000000000007" -> 7; ERR_SYNTAX. out[21] for the other direction. */
 MUST_USE err stream_shard_parse(str text, u32 *index_out);
 void stream_shard_format(u32 index, char *out);
+
+/* --- consumers of enhanced fan-out ------------------------------------------------------------ */
+
+struct stream_consumer {
+    str name; /* Copied into the arena. */
+    i64 created_ms;
+};
+
+struct stream_consumer_spec {
+    str name;
+    const struct stream_tag *tags; /* Borrowed during the call. */
+    isize tag_count;
+    i32 consumers_max;     /* Of the stream. */
+    i32 creating_max;      /* How many may be registered... */
+    i64 creating_since_ms; /* ...after this time or be on their way to the disk. */
+};
+
+/* ERR_EXISTS, ERR_LIMIT for consumers_max, ERR_AGAIN for creating_max; else as other changes. */
+MUST_USE err stream_consumer_register(struct stream *stream,
+                                      const struct stream_consumer_spec *spec, i64 *created_ms_out,
+                                      stream_done_fn done, void *ctx);
+/* ERR_NOT_FOUND: the stream or the consumer is gone. */
+MUST_USE err stream_consumer_deregister(struct stream *stream, str name, stream_done_fn done,
+                                        void *ctx);
+/* As stream_set_tags. */
+MUST_USE err stream_consumer_set_tags(struct stream *stream, str name, const struct stream_tag *set,
+                                      isize set_count, const str *unset, isize unset_count,
+                                      stream_done_fn done, void *ctx);
+bool stream_consumer_find(struct stream *stream, str name, i64 *created_ms_out);
+/* Copies into the arena, in order of names. */
+void stream_consumer_list(struct stream *stream, struct arena *arena, struct stream_consumer **out,
+                          isize *count_out);
+/* None when there is no such consumer. */
+void stream_consumer_get_tags(struct stream *stream, str name, struct arena *arena,
+                              struct stream_tag **tags_out, isize *count_out);
+i32 stream_consumer_count(struct stream *stream);
+/* Another number whenever one has been deregistered; waiters are woken then. */
+u32 stream_consumer_version(struct stream *stream);
 
 /* --- hash keys and sequence numbers --------------------------------------------------------- */
 

@@ -127,6 +127,7 @@ static struct stream *new_stream(struct streams *streams, struct stream_id id)
 static void free_stream(struct stream *stream)
 {
     stream__tags_free(&stream->tags);
+    stream__consumers_free(stream);
     stream__map_free(stream->map);
     stream->magic = 0;
     mem_free(stream);
@@ -251,9 +252,14 @@ static err apply_stream(struct streams *streams, struct stream_cursor *in)
     return OK;
 }
 
-/* `*gone_out`: the reference that the caller drops after the lock. */
+/* What is done about an entry after the lock. */
+struct aftermath {
+    struct stream *gone; /* A reference to drop; deleted. */
+    u32 changed;         /* Number of a stream whose waiters look again; 0 = none. */
+};
+
 static err apply_change(struct streams *streams, enum stream_entry kind, struct stream_cursor *in,
-                        struct stream **gone_out)
+                        struct aftermath *after)
 {
     u32 number = (u32)stream__take_number(in, UINT32_MAX);
     struct stream *stream = stream__by_number(streams, number);
@@ -266,7 +272,10 @@ static err apply_change(struct streams *streams, enum stream_entry kind, struct 
     if (kind == ENTRY_DELETE) {
         index_remove(streams, stream);
         __atomic_store_n(&stream->is_deleted, true, __ATOMIC_RELEASE);
-        *gone_out = stream;
+        after->gone = stream;
+        after->changed = number;
+    } else if (kind == ENTRY_CONSUMER || kind == ENTRY_CONSUMER_CHANGE) {
+        after->changed = stream__apply_consumer(stream, kind, in) ? number : 0;
     } else if (kind == ENTRY_RETENTION) {
         i32 hours = (i32)stream__take_number(in, STREAM_RETENTION_MAX_H);
         if (!in->failed) {
@@ -279,7 +288,7 @@ static err apply_change(struct streams *streams, enum stream_entry kind, struct 
     return in->failed ? ERR_CORRUPT : OK;
 }
 
-static err apply_locked(struct streams *streams, str body, struct stream **gone_out)
+static err apply_locked(struct streams *streams, str body, struct aftermath *after)
 {
     if (body.len == 0) {
         return ERR_CORRUPT;
@@ -305,22 +314,24 @@ static err apply_locked(struct streams *streams, str body, struct stream **gone_
     case ENTRY_DELETE:
     case ENTRY_RETENTION:
     case ENTRY_TAGS:
-        return apply_change(streams, (enum stream_entry)body.data[0], &in, gone_out);
+    case ENTRY_CONSUMER:
+    case ENTRY_CONSUMER_CHANGE:
+        return apply_change(streams, (enum stream_entry)body.data[0], &in, after);
     }
     return ERR_CORRUPT;
 }
 
 err stream__apply(struct streams *streams, str body)
 {
-    struct stream *gone = NULL;
+    struct aftermath after = {0};
     os_rwlock_write(&streams->lock);
-    err e = apply_locked(streams, body, &gone);
+    err e = apply_locked(streams, body, &after);
     streams->catalog_bytes += body.len;
     os_rwlock_unlock(&streams->lock);
-    if (gone != NULL) {
-        stream__wake_all(streams, gone->number);
-        stream_unref(gone);
+    if (after.changed != 0) {
+        stream__wake_all(streams, after.changed);
     }
+    stream_unref(after.gone);
     return e;
 }
 
@@ -404,6 +415,11 @@ static struct log_batch *encode_all(struct streams *streams)
         buf_reset(&entry);
         stream__encode(streams->by_number[i], &entry);
         e = log_batch_add(batch, catalog_channel, buf_str(&entry));
+        buf_reset(&entry);
+        for (i32 k = 0; e == OK && stream__encode_consumer(streams->by_number[i], k, &entry); k++) {
+            e = log_batch_add(batch, catalog_channel, buf_str(&entry));
+            buf_reset(&entry);
+        }
     }
     isize written = streams->catalog_bytes;
     os_rwlock_unlock(&streams->lock);

@@ -156,15 +156,8 @@ void stream_get_tags(struct stream *stream, struct arena *arena, struct stream_t
 {
     CHECK_MAGIC(stream, STREAM_MAGIC);
     os_rwlock_read(&stream->owner->lock);
-    isize count = stream->tags.count;
-    struct stream_tag *tags = ARENA_ARRAY(arena, struct stream_tag, MAX(count, 1));
-    for (isize i = 0; i < count; i++) {
-        tags[i].key = arena_copy(arena, stream->tags.items[i].key);
-        tags[i].value = arena_copy(arena, stream->tags.items[i].value);
-    }
+    stream__tags_copy(&stream->tags, arena, tags_out, count_out);
     os_rwlock_unlock(&stream->owner->lock);
-    *tags_out = tags;
-    *count_out = count;
 }
 
 /* --- submitting ----------------------------------------------------------------------------- */
@@ -199,7 +192,7 @@ static void change_done(struct log_batch *batch, err e, void *ctx)
     os_mutex_lock(&streams->change_lock);
     unlink_change(streams, change);
     if (change->stream != NULL) {
-        change->stream->tag_pending -= change->tag_delta;
+        change->stream->tag_pending -= change->consumer.len == 0 ? change->tag_delta : 0;
         change->stream->is_deleting = change->stream->is_deleting && e == OK;
     }
     os_mutex_unlock(&streams->change_lock);
@@ -256,21 +249,9 @@ err stream__change_begin(struct stream *stream)
 
 /* --- creation ------------------------------------------------------------------------------- */
 
-static bool is_name(str name)
-{
-    for (isize i = 0; i < name.len; i++) {
-        u8 c = name.data[i];
-        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!is_letter && !(c >= '0' && c <= '9') && c != '_' && c != '.' && c != '-') {
-            return false;
-        }
-    }
-    return name.len > 0 && name.len <= STREAM_NAME_MAX;
-}
-
 static err check_spec(const struct stream_spec *spec, i32 shards)
 {
-    if (!is_name(spec->id.name) || !is_name(spec->id.region) ||
+    if (!stream__is_name(spec->id.name) || !stream__is_name(spec->id.region) ||
         spec->id.region.len > STREAM_REGION_MAX || spec->id.account.len != STREAM_ACCOUNT_BYTES) {
         return ERR_RANGE;
     }
@@ -419,9 +400,13 @@ err stream_delete_wait(struct stream *stream)
 
 /* --- other changes -------------------------------------------------------------------------- */
 
-err stream_delete(struct stream *stream, stream_done_fn done, void *ctx)
+static err delete (struct stream *stream, bool is_unused_only, stream_done_fn done, void *ctx)
 {
     TRY(stream__change_begin(stream));
+    if (is_unused_only && stream__consumers_claimed(stream) > 0) {
+        os_mutex_unlock(&stream->owner->change_lock);
+        return ERR_IN_USE;
+    }
     struct change *change = stream__change_new(stream->owner, stream, done, ctx);
     buf_append_byte(&change->body, ENTRY_DELETE);
     buf_append_varint(&change->body, stream->number);
@@ -430,6 +415,16 @@ err stream_delete(struct stream *stream, stream_done_fn done, void *ctx)
     stream->is_deleting = e == OK;
     os_mutex_unlock(&stream->owner->change_lock);
     return e;
+}
+
+err stream_delete(struct stream *stream, stream_done_fn done, void *ctx)
+{
+    return delete (stream, false, done, ctx);
+}
+
+err stream_delete_unused(struct stream *stream, stream_done_fn done, void *ctx)
+{
+    return delete (stream, true, done, ctx);
 }
 
 err stream_set_retention(struct stream *stream, i32 hours, stream_done_fn done, void *ctx)
@@ -447,33 +442,6 @@ err stream_set_retention(struct stream *stream, i32 hours, stream_done_fn done, 
     return e;
 }
 
-static bool has_tag(const struct stream_tag *tags, isize count, str key)
-{
-    for (isize i = 0; i < count; i++) {
-        if (str_eq(tags[i].key, key)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* How many tags the change adds (counting what it takes away); change_lock is held. */
-static i32 tags_added(struct stream *stream, const struct stream_tag *set, isize set_count,
-                      const str *unset, isize unset_count)
-{
-    i32 added = 0;
-    os_rwlock_read(&stream->owner->lock);
-    for (isize i = 0; i < set_count; i++) {
-        bool is_new = !has_tag(stream->tags.items, stream->tags.count, set[i].key);
-        added += is_new && !has_tag(set, i, set[i].key) ? 1 : 0;
-    }
-    for (isize i = 0; i < unset_count; i++) {
-        added -= has_tag(stream->tags.items, stream->tags.count, unset[i]) ? 1 : 0;
-    }
-    os_rwlock_unlock(&stream->owner->lock);
-    return added;
-}
-
 err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize set_count,
                     const str *unset, isize unset_count, stream_done_fn done, void *ctx)
 {
@@ -482,7 +450,9 @@ err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize s
         return ERR_LIMIT;
     }
     TRY(stream__change_begin(stream));
-    i32 added = tags_added(stream, set, set_count, unset, unset_count);
+    os_rwlock_read(&stream->owner->lock);
+    i32 added = stream__tags_delta(&stream->tags, set, set_count, unset, unset_count);
+    os_rwlock_unlock(&stream->owner->lock);
     if (stream->tags.count + stream->tag_pending + added > STREAM_TAGS_MAX) {
         os_mutex_unlock(&stream->owner->change_lock);
         return ERR_LIMIT;

@@ -162,3 +162,53 @@ err stream__check_tags(const struct stream_tag *tags, isize count)
     }
     return OK;
 }
+
+void stream__tags_copy(const struct tag_list *tags, struct arena *arena,
+                       struct stream_tag **tags_out, isize *count_out)
+{
+    struct stream_tag *copy = ARENA_ARRAY(arena, struct stream_tag, MAX(tags->count, 1));
+    for (i32 i = 0; i < tags->count; i++) {
+        copy[i].key = arena_copy(arena, tags->items[i].key);
+        copy[i].value = arena_copy(arena, tags->items[i].value);
+    }
+    *tags_out = copy;
+    *count_out = tags->count;
+}
+
+static bool has_tag(const struct stream_tag *tags, isize count, str key)
+{
+    for (isize i = 0; i < count; i++) {
+        if (str_eq(tags[i].key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+i32 stream__tags_delta(const struct tag_list *tags, const struct stream_tag *set, isize set_count,
+                       const str *unset, isize unset_count)
+{
+    i32 delta = 0;
+    for (isize i = 0; i < set_count; i++) {
+        bool is_new = !has_tag(tags->items, tags->count, set[i].key);
+        delta += is_new && !has_tag(set, i, set[i].key) ? 1 : 0;
+    }
+    for (isize i = 0; i < unset_count; i++) {
+        delta -= has_tag(tags->items, tags->count, unset[i]) ? 1 : 0;
+    }
+    return delta;
+}
+
+/* --- names ----------------------------------------------------------------------------------- */
+
+bool stream__is_name(str name)
+{
+    for (isize i = 0; i < name.len; i++) {
+        u8 c = name.data[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && !(c >= '0' && c <= '9') && c != '_' && c != '.' && c != '-') {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= STREAM_NAME_MAX;
+}

@@ -36,7 +36,11 @@ enum stream_entry {
     ENTRY_DELETE = 4,
     ENTRY_RETENTION = 5,
     ENTRY_TAGS = 6,
+    ENTRY_CONSUMER = 12,        /* Whole state of one consumer: registration and restatement. */
+    ENTRY_CONSUMER_CHANGE = 13, /* Its second number: enum consumer_change. */
 };
+
+enum consumer_change { CONSUMER_GONE = 0, CONSUMER_TAGS = 1 };
 
 struct shard {
     u128 hash_first, hash_last;
@@ -61,6 +65,12 @@ struct tag_list {
     struct stream_tag *items; /* Sorted by key, each pair one owned block at key.data. */
 };
 
+struct consumer {
+    str name; /* Owned. */
+    i64 created_ms;
+    struct tag_list tags;
+};
+
 struct stream {
     u32 magic;
     u32 number;
@@ -70,12 +80,15 @@ struct stream {
     enum stream_mode mode;
     i32 record_bytes_max;
     i64 created_ms;
-    struct shard_map *map; /* Atomic pointer. */
-    i32 retention_hours;   /* Atomic. */
-    bool is_deleted;       /* Atomic. */
-    bool is_deleting;      /* change_lock: a deletion is on its way. */
-    struct tag_list tags;  /* lock */
-    i32 tag_pending;       /* change_lock: tags that changes on their way add. */
+    struct shard_map *map;      /* Atomic pointer. */
+    i32 retention_hours;        /* Atomic. */
+    bool is_deleted;            /* Atomic. */
+    bool is_deleting;           /* change_lock: a deletion is on its way. */
+    struct tag_list tags;       /* lock */
+    i32 tag_pending;            /* change_lock: tags that changes on their way add. */
+    i32 consumer_count;         /* lock */
+    u32 consumer_version;       /* Atomic; one more for each that is deregistered. */
+    struct consumer *consumers; /* lock; sorted by name. */
     struct stream_counters counters;
 };
 
@@ -86,6 +99,9 @@ struct change {
     struct stream *stream; /* Referenced; NULL for a creation. */
     /* The name that a creation takes meanwhile; borrows from `id_bytes`. */
     struct stream_id create;
+    /* The consumer that it is about, if any; borrows from `id_bytes` too. */
+    str consumer;
+    bool is_registration; /* Of that consumer. */
     u8 id_bytes[STREAM_ACCOUNT_BYTES + STREAM_REGION_MAX + STREAM_NAME_MAX];
     struct log_batch *batch;
     struct buf body;
@@ -178,17 +194,6 @@ MUST_USE err stream__apply(struct streams *streams, str body);
 MUST_USE err stream__load(struct streams *streams, struct diag *diag);
 void stream__restate_if_due(struct streams *streams);
 
-/* --- stream_change.c ----------------------------------------------------------------------- */
-
-/* Starts an entry about `stream`; takes change_lock, which the caller gives back. ERR_NOT_FOUND,
- * with nothing held, when it is gone or going. */
-MUST_USE err stream__change_begin(struct stream *stream);
-/* The caller encodes the catalog record into its body. */
-struct change *stream__change_new(struct streams *streams, struct stream *stream,
-                                  stream_done_fn done, void *ctx);
-/* With change_lock held; takes `change`, and frees it on failure. */
-MUST_USE err stream__change_submit(struct change *change);
-
 /* --- stream_entry.c: pieces of catalog records ---------------------------------------------- */
 
 /* A cursor with a sticky error, so that decoders read straight on and look once. */
@@ -206,10 +211,41 @@ void stream__take_tags(struct stream_cursor *in, struct tag_list *tags);
 /* Removes the tags whose keys stand there. */
 void stream__take_unset_tags(struct stream_cursor *in, struct tag_list *tags);
 void stream__tags_free(struct tag_list *tags);
+/* Copies into the arena. */
+void stream__tags_copy(const struct tag_list *tags, struct arena *arena,
+                       struct stream_tag **tags_out, isize *count_out);
+/* How many tags a change adds, counting what it takes away. */
+i32 stream__tags_delta(const struct tag_list *tags, const struct stream_tag *set, isize set_count,
+                       const str *unset, isize unset_count);
 MUST_USE err stream__check_tags(const struct stream_tag *tags, isize count); /* ERR_RANGE */
 void stream__put_str(struct buf *out, str s);
+/* Of a stream, a region or a consumer: letters, digits, _ . - */
+bool stream__is_name(str name);
 void stream__put_tags(struct buf *out, const struct stream_tag *tags, isize count);
 void stream__put_keys(struct buf *out, const str *keys, isize count);
+
+/* --- stream_change.c ----------------------------------------------------------------------- */
+
+/* Starts an entry about `stream`; takes change_lock, which the caller gives back. ERR_NOT_FOUND,
+ * with nothing held, when it is gone or going. */
+MUST_USE err stream__change_begin(struct stream *stream);
+/* The caller encodes the catalog record into its body. */
+struct change *stream__change_new(struct streams *streams, struct stream *stream,
+                                  stream_done_fn done, void *ctx);
+/* With change_lock held; takes `change`, and frees it on failure. */
+MUST_USE err stream__change_submit(struct change *change);
+
+/* --- stream_consumer.c ---------------------------------------------------------------------- */
+
+/* Applies what follows the stream number of an entry; `lock` is held for writing. True when
+ * those who wait for the stream must look again. */
+bool stream__apply_consumer(struct stream *stream, enum stream_entry kind,
+                            struct stream_cursor *in);
+/* One catalog record of consumer `index`; false when there are fewer. lock held. */
+bool stream__encode_consumer(const struct stream *stream, i32 index, struct buf *out);
+void stream__consumers_free(struct stream *stream);
+/* Registered, or about to be. change_lock held. */
+i32 stream__consumers_claimed(const struct stream *stream);
 
 /* --- stream_wait.c, stream_hold.c ----------------------------------------------------------- */
 

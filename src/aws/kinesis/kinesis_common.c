@@ -13,6 +13,15 @@ void kinesis__fail_no_stream(struct kinesis_call *call, struct stream_id id)
                   STR_ARG(id.account));
 }
 
+void kinesis__fail_no_consumer(struct kinesis_call *call, str name)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    kinesis__fail(call, "ResourceNotFoundException",
+                  "Consumer " STR_FMT " of stream " STR_FMT " under account " STR_FMT " not found.",
+                  STR_ARG(name), STR_ARG(info.id.name), STR_ARG(info.id.account));
+}
+
 /* The id that an ARN of the checked pattern names. */
 static struct stream_id arn_id(str arn)
 {
@@ -29,14 +38,26 @@ static struct stream_id arn_id(str arn)
     return id;
 }
 
+/* Sets call->stream; answers and returns false when it is not there for this caller. The region and
+ * account of an ARN are another world unless they are the caller's: the stream would not be seen
+ * from here. */
+static bool open_stream(struct kinesis_call *call, struct stream_id id)
+{
+    const struct aws_caller *caller = &call->request->caller;
+    if (str_eq(id.account, caller->account) && str_eq(id.region, caller->region)) {
+        call->stream = streams_find(call->service->streams, id);
+    }
+    if (call->stream == NULL) {
+        kinesis__fail_no_stream(call, id);
+    }
+    return call->stream != NULL;
+}
+
 bool kinesis__find_stream(struct kinesis_call *call)
 {
     const struct aws_caller *caller = &call->request->caller;
     const struct arg_value *name = &call->args[ARG_STREAM_NAME];
     const struct arg_value *arn = &call->args[ARG_STREAM_ARN];
-    if (call->args[ARG_RESOURCE_ARN].is_set) {
-        arn = &call->args[ARG_RESOURCE_ARN];
-    }
     struct stream_id id = {caller->account, caller->region, name->text};
     if (!name->is_set && !arn->is_set) {
         kinesis__fail(call, "InvalidArgumentException",
@@ -51,15 +72,73 @@ bool kinesis__find_stream(struct kinesis_call *call)
                           STR_ARG(name->text), STR_ARG(arn->text));
             return false;
         }
-        /* The region and account of the ARN are another world unless they are the caller's: the
-         * stream would not be seen from here. */
         id = named;
     }
-    if (str_eq(id.account, caller->account) && str_eq(id.region, caller->region)) {
-        call->stream = streams_find(call->service->streams, id);
+    return open_stream(call, id);
+}
+
+/* Finds the consumer of call->stream; `seconds` as in its ARN, empty for any. */
+static bool open_consumer(struct kinesis_call *call, str name, str seconds)
+{
+    i64 created_ms = 0;
+    i64 wanted_s = -1;
+    bool found = stream_consumer_find(call->stream, name, &created_ms) &&
+                 (seconds.len == 0 ||
+                  (str_to_i64(seconds, &wanted_s) == OK && wanted_s == created_ms / 1000));
+    if (!found) {
+        kinesis__fail_no_consumer(call, name);
+        return false;
     }
-    if (call->stream == NULL) {
-        kinesis__fail_no_stream(call, id);
+    call->consumer = (struct stream_consumer){name, created_ms};
+    return true;
+}
+
+/* Stream and, after "/consumer/", the consumer that an ARN names. */
+static bool open_arn(struct kinesis_call *call, str arn)
+{
+    struct stream_id id = arn_id(arn);
+    const str between = STR("/consumer/");
+    isize at = str_find(id.name, between, 0);
+    if (at < 0) {
+        return open_stream(call, id);
+    }
+    str rest = str_slice(id.name, at + between.len, id.name.len);
+    id.name = str_slice(id.name, 0, at);
+    bool found = false;
+    str name = str_split(&rest, ':', &found);
+    return open_stream(call, id) && open_consumer(call, name, rest);
+}
+
+bool kinesis__find_resource(struct kinesis_call *call)
+{
+    return call->args[ARG_RESOURCE_ARN].is_set ? open_arn(call, call->args[ARG_RESOURCE_ARN].text)
+                                               : kinesis__find_stream(call);
+}
+
+bool kinesis__find_consumer(struct kinesis_call *call)
+{
+    const struct arg_value *arn = &call->args[ARG_CONSUMER_ARN];
+    const struct arg_value *name = &call->args[ARG_CONSUMER_NAME];
+    const struct arg_value *stream = &call->args[ARG_STREAM_ARN];
+    if (!arn->is_set && (!name->is_set || !stream->is_set)) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Must specify either ConsumerARN or both StreamARN and ConsumerName.");
+        return false;
+    }
+    if (!arn->is_set) {
+        return kinesis__find_stream(call) && open_consumer(call, name->text, STR_EMPTY);
+    }
+    bool is_same_stream =
+        !stream->is_set ||
+        (str_starts(arn->text, stream->text) &&
+         str_starts(str_slice(arn->text, stream->text.len, arn->text.len), STR("/consumer/")));
+    if (!open_arn(call, arn->text)) {
+        return false;
+    }
+    if (!is_same_stream || (name->is_set && !str_eq(name->text, call->consumer.name))) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "ConsumerARN " STR_FMT " does not match the StreamARN or the ConsumerName.",
+                      STR_ARG(arn->text));
         return false;
     }
     return true;

@@ -28,6 +28,9 @@ enum {
     KINESIS_DESCRIBE_SHARDS_MAX = 100,
     KINESIS_LIST_SHARDS_MAX = 1000,
     KINESIS_JSON_DEPTH_MAX = 64,
+    KINESIS_CONSUMERS_MAX = 20,         /* Of one stream. */
+    KINESIS_CONSUMERS_CREATING_MAX = 5, /* Of those. */
+    KINESIS_LIST_CONSUMERS_DEFAULT = 100,
     KINESIS_READERS_MAX = 8, /* Threads that read old records from the disk. */
 };
 
@@ -45,6 +48,8 @@ enum arg {
     ARG_STREAM_NAME,
     ARG_STREAM_ARN,
     ARG_RESOURCE_ARN,
+    ARG_CONSUMER_ARN,
+    ARG_CONSUMER_NAME,
     ARG_SHARD_COUNT,
     ARG_MODE_DETAILS,
     ARG_MODE,
@@ -146,8 +151,10 @@ struct kinesis_call {
     const struct operation *operation;
     struct arg_value args[ARG_COUNT];
     struct stream *stream; /* Referenced until the answer; NULL while none is found. */
-    err result;            /* Of what was submitted. */
-    struct buf body;       /* Of an answer that is built on another thread. */
+    /* The consumer that is meant; its name is empty when it is the stream itself. */
+    struct stream_consumer consumer;
+    err result;      /* Of what was submitted. */
+    struct buf body; /* Of an answer that is built on another thread. */
 
     struct log_batch *batch; /* Of a put; owned. */
     u32 *shards;             /* Shard of each of its records. */
@@ -182,6 +189,8 @@ void kinesis__put_quoted(struct buf *out, str text);
 /* Seconds with three digits after the point. */
 void kinesis__put_time(struct buf *out, i64 ms);
 void kinesis__put_arn(struct buf *out, struct stream_id id);
+void kinesis__put_consumer_arn(struct buf *out, struct stream_id id,
+                               const struct stream_consumer *consumer);
 const char *kinesis__status_name(enum stream_status status);
 
 /* --- kinesis_common.c: finding things --------------------------------------------------------- */
@@ -189,16 +198,24 @@ const char *kinesis__status_name(enum stream_status status);
 /* Sets call->stream from StreamName or StreamARN or ResourceARN; answers and returns false when
  * there is none. */
 bool kinesis__find_stream(struct kinesis_call *call);
+/* Sets call->stream and call->consumer from ConsumerARN, or from StreamARN and ConsumerName;
+ * answers and returns false when there is none. */
+bool kinesis__find_consumer(struct kinesis_call *call);
+/* Sets call->stream from ResourceARN, and call->consumer when it names one; answers and returns
+ * false when there is none. */
+bool kinesis__find_resource(struct kinesis_call *call);
 /* The stream's shard of that name; answers and returns false when there is none. */
 bool kinesis__find_shard(struct kinesis_call *call, str shard_id, struct stream_shard *out);
 /* ResourceNotFoundException for the stream that the request names. */
 void kinesis__fail_no_stream(struct kinesis_call *call, struct stream_id id);
+/* The same for a consumer of call->stream. */
+void kinesis__fail_no_consumer(struct kinesis_call *call, str name);
 i64 kinesis__now_ms(const struct kinesis *service);
 
 /* --- kinesis_token.c: what clients hold and must not forge --------------------------------------
  */
 
-enum token_kind { TOKEN_ITERATOR = 1, TOKEN_SHARDS = 2, TOKEN_STREAMS = 3 };
+enum token_kind { TOKEN_ITERATOR = 1, TOKEN_SHARDS = 2, TOKEN_STREAMS = 3, TOKEN_CONSUMERS = 4 };
 
 struct token {
     enum token_kind kind;
@@ -209,7 +226,7 @@ struct token {
     u8 filter; /* Shards: enum shard_filter. */
     i64 filter_ms;
     u32 filter_shard;
-    str name; /* Streams: the last one listed. */
+    str name; /* Streams, consumers: the last one listed. */
 };
 
 /* Appends the token in base64, without quotes. */
@@ -235,6 +252,8 @@ bool kinesis__scan_put(struct arena *arena, str body, bool is_batch, struct put_
 /* Place of the first shard after the one named, which need not exist; answers and returns false
  * when it is no shard id. */
 bool kinesis__shard_after(struct kinesis_call *call, str shard_id, i32 *position_out);
+/* Answers and returns NULL when a tag is not allowed. (kinesis_streams.c) */
+struct stream_tag *kinesis__take_tags(struct kinesis_call *call, isize *count_out);
 /* Opens ARG_NEXT_TOKEN; answers and returns false when it is not good any more. */
 bool kinesis__take_next_token(struct kinesis_call *call, enum token_kind kind, struct token *out);
 
@@ -255,6 +274,10 @@ void kinesis__add_tags(struct kinesis_call *call);
 void kinesis__remove_tags(struct kinesis_call *call);
 void kinesis__list_tags(struct kinesis_call *call);
 void kinesis__list_resource_tags(struct kinesis_call *call);
+void kinesis__register_consumer(struct kinesis_call *call);
+void kinesis__deregister_consumer(struct kinesis_call *call);
+void kinesis__describe_consumer(struct kinesis_call *call);
+void kinesis__list_consumers(struct kinesis_call *call);
 void kinesis__list_shards(struct kinesis_call *call);
 void kinesis__put_shard(struct buf *out, const struct stream_shard *shard);
 void kinesis__put_record(struct kinesis_call *call);

@@ -72,12 +72,34 @@ static bool is_arn(str s)
     return rest.len > STR("stream/").len;
 }
 
+/* A stream's ARN, then /consumer/NAME:SECONDS. */
+static bool is_consumer_arn(str s)
+{
+    isize at = str_find(s, STR("/consumer/"), 0);
+    if (at < 0 || !is_arn(s)) {
+        return false;
+    }
+    bool found = false;
+    str rest = str_slice(s, at + STR("/consumer/").len, s.len);
+    str name = str_split(&rest, ':', &found);
+    bool is_seconds = found && rest.len > 0 && rest.len <= 18;
+    for (isize i = 0; i < rest.len; i++) {
+        is_seconds = is_seconds && is_digit(rest.data[i]);
+    }
+    return is_seconds && is_name(name);
+}
+
 static const struct pattern name_pattern = {"[a-zA-Z0-9_.-]+", is_name};
 static const struct pattern sequence_pattern = {"0|([1-9]\\d{0,128})", is_sequence};
 static const struct pattern hash_pattern = {"0|([1-9]\\d{0,38})", is_hash_key};
 static const struct pattern arn_pattern = {"arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+", is_arn};
 static const struct pattern resource_pattern = {"arn:aws.*:kinesis:.*:\\d{12}:.*stream/\\S+",
                                                 is_arn};
+
+static const struct pattern consumer_pattern = {
+    "^(arn):aws.*:kinesis:.*:\\d{12}:.*stream\\/[a-zA-Z0-9_.-]+\\/consumer\\/"
+    "[a-zA-Z0-9_.-]+:[0-9]+",
+    is_consumer_arn};
 
 static const char *const mode_values[] = {"PROVISIONED", "ON_DEMAND", NULL};
 static const char *const filter_values[] = {"AFTER_SHARD_ID",
@@ -126,9 +148,11 @@ static const char *const iterator_values[] = {
         NULL, ARG_NONE, MEMBER_STRING, false, 0, 0, NULL, NULL, NULL \
     }
 
-#define STREAM_NAME   NAME("StreamName", ARG_STREAM_NAME, false)
-#define STREAM_ARN    TEXT("StreamARN", ARG_STREAM_ARN, false, 1, 2048, &arn_pattern)
-#define RESOURCE_ARN  TEXT("ResourceARN", ARG_RESOURCE_ARN, true, 1, 2048, &resource_pattern)
+#define STREAM_NAME  NAME("StreamName", ARG_STREAM_NAME, false)
+#define STREAM_ARN   TEXT("StreamARN", ARG_STREAM_ARN, false, 1, 2048, &arn_pattern)
+#define RESOURCE_ARN TEXT("ResourceARN", ARG_RESOURCE_ARN, true, 1, 2048, &resource_pattern)
+#define CONSUMER_ARN(required) \
+    TEXT("ConsumerARN", ARG_CONSUMER_ARN, required, 1, 2048, &consumer_pattern)
 #define PARTITION_KEY TEXT("PartitionKey", ARG_PARTITION_KEY, true, 1, 256, NULL)
 #define HASH_KEY      TEXT("ExplicitHashKey", ARG_HASH_KEY, false, NO_MIN, NO_MAX, &hash_pattern)
 #define DATA                                                               \
@@ -261,6 +285,26 @@ static const struct member retention_members[] = {
     END,
 };
 
+static const struct member register_members[] = {
+    TEXT("StreamARN", ARG_STREAM_ARN, true, 1, 2048, &arn_pattern),
+    NAME("ConsumerName", ARG_CONSUMER_NAME, true),
+    LIST("Tags", ARG_TAGS, MEMBER_MAP, false, 200, tag_members),
+    END,
+};
+static const struct member consumer_members[] = {
+    STREAM_ARN,
+    NAME("ConsumerName", ARG_CONSUMER_NAME, false),
+    CONSUMER_ARN(false),
+    END,
+};
+static const struct member list_consumers_members[] = {
+    TEXT("StreamARN", ARG_STREAM_ARN, true, 1, 2048, &arn_pattern),
+    TEXT("NextToken", ARG_NEXT_TOKEN, false, 1, 1048576, NULL),
+    NUMBER("MaxResults", ARG_LIMIT, false, 1, 10000),
+    TIME("StreamCreationTimestamp", ARG_CREATED),
+    END,
+};
+
 /* --- operations ----------------------------------------------------------------------------- */
 
 static const struct operation operations[] = {
@@ -269,11 +313,11 @@ static const struct operation operations[] = {
     {"DecreaseStreamRetentionPeriod", retention_members, kinesis__decrease_retention},
     {"DeleteResourcePolicy", NULL, NULL},
     {"DeleteStream", delete_members, kinesis__delete_stream},
-    {"DeregisterStreamConsumer", NULL, NULL},
+    {"DeregisterStreamConsumer", consumer_members, kinesis__deregister_consumer},
     {"DescribeAccountSettings", NULL, NULL},
     {"DescribeLimits", no_members, kinesis__describe_limits},
     {"DescribeStream", describe_members, kinesis__describe_stream},
-    {"DescribeStreamConsumer", NULL, NULL},
+    {"DescribeStreamConsumer", consumer_members, kinesis__describe_consumer},
     {"DescribeStreamSummary", stream_members, kinesis__describe_stream_summary},
     {"DisableEnhancedMonitoring", NULL, NULL},
     {"EnableEnhancedMonitoring", NULL, NULL},
@@ -282,7 +326,7 @@ static const struct operation operations[] = {
     {"GetShardIterator", iterator_members, kinesis__get_shard_iterator},
     {"IncreaseStreamRetentionPeriod", retention_members, kinesis__increase_retention},
     {"ListShards", list_shards_members, kinesis__list_shards},
-    {"ListStreamConsumers", NULL, NULL},
+    {"ListStreamConsumers", list_consumers_members, kinesis__list_consumers},
     {"ListStreams", list_streams_members, kinesis__list_streams},
     {"ListTagsForResource", resource_members, kinesis__list_resource_tags},
     {"ListTagsForStream", list_tags_members, kinesis__list_tags},
@@ -290,7 +334,7 @@ static const struct operation operations[] = {
     {"PutRecord", put_record_members, kinesis__put_record},
     {"PutRecords", put_records_members, kinesis__put_records},
     {"PutResourcePolicy", NULL, NULL},
-    {"RegisterStreamConsumer", NULL, NULL},
+    {"RegisterStreamConsumer", register_members, kinesis__register_consumer},
     {"RemoveTagsFromStream", remove_tags_members, kinesis__remove_tags},
     {"SplitShard", NULL, NULL},
     {"StartStreamEncryption", NULL, NULL},

@@ -101,8 +101,7 @@ static bool is_tag_text(str text)
     return true;
 }
 
-/* Answers and returns NULL when a tag is not allowed. */
-static struct stream_tag *take_tags(struct kinesis_call *call, isize *count_out)
+struct stream_tag *kinesis__take_tags(struct kinesis_call *call, isize *count_out)
 {
     const struct arg_value *arg = &call->args[ARG_TAGS];
     struct stream_tag *tags = ARENA_ARRAY(call->arena, struct stream_tag, MAX(arg->count, 1));
@@ -128,8 +127,9 @@ static void fail_tag_count(struct kinesis_call *call, struct stream_id id)
 {
     kinesis__fail(call, "InvalidArgumentException",
                   "Failed to add tags to stream " STR_FMT " under account " STR_FMT
-                  " because a given stream cannot have more than %d tags associated with it.",
-                  STR_ARG(id.name), STR_ARG(id.account), STREAM_TAGS_MAX);
+                  " because a given %s cannot have more than %d tags associated with it.",
+                  STR_ARG(id.name), STR_ARG(id.account),
+                  call->consumer.name.len > 0 ? "consumer" : "stream", STREAM_TAGS_MAX);
 }
 
 void kinesis__create_stream(struct kinesis_call *call)
@@ -142,7 +142,7 @@ void kinesis__create_stream(struct kinesis_call *call)
     if (!choose_mode(call, &spec)) {
         return;
     }
-    struct stream_tag *tags = take_tags(call, &spec.tag_count);
+    struct stream_tag *tags = kinesis__take_tags(call, &spec.tag_count);
     if (tags == NULL) {
         return;
     }
@@ -166,8 +166,22 @@ void kinesis__create_stream(struct kinesis_call *call)
 
 void kinesis__delete_stream(struct kinesis_call *call)
 {
-    if (kinesis__find_stream(call)) {
-        kinesis__change_begun(call, stream_delete(call->stream, kinesis__change_done, call));
+    if (!kinesis__find_stream(call)) {
+        return;
+    }
+    bool is_enforced = call->args[ARG_ENFORCE].number != 0;
+    err e = is_enforced ? stream_delete(call->stream, kinesis__change_done, call)
+                        : stream_delete_unused(call->stream, kinesis__change_done, call);
+    if (e == ERR_IN_USE) {
+        struct stream_info info;
+        stream_get_info(call->stream, &info);
+        kinesis__fail(call, "ResourceInUseException",
+                      "Stream " STR_FMT " under account " STR_FMT
+                      " has enhanced fan-out consumers. Deregister them, or set "
+                      "EnforceConsumerDeletion to true.",
+                      STR_ARG(info.id.name), STR_ARG(info.id.account));
+    } else {
+        kinesis__change_begun(call, e);
     }
 }
 
@@ -246,8 +260,9 @@ void kinesis__describe_stream_summary(struct kinesis_call *call)
     struct buf body = {0};
     buf_append(&body, STR("{\"StreamDescriptionSummary\":{"));
     put_details(&body, &info);
-    buf_printf(&body, "\"OpenShardCount\":%d,\"ConsumerCount\":0,\"MaxRecordSizeInKiB\":%d}}",
-               info.open_shard_count, info.record_bytes_max / 1024);
+    buf_printf(&body, "\"OpenShardCount\":%d,\"ConsumerCount\":%d,\"MaxRecordSizeInKiB\":%d}}",
+               info.open_shard_count, stream_consumer_count(call->stream),
+               info.record_bytes_max / 1024);
     kinesis__respond(call, &body);
 }
 
@@ -371,17 +386,15 @@ void kinesis__decrease_retention(struct kinesis_call *call)
 
 /* --- tags ----------------------------------------------------------------------------------- */
 
-void kinesis__add_tags(struct kinesis_call *call)
+/* Of the stream or the consumer that the call is about. */
+static void change_tags(struct kinesis_call *call, const struct stream_tag *set, isize set_count,
+                        const str *unset, isize unset_count)
 {
-    if (!kinesis__find_stream(call)) {
-        return;
-    }
-    isize count = 0;
-    struct stream_tag *tags = take_tags(call, &count);
-    if (tags == NULL) {
-        return;
-    }
-    err e = stream_set_tags(call->stream, tags, count, NULL, 0, kinesis__change_done, call);
+    err e = call->consumer.name.len > 0
+                ? stream_consumer_set_tags(call->stream, call->consumer.name, set, set_count, unset,
+                                           unset_count, kinesis__change_done, call)
+                : stream_set_tags(call->stream, set, set_count, unset, unset_count,
+                                  kinesis__change_done, call);
     if (e == ERR_LIMIT) {
         struct stream_info info;
         stream_get_info(call->stream, &info);
@@ -391,9 +404,21 @@ void kinesis__add_tags(struct kinesis_call *call)
     }
 }
 
+void kinesis__add_tags(struct kinesis_call *call)
+{
+    if (!kinesis__find_resource(call)) {
+        return;
+    }
+    isize count = 0;
+    struct stream_tag *tags = kinesis__take_tags(call, &count);
+    if (tags != NULL) {
+        change_tags(call, tags, count, NULL, 0);
+    }
+}
+
 void kinesis__remove_tags(struct kinesis_call *call)
 {
-    if (!kinesis__find_stream(call)) {
+    if (!kinesis__find_resource(call)) {
         return;
     }
     const struct arg_value *arg = &call->args[ARG_TAG_KEYS];
@@ -401,8 +426,7 @@ void kinesis__remove_tags(struct kinesis_call *call)
     for (isize i = 0; i < arg->count; i++) {
         keys[i] = arg->pairs[i].key;
     }
-    kinesis__change_begun(
-        call, stream_set_tags(call->stream, NULL, 0, keys, arg->count, kinesis__change_done, call));
+    change_tags(call, NULL, 0, keys, arg->count);
 }
 
 /* Writes up to `limit` tags after `start` as a JSON list; true when there are more. */
@@ -410,7 +434,11 @@ static bool put_tags(struct kinesis_call *call, str start, i64 limit, struct buf
 {
     struct stream_tag *tags = NULL;
     isize count = 0;
-    stream_get_tags(call->stream, call->arena, &tags, &count);
+    if (call->consumer.name.len > 0) {
+        stream_consumer_get_tags(call->stream, call->consumer.name, call->arena, &tags, &count);
+    } else {
+        stream_get_tags(call->stream, call->arena, &tags, &count);
+    }
     i64 listed = 0;
     bool has_more = false;
     buf_append_byte(out, '[');
@@ -449,7 +477,7 @@ void kinesis__list_tags(struct kinesis_call *call)
 
 void kinesis__list_resource_tags(struct kinesis_call *call)
 {
-    if (!kinesis__find_stream(call)) {
+    if (!kinesis__find_resource(call)) {
         return;
     }
     struct buf body = {0};

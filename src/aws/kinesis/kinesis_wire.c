@@ -130,7 +130,11 @@ void kinesis__change_begun(struct kinesis_call *call, err e)
     if (e == ERR_NOT_FOUND) {
         struct stream_info info;
         stream_get_info(call->stream, &info);
-        kinesis__fail_no_stream(call, info.id);
+        if (call->consumer.name.len > 0 && !info.is_deleted) {
+            kinesis__fail_no_consumer(call, call->consumer.name);
+        } else {
+            kinesis__fail_no_stream(call, info.id);
+        }
     } else if (e != OK) {
         kinesis__fail_commit(call, e);
     }
@@ -168,7 +172,8 @@ void kinesis__put_time(struct buf *out, i64 ms)
     buf_append_bytes(out, digits, sizeof digits);
 }
 
-void kinesis__put_arn(struct buf *out, struct stream_id id)
+/* Without quotes. */
+static void put_arn(struct buf *out, struct stream_id id)
 {
     const char *partition = "aws";
     if (str_starts(id.region, STR("cn-"))) {
@@ -176,8 +181,24 @@ void kinesis__put_arn(struct buf *out, struct stream_id id)
     } else if (str_starts(id.region, STR("us-gov-"))) {
         partition = "aws-us-gov";
     }
-    buf_printf(out, "\"arn:%s:kinesis:" STR_FMT ":" STR_FMT ":stream/" STR_FMT "\"", partition,
+    buf_printf(out, "arn:%s:kinesis:" STR_FMT ":" STR_FMT ":stream/" STR_FMT, partition,
                STR_ARG(id.region), STR_ARG(id.account), STR_ARG(id.name));
+}
+
+void kinesis__put_arn(struct buf *out, struct stream_id id)
+{
+    buf_append_byte(out, '"');
+    put_arn(out, id);
+    buf_append_byte(out, '"');
+}
+
+void kinesis__put_consumer_arn(struct buf *out, struct stream_id id,
+                               const struct stream_consumer *consumer)
+{
+    buf_append_byte(out, '"');
+    put_arn(out, id);
+    buf_printf(out, "/consumer/" STR_FMT ":%lld\"", STR_ARG(consumer->name),
+               (long long)(consumer->created_ms / 1000));
 }
 
 const char *kinesis__status_name(enum stream_status status)

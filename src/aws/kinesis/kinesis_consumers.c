@@ -1,0 +1,193 @@
+/* aws/kinesis/kinesis_consumers.c: consumers of enhanced fan-out: registration, description, lists.
+ * What they read is sent by kinesis_subscribe.c. */
+#include "aws/kinesis/kinesis_int.h"
+
+/* The members that all descriptions share. */
+static void put_consumer(struct buf *out, struct stream_id id,
+                         const struct stream_consumer *consumer, const char *status)
+{
+    buf_append(out, STR("\"ConsumerName\":"));
+    kinesis__put_quoted(out, consumer->name);
+    buf_append(out, STR(",\"ConsumerARN\":"));
+    kinesis__put_consumer_arn(out, id, consumer);
+    buf_printf(out, ",\"ConsumerStatus\":\"%s\",\"ConsumerCreationTimestamp\":", status);
+    kinesis__put_time(out, consumer->created_ms);
+}
+
+/* --- registration ---------------------------------------------------------------------------- */
+
+static void finish_registration(struct http_exchange *x, void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    (void)x;
+    if (call->result != OK) {
+        kinesis__fail_commit(call, call->result);
+        return;
+    }
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    struct buf body = {0};
+    buf_append(&body, STR("{\"Consumer\":{"));
+    put_consumer(&body, info.id, &call->consumer, "CREATING");
+    buf_append(&body, STR("}}"));
+    kinesis__respond(call, &body);
+}
+
+static void registered(void *ctx, err e)
+{
+    struct kinesis_call *call = ctx;
+    call->result = e;
+    http_post(call->x, finish_registration, call);
+}
+
+static void fail_registration(struct kinesis_call *call, err e, str name)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    if (e == ERR_EXISTS) {
+        kinesis__fail(call, "ResourceInUseException",
+                      "Consumer " STR_FMT " of stream " STR_FMT " under account " STR_FMT
+                      " already exists.",
+                      STR_ARG(name), STR_ARG(info.id.name), STR_ARG(info.id.account));
+    } else if (e == ERR_LIMIT) {
+        kinesis__fail(call, "LimitExceededException",
+                      "This request would exceed the limit of %d consumers of stream " STR_FMT
+                      " under account " STR_FMT ".",
+                      KINESIS_CONSUMERS_MAX, STR_ARG(info.id.name), STR_ARG(info.id.account));
+    } else if (e == ERR_AGAIN) {
+        kinesis__fail(call, "LimitExceededException",
+                      "Stream " STR_FMT " under account " STR_FMT
+                      " has %d consumers in CREATING status already.",
+                      STR_ARG(info.id.name), STR_ARG(info.id.account),
+                      KINESIS_CONSUMERS_CREATING_MAX);
+    } else {
+        kinesis__change_begun(call, e);
+    }
+}
+
+void kinesis__register_consumer(struct kinesis_call *call)
+{
+    struct stream_consumer_spec spec = {
+        .name = call->args[ARG_CONSUMER_NAME].text,
+        .consumers_max = KINESIS_CONSUMERS_MAX,
+        .creating_max = KINESIS_CONSUMERS_CREATING_MAX,
+        .creating_since_ms = kinesis__now_ms(call->service),
+    };
+    if (!kinesis__find_stream(call)) {
+        return;
+    }
+    spec.tags = kinesis__take_tags(call, &spec.tag_count);
+    if (spec.tags == NULL) {
+        return;
+    }
+    if (spec.tag_count > STREAM_TAGS_MAX) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "A consumer cannot have more than %d tags associated with it.",
+                      STREAM_TAGS_MAX);
+        return;
+    }
+    /* What `registered` answers with is there before it can be called: it comes by this loop. */
+    call->consumer.name = spec.name;
+    err e =
+        stream_consumer_register(call->stream, &spec, &call->consumer.created_ms, registered, call);
+    if (e != OK) {
+        call->consumer = (struct stream_consumer){0};
+        fail_registration(call, e, spec.name);
+    }
+}
+
+void kinesis__deregister_consumer(struct kinesis_call *call)
+{
+    if (kinesis__find_consumer(call)) {
+        kinesis__change_begun(call, stream_consumer_deregister(call->stream, call->consumer.name,
+                                                               kinesis__change_done, call));
+    }
+}
+
+/* --- description ----------------------------------------------------------------------------- */
+
+void kinesis__describe_consumer(struct kinesis_call *call)
+{
+    if (!kinesis__find_consumer(call)) {
+        return;
+    }
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    struct buf body = {0};
+    buf_append(&body, STR("{\"ConsumerDescription\":{"));
+    put_consumer(&body, info.id, &call->consumer, "ACTIVE");
+    buf_append(&body, STR(",\"StreamARN\":"));
+    kinesis__put_arn(&body, info.id);
+    buf_append(&body, STR("}}"));
+    kinesis__respond(call, &body);
+}
+
+/* Answers and returns false when the request does not fit the stream. */
+static bool begin_listing(struct kinesis_call *call, str *after_out)
+{
+    if (!kinesis__find_stream(call)) {
+        return false;
+    }
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    const struct arg_value *created = &call->args[ARG_CREATED];
+    if (created->is_set && created->number / 1000 != info.created_ms / 1000) {
+        kinesis__fail_no_stream(call, info.id);
+        return false;
+    }
+    if (!call->args[ARG_NEXT_TOKEN].is_set) {
+        return true;
+    }
+    struct token token;
+    if (!kinesis__take_next_token(call, TOKEN_CONSUMERS, &token)) {
+        return false;
+    }
+    if (token.stream != info.number) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "This NextToken is of another stream than StreamARN.");
+        return false;
+    }
+    *after_out = token.name;
+    return true;
+}
+
+void kinesis__list_consumers(struct kinesis_call *call)
+{
+    str after = STR_EMPTY;
+    if (!begin_listing(call, &after)) {
+        return;
+    }
+    i64 limit = call->args[ARG_LIMIT].is_set ? call->args[ARG_LIMIT].number
+                                             : KINESIS_LIST_CONSUMERS_DEFAULT;
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    struct stream_consumer *consumers = NULL;
+    isize count = 0;
+    stream_consumer_list(call->stream, call->arena, &consumers, &count);
+    isize at = 0;
+    while (at < count && after.len > 0 && str_cmp(consumers[at].name, after) <= 0) {
+        at++;
+    }
+    struct buf body = {0};
+    buf_append(&body, STR("{\"Consumers\":["));
+    isize end = (isize)MIN((i64)count, (i64)at + limit);
+    for (isize i = at; i < end; i++) {
+        buf_append(&body, i > at ? STR(",{") : STR("{"));
+        put_consumer(&body, info.id, &consumers[i], "ACTIVE");
+        buf_append_byte(&body, '}');
+    }
+    buf_append_byte(&body, ']');
+    if (end < count) {
+        struct token token = {
+            .kind = TOKEN_CONSUMERS,
+            .stream = info.number,
+            .issued_ms = kinesis__now_ms(call->service),
+            .name = consumers[end - 1].name,
+        };
+        buf_append(&body, STR(",\"NextToken\":\""));
+        kinesis__put_token(call->service, &token, &body);
+        buf_append_byte(&body, '"');
+    }
+    buf_append_byte(&body, '}');
+    kinesis__respond(call, &body);
+}
