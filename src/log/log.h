@@ -107,6 +107,28 @@ MUST_USE err log_batch_add(struct log_batch *batch, struct log_channel channel, 
 isize log_batch_count(const struct log_batch *batch);
 isize log_batch_bytes(const struct log_batch *batch);
 
+/* Epochs. The owner of the channels may change which records belong where (a reshard) at one point
+ * of the log, though batches that were filled under the old order are still on their way. Such a
+ * change is a batch with log_batch_raise_epoch: nothing is put into a frame behind it before its
+ * `done` has returned, and from then on batches that hold records of channels (not of control) and
+ * were noted at a lower epoch go through the handler of log_set_stale first, in their order. The
+ * first note of a batch counts until it is reset. */
+void log_batch_note_epoch(struct log_batch *batch, u64 epoch);
+void log_batch_raise_epoch(struct log_batch *batch, u64 epoch);
+/* On a committer's thread, under locks of the log: must call no function of the log but
+ * log_batch_any_channel and log_batch_reroute. False: the batch is completed with ERR_FULL. */
+typedef bool (*log_stale_fn)(void *ctx, struct log_batch *batch);
+void log_set_stale(struct log *log, log_stale_fn fn, void *ctx);
+/* Asks `fn` for the channel of each record anew; `body` is the record's. ERR_LIMIT, with nothing
+ * changed, when the batch would not fit a frame any more. */
+typedef struct log_channel (*log_route_fn)(void *ctx, struct log_channel channel, str body);
+MUST_USE err log_batch_reroute(struct log_batch *batch, log_route_fn fn, void *ctx);
+/* Does one of its records belong to a channel that `is_wanted` names? */
+bool log_batch_any_channel(const struct log_batch *batch,
+                           bool (*is_wanted)(void *ctx, struct log_channel channel), void *ctx);
+/* Shard of record `index` of a batch that was rerouted, else `added_to`. */
+u32 log_batch_shard(const struct log_batch *batch, isize index, u32 added_to);
+
 /* Queues the batch. `done` may be NULL only for log_commit. */
 void log_submit(struct log *log, struct log_batch *batch, log_done_fn done, void *ctx);
 /* Submits and waits until it is durable. Not from the committer's thread or an event loop. */
@@ -116,6 +138,7 @@ MUST_USE err log_commit(struct log *log, struct log_batch *batch);
 u64 log_batch_lsn(const struct log_batch *batch);
 i64 log_batch_arrival_ms(const struct log_batch *batch); /* Wall clock; never goes back. */
 u64 log_batch_record_no(const struct log_batch *batch, isize index);
+u64 log_batch_end_no(const struct log_batch *batch); /* Number after the last of its frame. */
 
 /* --- reading ------------------------------------------------------------------------------ */
 
@@ -159,6 +182,7 @@ void log_frame_unref(struct log_frame *frame); /* NULL is allowed. */
 u64 log_frame_lsn(const struct log_frame *frame);
 i64 log_frame_arrival_ms(const struct log_frame *frame);
 u64 log_frame_first_no(const struct log_frame *frame); /* Record number, as committed. */
+u64 log_frame_end_no(const struct log_frame *frame);   /* Number after its last record. */
 isize log_frame_run_count(const struct log_frame *frame);
 struct log_run log_frame_run(const struct log_frame *frame,
                              isize index); /* By channel, ascending. */

@@ -15,7 +15,9 @@ enum {
 };
 
 /* A frame adds its header and padding. */
-static const isize encoded_bytes_max = LOG_FRAME_BYTES_MAX - LOG__HEADER_BYTES - LOG__BLOCK_BYTES;
+static const isize rerouted_bytes_max = LOG_FRAME_BYTES_MAX - LOG__HEADER_BYTES - LOG__BLOCK_BYTES;
+static const isize encoded_bytes_max =
+    LOG_FRAME_BYTES_MAX - LOG__HEADER_BYTES - LOG__BLOCK_BYTES - LOG__REROUTE_BYTES;
 
 struct log_batch *log_batch_new(void)
 {
@@ -40,14 +42,24 @@ void log_batch_free(struct log_batch *batch)
     mem_free(batch->entries);
     mem_free(batch->runs);
     mem_free(batch->slots);
+    mem_free(batch->shards);
     mem_free(batch);
 }
 
-void log_batch_reset(struct log_batch *batch)
+static void clear_runs(struct log_batch *batch)
 {
     for (u32 i = 0; i < batch->run_count; i++) {
         batch->slots[batch->runs[i].slot] = 0;
     }
+    batch->run_count = 0;
+    batch->last_run = 0;
+}
+
+void log_batch_reset(struct log_batch *batch)
+{
+    clear_runs(batch);
+    mem_free(batch->shards);
+    batch->shards = NULL;
     isize kept = 0;
     for (struct log__chunk *chunk = batch->chunks; chunk != NULL; chunk = chunk->next) {
         chunk->used = 0;
@@ -59,13 +71,14 @@ void log_batch_reset(struct log_batch *batch)
     }
     batch->current = batch->chunks;
     batch->count = 0;
-    batch->run_count = 0;
-    batch->last_run = 0;
     batch->body_bytes = 0;
     batch->encoded_bytes = 0;
     batch->has_data = false;
+    batch->epoch = 0;
+    batch->raises_to = 0;
     batch->lsn = 0;
     batch->first_no = 0;
+    batch->end_no = 0;
     batch->arrival_ms = 0;
 }
 
@@ -239,6 +252,91 @@ u64 log_batch_record_no(const struct log_batch *batch, isize index)
     CHECK(batch->lsn != 0);
     CHECK(index >= 0 && index < batch->count);
     return batch->first_no + batch->entries[index].run;
+}
+
+u64 log_batch_end_no(const struct log_batch *batch)
+{
+    CHECK(batch->lsn != 0);
+    return batch->end_no;
+}
+
+/* --- epochs --------------------------------------------------------------------------------- */
+
+void log_batch_note_epoch(struct log_batch *batch, u64 epoch)
+{
+    if (batch->epoch == 0) {
+        batch->epoch = epoch;
+    }
+}
+
+void log_batch_raise_epoch(struct log_batch *batch, u64 epoch)
+{
+    batch->raises_to = epoch;
+}
+
+bool log_batch_any_channel(const struct log_batch *batch,
+                           bool (*is_wanted)(void *ctx, struct log_channel channel), void *ctx)
+{
+    for (u32 i = 0; i < batch->run_count; i++) {
+        if (is_wanted(ctx, batch->runs[i].channel)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+u32 log_batch_shard(const struct log_batch *batch, isize index, u32 added_to)
+{
+    CHECK(index >= 0 && index < batch->count);
+    return batch->shards != NULL ? batch->shards[index] : added_to;
+}
+
+/* Counts every record into the run of its channel. */
+static void fill_runs(struct log_batch *batch, const struct log_channel *channels)
+{
+    clear_runs(batch);
+    batch->encoded_bytes = 0;
+    for (isize i = 0; i < batch->count; i++) {
+        u32 run = find_run(batch, channels[i]);
+        if (run == batch->run_count) {
+            add_run(batch, channels[i]);
+        }
+        struct log__entry *entry = &batch->entries[i];
+        entry->run = run;
+        batch->runs[run].count++;
+        batch->runs[run].bytes += entry->bytes;
+        batch->encoded_bytes += entry->bytes;
+        batch->last_run = run;
+    }
+}
+
+err log_batch_reroute(struct log_batch *batch, log_route_fn fn, void *ctx)
+{
+    CHECK(batch->lsn == 0);
+    isize bytes = batch->count * (isize)sizeof(struct log_channel);
+    struct log_channel *before = mem_alloc(bytes);
+    struct log_channel *after = mem_alloc(bytes);
+    for (isize i = 0; i < batch->count; i++) {
+        const struct log__entry *entry = &batch->entries[i];
+        str body = str_from(entry->data + LOG__RECORD_HEADER_BYTES,
+                            (isize)entry->bytes - LOG__RECORD_HEADER_BYTES);
+        before[i] = batch->runs[entry->run].channel;
+        after[i] = fn(ctx, before[i], body);
+    }
+    fill_runs(batch, after);
+    err e = batch->encoded_bytes > rerouted_bytes_max ? ERR_LIMIT : OK;
+    if (e == OK) {
+        mem_free(batch->shards);
+        batch->shards = mem_alloc(batch->count * (isize)sizeof(u32));
+        for (isize i = 0; i < batch->count; i++) {
+            batch->shards[i] = after[i].shard;
+        }
+    } else {
+        fill_runs(batch, before);
+    }
+    mem_free(before);
+    mem_free(after);
+    return e;
 }
 
 void log__batch_begin(struct log_batch *batch, log_done_fn done, void *ctx)

@@ -34,6 +34,14 @@ void log_submit(struct log *log, struct log_batch *batch, log_done_fn done, void
     }
 }
 
+void log_set_stale(struct log *log, log_stale_fn fn, void *ctx)
+{
+    os_mutex_lock(&log->queue_lock);
+    log->stale = fn;
+    log->stale_ctx = ctx;
+    os_mutex_unlock(&log->queue_lock);
+}
+
 struct waiter {
     struct os_mutex lock;
     struct os_cond cond;
@@ -72,7 +80,8 @@ err log_commit(struct log *log, struct log_batch *batch)
 
 static bool is_work_waiting(const struct log *log)
 {
-    return log->queue != NULL && (!log->is_disk_busy || log->queue_bytes >= LOG__BUILD_AHEAD_BYTES);
+    return log->queue != NULL && !log->is_barred &&
+           (!log->is_disk_busy || log->queue_bytes >= LOG__BUILD_AHEAD_BYTES);
 }
 
 static bool is_control_of_log(const struct log_batch *batch)
@@ -102,25 +111,46 @@ static u64 free_space(struct log *log)
     return space.free_bytes;
 }
 
-/* Moves waiting batches to the job while they fit one frame; queue_lock is held. */
+/* Was the first waiting batch filled before the epoch that has begun? Then its owner looks at it
+ * first. False when it cannot go on. queue_lock and build_lock are held. */
+static bool freshen(struct log *log)
+{
+    struct log_batch *batch = log->queue;
+    if (LIKELY(batch->epoch >= log->epoch) || !batch->has_data || log->stale == NULL) {
+        return true;
+    }
+    log->queue_bytes -= batch->encoded_bytes;
+    bool is_good = log->stale(log->stale_ctx, batch);
+    log->queue_bytes += batch->encoded_bytes;
+    return is_good;
+}
+
+/* Moves waiting batches to the job while they fit one frame, up to one that raises the epoch;
+ * queue_lock is held. */
 static void take_batches(struct log *log, struct log__job *job)
 {
     struct log_batch **accepted_end = &job->batches;
     struct log_batch **refused_end = &job->refused;
     u64 free_bytes = free_space(log);
     isize bytes = LOG__HEADER_BYTES + LOG__BLOCK_BYTES;
-    while (log->queue != NULL && bytes + log->queue->encoded_bytes <= LOG_FRAME_BYTES_MAX) {
+    while (log->queue != NULL && !log->is_barred) {
         struct log_batch *batch = log->queue;
+        bool is_good = freshen(log);
+        if (bytes + batch->encoded_bytes > LOG_FRAME_BYTES_MAX) {
+            break;
+        }
         log->queue = batch->next;
         log->queue_bytes -= batch->encoded_bytes;
         batch->next = NULL;
-        if (is_refused(log, batch, free_bytes, (u64)bytes)) {
+        if (!is_good || is_refused(log, batch, free_bytes, (u64)bytes)) {
             *refused_end = batch;
             refused_end = &batch->next;
         } else {
             *accepted_end = batch;
             accepted_end = &batch->next;
             bytes += batch->encoded_bytes;
+            job->is_barrier = log->is_barred = batch->raises_to > 0;
+            log->epoch = MAX(log->epoch, batch->raises_to);
         }
     }
     if (log->queue == NULL) {
@@ -283,6 +313,7 @@ static void build_frame(struct log *log, struct log__job *job)
         copy_records(batch);
         batch->lsn = frame->head.lsn;
         batch->first_no = frame->head.first_no;
+        batch->end_no = frame->head.last_no + 1;
         batch->arrival_ms = frame->head.arrival_ms;
     }
     memset(frame->data + used, 0, (size_t)(padded - used));
@@ -501,6 +532,7 @@ bool log__commit_once(struct log *log)
         build_frame(log, &job);
     }
     run_disk(log, &job);
+    log->is_barred = log->is_barred && !job.is_barrier;
     return has_work;
 }
 
@@ -546,6 +578,7 @@ void log__committer_run(void *ctx)
         run_disk(log, &job);
         os_mutex_lock(&log->queue_lock);
         log->is_disk_busy = false;
+        log->is_barred = log->is_barred && !job.is_barrier;
         os_cond_signal(&log->queue_cond);
         os_mutex_unlock(&log->queue_lock);
     }

@@ -221,6 +221,11 @@ u64 log_frame_first_no(const struct log_frame *frame)
     return frame->head.first_no;
 }
 
+u64 log_frame_end_no(const struct log_frame *frame)
+{
+    return frame->head.last_no + 1;
+}
+
 isize log_frame_run_count(const struct log_frame *frame)
 {
     return (isize)frame->head.run_count;

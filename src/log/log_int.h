@@ -259,7 +259,10 @@ struct log_batch {
     u32 *slots; /* Row of runs + 1. */
     isize body_bytes, encoded_bytes;
     bool has_data; /* A record of a channel other than control. */
-    u64 lsn, first_no;
+    u64 epoch;     /* Of the first note; 0 = none. */
+    u64 raises_to; /* Epoch that begins behind it; 0 = none. */
+    u32 *shards;   /* By record, when the batch was rerouted; owned. */
+    u64 lsn, first_no, end_no;
     i64 arrival_ms;
     u64 submitted_ns; /* os_mono_ns */
     struct log_batch *next;
@@ -277,6 +280,7 @@ struct log__job {
     struct log_batch *batches; /* Accepted, in order. */
     struct log_batch *refused; /* Completed with ERR_FULL. */
     struct log_frame *frame;   /* NULL when nothing was accepted. */
+    bool is_barrier;           /* Its last batch raises the epoch. */
 };
 
 struct log__zero {
@@ -304,8 +308,13 @@ struct log {
     struct log_batch *queue, **queue_end;
     isize queue_bytes;
     bool is_closing, is_disk_busy;
+    bool is_barred; /* A batch that raised the epoch has not been completed yet. */
+
+    log_stale_fn stale; /* queue_lock */
+    void *stale_ctx;
 
     struct os_mutex build_lock; /* Order of frames; the fields up to the next lock. */
+    u64 epoch;                  /* Of the newest accepted batch that raised it. */
     u64 next_lsn, next_no;
     i64 arrival_ms;
     struct log__sort_item *items, *items_spare;
@@ -371,6 +380,8 @@ void log__abandon(struct log *log);
 
 void log__committer_run(void *ctx);
 void log__batch_begin(struct log_batch *batch, log_done_fn done, void *ctx);
+/* Room that rerouting may take in a batch that was full: rows of its directory. */
+enum { LOG__REROUTE_BYTES = 512 << 10 };
 MUST_USE err log__recover(struct log *log, struct diag *diag);
 /* Reads and checks one frame; ERR_CORRUPT counts. */
 MUST_USE err log__frame_read(struct log *log, struct os_file *file, const struct log__identity *id,
