@@ -26,6 +26,8 @@ enum {
     STREAM_PARTITION_KEY_CHARS_MAX = 256,
     STREAM_ON_DEMAND_SHARDS = 4,
     STREAM_SECRET_BYTES = 32,
+    STREAM_CHILD_DELAY_MS = 1000, /* From the end of a shard to the start of its children. */
+    STREAM_SCALES_MAX = 10,       /* Of one stream in 24 hours. */
 };
 
 /* Streams of this account are leat's own: no client sees them, and what no job holds is dropped,
@@ -92,6 +94,21 @@ MUST_USE err stream_set_retention(struct stream *stream, i32 hours, stream_done_
 /* Adds or replaces `set`, removes the keys of `unset`. ERR_LIMIT beyond STREAM_TAGS_MAX. */
 MUST_USE err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize set_count,
                              const str *unset, isize unset_count, stream_done_fn done, void *ctx);
+/* Resharding. The change has one place in the log: records before it are in the parents, records
+ * after it in the children, whichever shard a batch on its way was filled for. Children begin one
+ * second after their parents in sequence numbers. ERR_NOT_FOUND: the stream is gone. ERR_IN_USE: a
+ * reshard is on its way. ERR_UNSUPPORTED: on-demand. ERR_END: no such shard. ERR_CLOSED: the shard
+ * is. ERR_LIMIT: more than STREAM_SHARDS_MAX open shards would result. */
+/* `upper_first`: first hash key of the upper child, above the first but one and below the last of
+ * the shard; else ERR_INVALID. */
+MUST_USE err stream_split(struct stream *stream, u32 shard, u128 upper_first, stream_done_fn done,
+                          void *ctx);
+/* ERR_INVALID unless `upper` begins where `lower` ends. */
+MUST_USE err stream_merge(struct stream *stream, u32 lower, u32 upper, stream_done_fn done,
+                          void *ctx);
+/* Splits and merges until `target` even shards are open. ERR_RANGE: more than twice or less than
+ * half of the open ones. ERR_AGAIN: scaled STREAM_SCALES_MAX times in the last 24 hours. */
+MUST_USE err stream_scale(struct stream *stream, i32 target, stream_done_fn done, void *ctx);
 /* As the above, but wait; for command-line, jobs and tests, never on a loop thread. */
 MUST_USE err stream_create_wait(struct streams *streams, const struct stream_spec *spec);
 MUST_USE err stream_delete_wait(struct stream *stream);
@@ -105,7 +122,7 @@ struct stream_info {
     i64 created_ms;
     i32 retention_hours;
     i32 record_bytes_max;
-    i32 shard_count; /* All that are listed, closed ones included. */
+    i32 shard_count; /* Closed and expired ones included. */
     i32 open_shard_count;
 };
 void stream_get_info(struct stream *stream, struct stream_info *out);
@@ -119,12 +136,15 @@ struct stream_shard {
     i64 created_ms;
     i64 closed_ms;               /* 0 while open. */
     i32 parent, adjacent_parent; /* Shard index, -1 = none. */
+    bool is_expired;             /* Closed so long that retention has passed: lists omit it. */
     char starting_sequence[STREAM_SEQUENCE_DIGITS + 1];
     char ending_sequence[STREAM_SEQUENCE_DIGITS + 1]; /* Empty while open. */
 };
 /* Shard by position 0..shard_count-1, in order of index. False when out of range. */
 bool stream_get_shard(struct stream *stream, i32 position, struct stream_shard *out);
 bool stream_find_shard(struct stream *stream, u32 index, struct stream_shard *out);
+/* Children of a closed shard, in order of index; returns how many. */
+i32 stream_find_children(struct stream *stream, u32 parent, struct stream_shard children_out[2]);
 /* "shardId-000000000007" -> 7; ERR_SYNTAX. out[21] for the other direction. */
 MUST_USE err stream_shard_parse(str text, u32 *index_out);
 void stream_shard_format(u32 index, char *out);
@@ -209,6 +229,9 @@ u8 *stream_batch_reserve(struct stream *stream, struct log_batch *batch,
                          u32 *shard_out);
 void stream_batch_trim(struct log_batch *batch, const struct stream_record *record_without_data,
                        isize data_bytes);
+/* Puts right the shards that stream_batch_add gave for records 0..count-1 of a completed batch: a
+ * reshard that came first in the log may have moved them. */
+void stream_batch_settle(const struct log_batch *batch, u32 *shards, isize count);
 /* Sequence number of record `index` of a completed batch, for `shard` of `stream`. out[57] */
 void stream_batch_sequence(struct stream *stream, const struct log_batch *batch, isize index,
                            u32 shard, char *out);

@@ -252,14 +252,14 @@ static err apply_stream(struct streams *streams, struct stream_cursor *in)
     return OK;
 }
 
-/* What is done about an entry after the lock. */
+/* What is left to do after the lock. */
 struct aftermath {
-    struct stream *gone; /* A reference to drop; deleted. */
-    u32 changed;         /* Number of a stream whose waiters look again; 0 = none. */
+    struct stream *gone; /* A reference to drop. */
+    u32 changed;         /* Stream whose waiters are woken; 0 = none. */
 };
 
 static err apply_change(struct streams *streams, enum stream_entry kind, struct stream_cursor *in,
-                        struct aftermath *after)
+                        struct catalog_frame frame, struct aftermath *after)
 {
     u32 number = (u32)stream__take_number(in, UINT32_MAX);
     struct stream *stream = stream__by_number(streams, number);
@@ -281,6 +281,11 @@ static err apply_change(struct streams *streams, enum stream_entry kind, struct 
         if (!in->failed) {
             __atomic_store_n(&stream->retention_hours, hours, __ATOMIC_RELEASE);
         }
+    } else if (kind == ENTRY_RESHARD) {
+        TRY(stream__reshard_apply(stream, in, frame));
+        after->changed = number;
+    } else if (kind == ENTRY_SCALES) {
+        TRY(stream__scales_apply(stream, in));
     } else {
         stream__take_tags(in, &stream->tags);
         stream__take_unset_tags(in, &stream->tags);
@@ -288,7 +293,8 @@ static err apply_change(struct streams *streams, enum stream_entry kind, struct 
     return in->failed ? ERR_CORRUPT : OK;
 }
 
-static err apply_locked(struct streams *streams, str body, struct aftermath *after)
+static err apply_locked(struct streams *streams, str body, struct catalog_frame frame,
+                        struct aftermath *after)
 {
     if (body.len == 0) {
         return ERR_CORRUPT;
@@ -316,16 +322,18 @@ static err apply_locked(struct streams *streams, str body, struct aftermath *aft
     case ENTRY_TAGS:
     case ENTRY_CONSUMER:
     case ENTRY_CONSUMER_CHANGE:
-        return apply_change(streams, (enum stream_entry)body.data[0], &in, after);
+    case ENTRY_RESHARD:
+    case ENTRY_SCALES:
+        return apply_change(streams, (enum stream_entry)body.data[0], &in, frame, after);
     }
     return ERR_CORRUPT;
 }
 
-err stream__apply(struct streams *streams, str body)
+err stream__apply(struct streams *streams, str body, struct catalog_frame frame)
 {
     struct aftermath after = {0};
     os_rwlock_write(&streams->lock);
-    err e = apply_locked(streams, body, &after);
+    err e = apply_locked(streams, body, frame, &after);
     streams->catalog_bytes += body.len;
     os_rwlock_unlock(&streams->lock);
     if (after.changed != 0) {
@@ -347,7 +355,9 @@ static err write_secret(struct streams *streams)
         e = log_commit(streams->log, batch);
     }
     log_batch_free(batch);
-    return e == OK ? stream__apply(streams, str_from(entry, sizeof entry)) : e;
+    return e == OK
+               ? stream__apply(streams, str_from(entry, sizeof entry), (struct catalog_frame){0})
+               : e;
 }
 
 err stream__load(struct streams *streams, struct diag *diag)
@@ -366,7 +376,9 @@ err stream__load(struct streams *streams, struct diag *diag)
         struct log_record record;
         while (e == OK && log_run_next(&run, &record)) {
             next = record.no + 1;
-            e = stream__apply(streams, record.body);
+            e = stream__apply(
+                streams, record.body,
+                (struct catalog_frame){log_frame_end_no(frame), log_frame_arrival_ms(frame)});
         }
         log_frame_unref(frame);
         if (e != OK) {
@@ -417,6 +429,10 @@ static struct log_batch *encode_all(struct streams *streams)
         e = log_batch_add(batch, catalog_channel, buf_str(&entry));
         buf_reset(&entry);
         for (i32 k = 0; e == OK && stream__encode_consumer(streams->by_number[i], k, &entry); k++) {
+            e = log_batch_add(batch, catalog_channel, buf_str(&entry));
+            buf_reset(&entry);
+        }
+        if (e == OK && stream__scales_encode(streams->by_number[i], &entry)) {
             e = log_batch_add(batch, catalog_channel, buf_str(&entry));
             buf_reset(&entry);
         }

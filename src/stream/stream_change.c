@@ -18,6 +18,8 @@ err streams_open(struct os *os, struct log *log, struct streams **out, struct di
     streams->number_next = 1;
     streams->wait_next = 1;
     streams->hold_first_no = UINT64_MAX;
+    streams->epoch = 1;
+    streams->epoch_next = 2;
     os_mutex_init(&streams->change_lock);
     os_cond_init(&streams->change_idle);
     os_mutex_init(&streams->control_lock);
@@ -31,6 +33,7 @@ err streams_open(struct os *os, struct log *log, struct streams **out, struct di
         return e;
     }
     log_set_live(log, stream__is_live, streams);
+    log_set_stale(log, stream__on_stale, streams);
     *out = streams;
     return OK;
 }
@@ -47,6 +50,7 @@ void streams_close(struct streams *streams)
     }
     os_mutex_unlock(&streams->change_lock);
     log_set_live(streams->log, NULL, NULL);
+    log_set_stale(streams->log, NULL, NULL);
     log_unwatch(streams->log, streams->watch_id);
     for (isize i = 0; i < streams->count; i++) {
         stream_unref(streams->by_name[i]);
@@ -132,6 +136,15 @@ void streams_each(struct streams *streams, str account, str region,
     os_rwlock_unlock(&streams->lock);
 }
 
+static enum stream_status status_of(const struct stream *stream, bool is_deleted)
+{
+    if (is_deleted) {
+        return STREAM_DELETING;
+    }
+    bool is_resharding = __atomic_load_n(&stream->is_resharding, __ATOMIC_ACQUIRE);
+    return is_resharding ? STREAM_UPDATING : STREAM_ACTIVE;
+}
+
 void stream_get_info(struct stream *stream, struct stream_info *out)
 {
     CHECK_MAGIC(stream, STREAM_MAGIC);
@@ -141,7 +154,7 @@ void stream_get_info(struct stream *stream, struct stream_info *out)
         .id = stream->id,
         .number = stream->number,
         .mode = stream->mode,
-        .status = is_deleted ? STREAM_DELETING : STREAM_ACTIVE,
+        .status = status_of(stream, is_deleted),
         .is_deleted = is_deleted,
         .created_ms = stream->created_ms,
         .retention_hours = __atomic_load_n(&stream->retention_hours, __ATOMIC_ACQUIRE),
@@ -186,11 +199,18 @@ static void change_done(struct log_batch *batch, err e, void *ctx)
     struct streams *streams = change->streams;
     CHECK(batch == change->batch);
     if (e == OK) {
-        e = stream__apply(streams, buf_str(&change->body));
+        struct catalog_frame frame = {log_batch_end_no(batch), log_batch_arrival_ms(batch)};
+        e = stream__apply(streams, buf_str(&change->body), frame);
         CHECK(e == OK); /* We encoded it, and the order of the log is the order of the checks. */
+    }
+    if (change->epoch > 0 && e == OK) {
+        __atomic_store_n(&streams->epoch, change->epoch, __ATOMIC_RELEASE);
     }
     os_mutex_lock(&streams->change_lock);
     unlink_change(streams, change);
+    if (change->epoch > 0) {
+        __atomic_store_n(&change->stream->is_resharding, false, __ATOMIC_RELEASE);
+    }
     if (change->stream != NULL) {
         change->stream->tag_pending -= change->consumer.len == 0 ? change->tag_delta : 0;
         change->stream->is_deleting = change->stream->is_deleting && e == OK;

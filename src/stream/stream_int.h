@@ -5,7 +5,7 @@
  * the log is called with `lock` held, because the log's maintenance thread asks
  * us what is live while it holds locks of its own; log_submit alone is called
  * under change_lock, so that the order of changes in the log is the order in
- * which they were decided.
+ * which they were decided. `lock` is taken for reading under locks of the log.
  */
 #ifndef STREAM_STREAM_INT_H
 #define STREAM_STREAM_INT_H
@@ -36,6 +36,8 @@ enum stream_entry {
     ENTRY_DELETE = 4,
     ENTRY_RETENTION = 5,
     ENTRY_TAGS = 6,
+    ENTRY_RESHARD = 7,          /* Splits and merges that take effect together. */
+    ENTRY_SCALES = 8,           /* When the stream was scaled last; of a restatement. */
     ENTRY_CONSUMER = 12,        /* Whole state of one consumer: registration and restatement. */
     ENTRY_CONSUMER_CHANGE = 13, /* Its second number: enum consumer_change. */
 };
@@ -89,6 +91,8 @@ struct stream {
     i32 consumer_count;         /* lock */
     u32 consumer_version;       /* Atomic; one more for each that is deregistered. */
     struct consumer *consumers; /* lock; sorted by name. */
+    bool is_resharding;         /* change_lock, atomic for readers: a reshard is on its way. */
+    i64 scaled_ms[STREAM_SCALES_MAX]; /* lock; the latest, in order; 0 = none. */
     struct stream_counters counters;
 };
 
@@ -106,6 +110,7 @@ struct change {
     struct log_batch *batch;
     struct buf body;
     i32 tag_delta; /* Tags that it adds. */
+    u64 epoch;     /* Begins with it, of a reshard; 0 for other changes. */
     stream_done_fn done;
     void *ctx;
 };
@@ -144,6 +149,9 @@ struct streams {
     i32 change_count;
     u32 number_next;
     bool is_restating;
+
+    u64 epoch;      /* Atomic: of the newest reshard that maps show. Starts at 1. */
+    u64 epoch_next; /* change_lock */
 
     struct os_rwlock lock;
     struct stream **by_name; /* Sorted by id; each entry holds a reference. */
@@ -188,19 +196,63 @@ int stream__id_cmp(struct stream_id a, struct stream_id b);
 isize stream__index_of(const struct streams *streams, struct stream_id id, bool *found_out);
 struct stream *stream__by_number(const struct streams *streams, u32 number);
 void stream__encode(const struct stream *stream, struct buf *out);
+/* What a catalog record takes from the frame that it stands in. */
+struct catalog_frame {
+    u64 end_no; /* Number after the last record of the frame. */
+    i64 arrival_ms;
+};
 /* Applies one catalog record; takes the lock. The effects of a change and of its replay after a
  * restart are this one function. */
-MUST_USE err stream__apply(struct streams *streams, str body);
+MUST_USE err stream__apply(struct streams *streams, str body, struct catalog_frame frame);
 MUST_USE err stream__load(struct streams *streams, struct diag *diag);
 void stream__restate_if_due(struct streams *streams);
-
-/* --- stream_entry.c: pieces of catalog records ---------------------------------------------- */
 
 /* A cursor with a sticky error, so that decoders read straight on and look once. */
 struct stream_cursor {
     str rest;
     bool failed;
 };
+
+/* --- stream_reshard.c, stream_scale.c ------------------------------------------------------- */
+
+struct reshard_op {
+    bool is_merge;
+    u32 shard; /* Split, or the lower one of two that are merged. */
+    u32 other; /* Of a merge: the upper one. */
+    u128 hash; /* Of a split: first hash key of the upper child. */
+};
+
+/* A shard map that is being changed: the operations so far and the shards as they leave them. */
+struct reshard_draft {
+    struct shard *shards; /* Owned, by index. */
+    i32 count, capacity;
+    i32 open_count;
+    struct reshard_op *ops; /* Owned. */
+    i32 op_count, op_capacity;
+    struct catalog_frame frame;
+};
+
+void stream__draft_init(struct reshard_draft *draft, const struct shard_map *map);
+void stream__draft_deinit(struct reshard_draft *draft);
+/* *child_out: index of the (lower) child; the upper one of a split follows it. ERR_NOT_FOUND: no
+ * such shard; ERR_CLOSED; ERR_INVALID: a hash key that does not split it, shards that do not
+ * touch. */
+MUST_USE err stream__draft_apply(struct reshard_draft *draft, const struct reshard_op *op,
+                                 u32 *child_out);
+/* Adds what makes `target` even open shards. */
+void stream__scale_plan(struct reshard_draft *draft, i32 target);
+/* Reads and applies the rest of an ENTRY_RESHARD; lock is held for writing. ERR_CORRUPT. */
+MUST_USE err stream__reshard_apply(struct stream *stream, struct stream_cursor *in,
+                                   struct catalog_frame frame);
+MUST_USE err stream__scales_apply(struct stream *stream, struct stream_cursor *in);
+/* Appends an ENTRY_SCALES; false when there is nothing to say. */
+bool stream__scales_encode(const struct stream *stream, struct buf *out);
+
+/* --- stream_stale.c: batches that a reshard overtakes ---------------------------------------- */
+
+bool stream__on_stale(void *ctx, struct log_batch *batch);
+
+/* --- stream_entry.c: pieces of catalog records ---------------------------------------------- */
 
 u64 stream__take_number(struct stream_cursor *in, u64 max);
 str stream__take_bytes(struct stream_cursor *in, isize bytes);

@@ -142,7 +142,7 @@ u32 stream_route(struct stream *stream, u128 hash)
     return map->shards[map->open_position[low]].index;
 }
 
-static void describe(const struct shard *shard, struct stream_shard *out)
+static void describe(const struct shard *shard, i64 cutoff_ms, struct stream_shard *out)
 {
     *out = (struct stream_shard){
         .index = shard->index,
@@ -153,6 +153,8 @@ static void describe(const struct shard *shard, struct stream_shard *out)
         .parent = shard->parent,
         .adjacent_parent = shard->adjacent_parent,
     };
+    /* A shard counts as open until its children begin. */
+    out->is_expired = shard->closed_ms != 0 && shard->closed_ms + STREAM_CHILD_DELAY_MS < cutoff_ms;
     i64 created_s = shard->created_ms / 1000;
     struct stream_sequence sequence = {created_s, 0, created_s, shard->index};
     stream_sequence_format(&sequence, out->starting_sequence);
@@ -169,7 +171,7 @@ bool stream_get_shard(struct stream *stream, i32 position, struct stream_shard *
     if (position < 0 || position >= map->count) {
         return false;
     }
-    describe(&map->shards[position], out);
+    describe(&map->shards[position], stream__cutoff_ms(stream), out);
     return true;
 }
 
@@ -179,6 +181,19 @@ bool stream_find_shard(struct stream *stream, u32 index, struct stream_shard *ou
     if (shard == NULL) {
         return false;
     }
-    describe(shard, out);
+    describe(shard, stream__cutoff_ms(stream), out);
     return true;
+}
+
+i32 stream_find_children(struct stream *stream, u32 parent, struct stream_shard children_out[2])
+{
+    const struct shard_map *map = stream__map(stream);
+    i32 found = 0;
+    for (i32 i = 0; i < map->count && found < 2; i++) {
+        const struct shard *shard = &map->shards[i];
+        if (shard->parent == (i32)parent || shard->adjacent_parent == (i32)parent) {
+            describe(shard, stream__cutoff_ms(stream), &children_out[found++]);
+        }
+    }
+    return found;
 }

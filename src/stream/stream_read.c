@@ -112,10 +112,10 @@ static err read_frame(struct reading *r, i64 cutoff_ms, bool *more_out)
     return OK;
 }
 
-static bool is_shard_done(struct stream *stream, u32 shard, u64 next_no)
+static bool is_closed(struct stream *stream, u32 shard)
 {
     const struct shard *found = stream__map_find(stream__map(stream), shard);
-    return found != NULL && found->closed_ms != 0 && next_no >= found->closed_no;
+    return found != NULL && found->closed_ms != 0;
 }
 
 err stream_read(struct stream *stream, u32 shard, u64 from_no,
@@ -133,6 +133,8 @@ err stream_read(struct stream *stream, u32 shard, u64 from_no,
         .page = page,
         .next_no = from_no,
     };
+    /* Asked before the tip: all records of a shard that shows as closed are published. */
+    bool is_complete = is_closed(stream, shard);
     i64 cutoff_ms = stream__cutoff_ms(stream);
     i32 frames_max = limits->frames_max > 0 ? limits->frames_max : FRAMES_DEFAULT;
     bool more = true;
@@ -152,7 +154,7 @@ err stream_read(struct stream *stream, u32 shard, u64 from_no,
             log_frame_seek(log, reading.channel, reading.next_no, &frame) == ERR_END;
         log_frame_unref(frame);
     }
-    page->is_at_end = is_shard_done(stream, shard, reading.next_no);
+    page->is_at_end = is_complete && reading.is_at_tip;
     metric_add(&stream->counters.records_out, (u64)page->count);
     metric_add(&stream->counters.bytes_out, (u64)page->bytes);
     i64 now_ms = os_wall_us(stream->owner->os) / 1000;

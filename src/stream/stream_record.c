@@ -49,6 +49,8 @@ u8 *stream_batch_reserve(struct stream *stream, struct log_batch *batch,
         return NULL;
     }
     u128 hash = record->has_explicit_hash ? record->explicit_hash : stream_hash_key(key);
+    /* Before the shard map is looked at: see stream_stale.c. */
+    log_batch_note_epoch(batch, __atomic_load_n(&stream->owner->epoch, __ATOMIC_ACQUIRE));
     struct log_channel channel = {stream->number, stream_route(stream, hash)};
     u8 *out = log_batch_reserve(batch, channel, overhead_bytes(record) + data_bytes);
     if (out == NULL) {
@@ -101,6 +103,13 @@ void stream_row_sequence(struct stream *stream, u32 shard, u64 no, i64 arrival_m
         .shard = shard,
     };
     stream_sequence_format(&sequence, out);
+}
+
+void stream_batch_settle(const struct log_batch *batch, u32 *shards, isize count)
+{
+    for (isize i = 0; i < count; i++) {
+        shards[i] = log_batch_shard(batch, i, shards[i]);
+    }
 }
 
 void stream_batch_sequence(struct stream *stream, const struct log_batch *batch, isize index,
