@@ -676,10 +676,10 @@ def test_unknown_members_and_nulls_are_ignored(leat):
 def test_unknown_and_unsupported_operations(leat, kinesis, stream):
     error = raw_error(leat, "Nonsense", b"{}")
     assert error["__type"] == "UnknownOperationException" and "Nonsense" in error["message"]
-    status, text = raw(leat, "SplitShard", {"StreamName": stream})
+    status, text = raw(leat, "UpdateStreamWarmThroughput", {"StreamName": stream})
     assert status == 501
     assert json.loads(text)["__type"] == "NotImplementedException"
-    assert "SplitShard" in json.loads(text)["message"]
+    assert "UpdateStreamWarmThroughput" in json.loads(text)["message"]
 
 
 def test_other_content_types(leat):

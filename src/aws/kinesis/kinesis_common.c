@@ -148,7 +148,7 @@ bool kinesis__find_shard(struct kinesis_call *call, str shard_id, struct stream_
 {
     u32 index = 0;
     if (stream_shard_parse(shard_id, &index) != OK ||
-        !stream_find_shard(call->stream, index, out)) {
+        !stream_find_shard(call->stream, index, out) || out->is_expired) {
         struct stream_info info;
         stream_get_info(call->stream, &info);
         kinesis__fail(call, "ResourceNotFoundException",

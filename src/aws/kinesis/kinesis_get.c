@@ -205,29 +205,25 @@ static void put_row(struct kinesis_call *call, const struct stream_row *row, str
 /* Children of a closed shard that was read to its end: what tells consumers to go on there. */
 static void put_children(struct kinesis_call *call, struct buf *out)
 {
-    struct stream_shard shard;
+    struct stream_shard children[2];
     char id[21];
     char digits[40];
-    bool is_first = true;
-    i32 parent = (i32)call->read->shard;
+    i32 count = stream_find_children(call->stream, call->read->shard, children);
     buf_append(out, STR(",\"ChildShards\":["));
-    for (i32 i = 0; stream_get_shard(call->stream, i, &shard); i++) {
-        if (shard.parent != parent && shard.adjacent_parent != parent) {
-            continue;
-        }
-        stream_shard_format(shard.index, id);
-        buf_printf(out, "%s{\"ShardId\":\"%s\",\"ParentShards\":[", is_first ? "" : ",", id);
-        stream_shard_format((u32)shard.parent, id);
+    for (i32 i = 0; i < count; i++) {
+        const struct stream_shard *shard = &children[i];
+        stream_shard_format(shard->index, id);
+        buf_printf(out, "%s{\"ShardId\":\"%s\",\"ParentShards\":[", i == 0 ? "" : ",", id);
+        stream_shard_format((u32)shard->parent, id);
         buf_printf(out, "\"%s\"", id);
-        if (shard.adjacent_parent >= 0) {
-            stream_shard_format((u32)shard.adjacent_parent, id);
+        if (shard->adjacent_parent >= 0) {
+            stream_shard_format((u32)shard->adjacent_parent, id);
             buf_printf(out, ",\"%s\"", id);
         }
-        stream_hash_format(shard.hash_first, digits);
+        stream_hash_format(shard->hash_first, digits);
         buf_printf(out, "],\"HashKeyRange\":{\"StartingHashKey\":\"%s\"", digits);
-        stream_hash_format(shard.hash_last, digits);
+        stream_hash_format(shard->hash_last, digits);
         buf_printf(out, ",\"EndingHashKey\":\"%s\"}}", digits);
-        is_first = false;
     }
     buf_append_byte(out, ']');
 }

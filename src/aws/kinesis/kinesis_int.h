@@ -78,6 +78,8 @@ enum arg {
     ARG_SEQUENCE,
     ARG_ITERATOR,
     ARG_HOURS,
+    ARG_ADJACENT_SHARD,
+    ARG_SCALING_TYPE,
     ARG_COUNT,
     ARG_NONE = -1,
 };
@@ -211,6 +213,9 @@ void kinesis__fail_no_stream(struct kinesis_call *call, struct stream_id id);
 /* The same for a consumer of call->stream. */
 void kinesis__fail_no_consumer(struct kinesis_call *call, str name);
 i64 kinesis__now_ms(const struct kinesis *service);
+/* Answers and returns false when `more` shards would pass a limit of the account or of a stream
+ * with `open_count`. */
+bool kinesis__check_shard_limit(struct kinesis_call *call, i32 open_count, i32 more);
 
 /* --- kinesis_token.c: what clients hold and must not forge --------------------------------------
  */
@@ -254,6 +259,8 @@ bool kinesis__scan_put(struct arena *arena, str body, bool is_batch, struct put_
 bool kinesis__shard_after(struct kinesis_call *call, str shard_id, i32 *position_out);
 /* Answers and returns NULL when a tag is not allowed. (kinesis_streams.c) */
 struct stream_tag *kinesis__take_tags(struct kinesis_call *call, isize *count_out);
+/* The first shard at or behind *position that lists show; moves *position behind it. */
+bool kinesis__next_shard(struct stream *stream, i32 *position, struct stream_shard *out);
 /* Opens ARG_NEXT_TOKEN; answers and returns false when it is not good any more. */
 bool kinesis__take_next_token(struct kinesis_call *call, enum token_kind kind, struct token *out);
 
@@ -280,6 +287,9 @@ void kinesis__describe_consumer(struct kinesis_call *call);
 void kinesis__list_consumers(struct kinesis_call *call);
 void kinesis__list_shards(struct kinesis_call *call);
 void kinesis__put_shard(struct buf *out, const struct stream_shard *shard);
+void kinesis__split_shard(struct kinesis_call *call);
+void kinesis__merge_shards(struct kinesis_call *call);
+void kinesis__update_shard_count(struct kinesis_call *call);
 void kinesis__put_record(struct kinesis_call *call);
 void kinesis__put_records(struct kinesis_call *call);
 void kinesis__get_shard_iterator(struct kinesis_call *call);

@@ -102,6 +102,7 @@ static const struct pattern consumer_pattern = {
     is_consumer_arn};
 
 static const char *const mode_values[] = {"PROVISIONED", "ON_DEMAND", NULL};
+static const char *const scaling_values[] = {"UNIFORM_SCALING", NULL};
 static const char *const filter_values[] = {"AFTER_SHARD_ID",
                                             "AT_TRIM_HORIZON",
                                             "FROM_TRIM_HORIZON",
@@ -284,6 +285,27 @@ static const struct member retention_members[] = {
     STREAM_ARN,
     END,
 };
+static const struct member split_members[] = {
+    STREAM_NAME,
+    NAME("ShardToSplit", ARG_SHARD_ID, true),
+    TEXT("NewStartingHashKey", ARG_HASH_KEY, true, NO_MIN, NO_MAX, &hash_pattern),
+    STREAM_ARN,
+    END,
+};
+static const struct member merge_members[] = {
+    STREAM_NAME,
+    NAME("ShardToMerge", ARG_SHARD_ID, true),
+    NAME("AdjacentShardToMerge", ARG_ADJACENT_SHARD, true),
+    STREAM_ARN,
+    END,
+};
+static const struct member scale_members[] = {
+    STREAM_NAME,
+    NUMBER("TargetShardCount", ARG_SHARD_COUNT, true, 1, NO_MAX),
+    ENUM("ScalingType", ARG_SCALING_TYPE, true, scaling_values),
+    STREAM_ARN,
+    END,
+};
 
 static const struct member register_members[] = {
     TEXT("StreamARN", ARG_STREAM_ARN, true, 1, 2048, &arn_pattern),
@@ -330,13 +352,13 @@ static const struct operation operations[] = {
     {"ListStreams", list_streams_members, kinesis__list_streams},
     {"ListTagsForResource", resource_members, kinesis__list_resource_tags},
     {"ListTagsForStream", list_tags_members, kinesis__list_tags},
-    {"MergeShards", NULL, NULL},
+    {"MergeShards", merge_members, kinesis__merge_shards},
     {"PutRecord", put_record_members, kinesis__put_record},
     {"PutRecords", put_records_members, kinesis__put_records},
     {"PutResourcePolicy", NULL, NULL},
     {"RegisterStreamConsumer", register_members, kinesis__register_consumer},
     {"RemoveTagsFromStream", remove_tags_members, kinesis__remove_tags},
-    {"SplitShard", NULL, NULL},
+    {"SplitShard", split_members, kinesis__split_shard},
     {"StartStreamEncryption", NULL, NULL},
     {"StopStreamEncryption", NULL, NULL},
     {"SubscribeToShard", NULL, NULL},
@@ -344,7 +366,7 @@ static const struct operation operations[] = {
     {"UntagResource", untag_resource_members, kinesis__remove_tags},
     {"UpdateAccountSettings", NULL, NULL},
     {"UpdateMaxRecordSize", NULL, NULL},
-    {"UpdateShardCount", NULL, NULL},
+    {"UpdateShardCount", scale_members, kinesis__update_shard_count},
     {"UpdateStreamMode", NULL, NULL},
     {"UpdateStreamWarmThroughput", NULL, NULL},
 };

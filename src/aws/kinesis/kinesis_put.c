@@ -105,6 +105,7 @@ static void finish(struct http_exchange *x, void *ctx)
         return;
     }
     stream_count_call(call->stream, true);
+    stream_batch_settle(call->batch, call->shards, call->put_count);
     struct buf body = {0};
     if (call->operation->run == kinesis__put_record) {
         put_result(call, 0, &body);

@@ -64,6 +64,17 @@ static i32 position_after(struct stream *stream, u32 index)
     return low;
 }
 
+bool kinesis__next_shard(struct stream *stream, i32 *position, struct stream_shard *out)
+{
+    while (stream_get_shard(stream, *position, out)) {
+        ++*position;
+        if (!out->is_expired) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool kinesis__shard_after(struct kinesis_call *call, str shard_id, i32 *position_out)
 {
     u32 index = 0;
@@ -134,7 +145,9 @@ static bool matches(const struct token *ask, const struct stream_shard *shard, i
 {
     i64 at_ms =
         ask->filter == FILTER_AT_TRIM_HORIZON ? horizon_ms : MAX(ask->filter_ms, horizon_ms);
+    /* Until its children begin a shard counts as open: at any time the open ones leave no hole. */
     bool is_open = shard->closed_ms == 0;
+    i64 end_ms = shard->closed_ms + STREAM_CHILD_DELAY_MS;
     switch ((enum shard_filter)ask->filter) {
     case FILTER_AFTER_SHARD_ID:
         return shard->index > ask->filter_shard;
@@ -142,9 +155,9 @@ static bool matches(const struct token *ask, const struct stream_shard *shard, i
         return is_open;
     case FILTER_AT_TRIM_HORIZON:
     case FILTER_AT_TIMESTAMP:
-        return shard->created_ms <= at_ms && (is_open || shard->closed_ms > at_ms);
+        return shard->created_ms <= at_ms && (is_open || end_ms > at_ms);
     case FILTER_FROM_TIMESTAMP:
-        return is_open || shard->closed_ms >= at_ms;
+        return is_open || end_ms > at_ms;
     case FILTER_NONE:
     case FILTER_FROM_TRIM_HORIZON:
     case FILTER_COUNT:
@@ -227,7 +240,7 @@ void kinesis__list_shards(struct kinesis_call *call)
     struct stream_shard shard;
     i64 listed = 0;
     bool has_more = false;
-    for (; stream_get_shard(call->stream, position, &shard); position++) {
+    while (kinesis__next_shard(call->stream, &position, &shard)) {
         if (!matches(&ask, &shard, horizon_ms)) {
             continue;
         }

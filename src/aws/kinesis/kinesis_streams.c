@@ -40,22 +40,31 @@ void kinesis__describe_limits(struct kinesis_call *call)
 
 /* --- creation ------------------------------------------------------------------------------- */
 
+bool kinesis__check_shard_limit(struct kinesis_call *call, i32 open_count, i32 more)
+{
+    const struct aws_caller *caller = &call->request->caller;
+    i64 used = account_usage(call).open_shards;
+    if (more <= 0 || (used + more <= KINESIS_ACCOUNT_SHARDS_MAX &&
+                      (i64)open_count + more <= STREAM_SHARDS_MAX)) {
+        return true;
+    }
+    kinesis__fail(call, "LimitExceededException",
+                  "This request would exceed the shard limit for the account " STR_FMT
+                  " in " STR_FMT
+                  ". Current shard count for the account: %lld. Limit: %d, and %d for one stream. "
+                  "Number of additional shards that would have resulted from this request: %d.",
+                  STR_ARG(caller->account), STR_ARG(caller->region), (long long)used,
+                  KINESIS_ACCOUNT_SHARDS_MAX, STREAM_SHARDS_MAX, more);
+    return false;
+}
+
 /* Answers and returns false when the request would pass a limit of the account. */
 static bool check_limits(struct kinesis_call *call, const struct stream_spec *spec)
 {
-    struct usage usage = account_usage(call);
-    i32 shards = spec->shard_count;
-    if (usage.open_shards + shards > KINESIS_ACCOUNT_SHARDS_MAX || shards > STREAM_SHARDS_MAX) {
-        kinesis__fail(call, "LimitExceededException",
-                      "This request would exceed the shard limit for the account " STR_FMT
-                      " in " STR_FMT ". Current shard count for the account: %lld. Limit: %d, and "
-                      "%d for one stream. Number of additional shards that would have resulted "
-                      "from this request: %d.",
-                      STR_ARG(spec->id.account), STR_ARG(spec->id.region),
-                      (long long)usage.open_shards, KINESIS_ACCOUNT_SHARDS_MAX, STREAM_SHARDS_MAX,
-                      shards);
+    if (!kinesis__check_shard_limit(call, 0, spec->shard_count)) {
         return false;
     }
+    struct usage usage = account_usage(call);
     if (spec->mode == STREAM_ON_DEMAND && usage.on_demand >= KINESIS_ACCOUNT_ON_DEMAND_MAX) {
         kinesis__fail(call, "LimitExceededException",
                       "This request would exceed the limit of %d on-demand streams for the "
@@ -238,15 +247,18 @@ void kinesis__describe_stream(struct kinesis_call *call)
     buf_append(&body, STR("\"Shards\":["));
     struct stream_shard shard;
     i64 listed = 0;
-    while (listed < limit && stream_get_shard(call->stream, position, &shard)) {
-        if (listed > 0) {
+    bool has_more = false;
+    while (kinesis__next_shard(call->stream, &position, &shard)) {
+        has_more = listed == limit;
+        if (has_more) {
+            break;
+        }
+        if (listed++ > 0) {
             buf_append_byte(&body, ',');
         }
         kinesis__put_shard(&body, &shard);
-        listed++;
-        position++;
     }
-    buf_printf(&body, "],\"HasMoreShards\":%s}}", position < info.shard_count ? "true" : "false");
+    buf_printf(&body, "],\"HasMoreShards\":%s}}", has_more ? "true" : "false");
     kinesis__respond(call, &body);
 }
 

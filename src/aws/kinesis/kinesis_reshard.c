@@ -1,0 +1,213 @@
+/* aws/kinesis/kinesis_reshard.c: SplitShard, MergeShards, UpdateShardCount. */
+#include "aws/kinesis/kinesis_int.h"
+
+/* The answer to what stream_split, _merge and _scale say at once. */
+static void begun(struct kinesis_call *call, err e)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    switch (e) {
+    case ERR_IN_USE:
+        kinesis__fail(
+            call, "ResourceInUseException",
+            "Stream " STR_FMT " under account " STR_FMT " not ACTIVE, instead in state %s",
+            STR_ARG(info.id.name), STR_ARG(info.id.account), kinesis__status_name(STREAM_UPDATING));
+        return;
+    case ERR_UNSUPPORTED: {
+        struct buf arn = {0};
+        kinesis__put_arn(&arn, info.id);
+        str quoted = buf_str(&arn);
+        kinesis__fail(call, "ValidationException",
+                      "Request is invalid. Stream " STR_FMT
+                      " is in ON_DEMAND mode, where %s is not "
+                      "permitted.",
+                      STR_ARG(str_slice(quoted, 1, quoted.len - 1)), call->operation->name);
+        buf_deinit(&arn);
+        return;
+    }
+    case ERR_LIMIT:
+        kinesis__fail(call, "LimitExceededException",
+                      "A stream cannot have more than %d open shards.", STREAM_SHARDS_MAX);
+        return;
+    default:
+        kinesis__change_begun(call, e);
+    }
+}
+
+static void fail_closed(struct kinesis_call *call, str shard_id)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    kinesis__fail(call, "InvalidArgumentException",
+                  "Shard " STR_FMT " in stream " STR_FMT " under account " STR_FMT
+                  " has already been merged or split, and thus is not eligible for merging or "
+                  "splitting.",
+                  STR_ARG(shard_id), STR_ARG(info.id.name), STR_ARG(info.id.account));
+}
+
+/* Finds an open shard; answers and returns false when there is none. */
+static bool find_open(struct kinesis_call *call, str shard_id, struct stream_shard *out)
+{
+    if (!kinesis__find_shard(call, shard_id, out)) {
+        return false;
+    }
+    if (out->closed_ms != 0) {
+        fail_closed(call, shard_id);
+        return false;
+    }
+    return true;
+}
+
+static i32 open_count(const struct kinesis_call *call)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    return info.open_shard_count;
+}
+
+/* --- SplitShard ----------------------------------------------------------------------------- */
+
+static void fail_hash(struct kinesis_call *call, const struct stream_shard *shard)
+{
+    struct stream_info info;
+    char first[40];
+    char last[40];
+    stream_get_info(call->stream, &info);
+    stream_hash_format(shard->hash_first, first);
+    stream_hash_format(shard->hash_last, last);
+    kinesis__fail(call, "InvalidArgumentException",
+                  "NewStartingHashKey " STR_FMT " used in SplitShard() on shard " STR_FMT
+                  " in stream " STR_FMT " under account " STR_FMT
+                  " is not both greater than one plus the shard's StartingHashKey %s and less than "
+                  "the shard's EndingHashKey %s.",
+                  STR_ARG(call->args[ARG_HASH_KEY].text), STR_ARG(call->args[ARG_SHARD_ID].text),
+                  STR_ARG(info.id.name), STR_ARG(info.id.account), first, last);
+}
+
+void kinesis__split_shard(struct kinesis_call *call)
+{
+    struct stream_shard shard;
+    str shard_id = call->args[ARG_SHARD_ID].text;
+    if (!kinesis__find_stream(call) || !find_open(call, shard_id, &shard)) {
+        return;
+    }
+    u128 hash = 0;
+    if (stream_hash_parse(call->args[ARG_HASH_KEY].text, &hash) != OK) {
+        fail_hash(call, &shard);
+        return;
+    }
+    if (!kinesis__check_shard_limit(call, open_count(call), 1)) {
+        return;
+    }
+    err e = stream_split(call->stream, shard.index, hash, kinesis__change_done, call);
+    if (e == ERR_INVALID) {
+        fail_hash(call, &shard);
+    } else if (e == ERR_CLOSED) {
+        fail_closed(call, shard_id);
+    } else if (e != OK) {
+        begun(call, e);
+    }
+}
+
+/* --- MergeShards ---------------------------------------------------------------------------- */
+
+void kinesis__merge_shards(struct kinesis_call *call)
+{
+    struct stream_shard lower;
+    struct stream_shard upper;
+    str lower_id = call->args[ARG_SHARD_ID].text;
+    str upper_id = call->args[ARG_ADJACENT_SHARD].text;
+    if (!kinesis__find_stream(call) || !find_open(call, lower_id, &lower) ||
+        !find_open(call, upper_id, &upper)) {
+        return;
+    }
+    err e = stream_merge(call->stream, lower.index, upper.index, kinesis__change_done, call);
+    if (e == ERR_INVALID) {
+        struct stream_info info;
+        stream_get_info(call->stream, &info);
+        kinesis__fail(
+            call, "InvalidArgumentException",
+            "Shards " STR_FMT " and " STR_FMT " in stream " STR_FMT " under account " STR_FMT
+            " are not an adjacent pair of shards eligible for merging",
+            STR_ARG(lower_id), STR_ARG(upper_id), STR_ARG(info.id.name), STR_ARG(info.id.account));
+    } else if (e == ERR_CLOSED) {
+        struct stream_shard now;
+        bool is_lower = stream_find_shard(call->stream, lower.index, &now) && now.closed_ms != 0;
+        fail_closed(call, is_lower ? lower_id : upper_id);
+    } else if (e != OK) {
+        begun(call, e);
+    }
+}
+
+/* --- UpdateShardCount ----------------------------------------------------------------------- */
+
+static void finish_scale(struct http_exchange *x, void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    (void)x;
+    if (call->result == OK) {
+        kinesis__respond(call, &call->body);
+        return;
+    }
+    buf_deinit(&call->body);
+    kinesis__fail_commit(call, call->result);
+}
+
+static void scaled(void *ctx, err e)
+{
+    struct kinesis_call *call = ctx;
+    call->result = e;
+    http_post(call->x, finish_scale, call);
+}
+
+static void fail_range(struct kinesis_call *call, i32 open, i32 target)
+{
+    bool is_up = target > open;
+    kinesis__fail(call, "LimitExceededException",
+                  "UpdateShardCount cannot scale %s your current open shard count. Current open "
+                  "shard count: %d Target shard count: %d",
+                  is_up ? "up over double" : "down below half", open, target);
+}
+
+static void fail_often(struct kinesis_call *call)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    kinesis__fail(call, "LimitExceededException",
+                  "Stream " STR_FMT " under account " STR_FMT
+                  " has reached the limit of %d UpdateShardCount calls in a rolling 24-hour "
+                  "period.",
+                  STR_ARG(info.id.name), STR_ARG(info.id.account), STREAM_SCALES_MAX);
+}
+
+void kinesis__update_shard_count(struct kinesis_call *call)
+{
+    if (!kinesis__find_stream(call)) {
+        return;
+    }
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    i32 open = info.open_shard_count;
+    i32 target = (i32)call->args[ARG_SHARD_COUNT].number;
+    if (!kinesis__check_shard_limit(call, open, target - open)) {
+        return;
+    }
+    buf_append(&call->body, STR("{\"StreamName\":"));
+    kinesis__put_quoted(&call->body, info.id.name);
+    buf_printf(&call->body,
+               ",\"CurrentShardCount\":%d,\"TargetShardCount\":%d,\"StreamARN\":", open, target);
+    kinesis__put_arn(&call->body, info.id);
+    buf_append_byte(&call->body, '}');
+    err e = stream_scale(call->stream, target, scaled, call);
+    if (e == OK) {
+        return;
+    }
+    buf_deinit(&call->body);
+    if (e == ERR_RANGE) {
+        fail_range(call, open, target);
+    } else if (e == ERR_AGAIN) {
+        fail_often(call);
+    } else {
+        begun(call, e);
+    }
+}
