@@ -278,14 +278,6 @@ err cbor_parse(struct arena *arena, str bytes, const struct json_value **out, st
 
 /* --- writing ------------------------------------------------------------------------------- */
 
-static void put_big(struct buf *out, u8 first, u64 number)
-{
-    buf_append_byte(out, first);
-    for (int shift = 56; shift >= 0; shift -= 8) {
-        buf_append_byte(out, (u8)(number >> shift));
-    }
-}
-
 void cbor_open_map(struct buf *out)
 {
     buf_append_byte(out, MAJOR_MAP << 5 | INFO_INDEFINITE);
@@ -301,21 +293,56 @@ void cbor_close(struct buf *out)
     buf_append_byte(out, BREAK);
 }
 
+/* In the shortest form. */
+static void put_head(struct buf *out, u8 major, u64 number)
+{
+    if (number < INFO_1) {
+        buf_append_byte(out, (u8)(major << 5 | number));
+        return;
+    }
+    int info = number <= UINT8_MAX    ? INFO_1
+               : number <= UINT16_MAX ? INFO_1 + 1
+               : number <= UINT32_MAX ? INFO_1 + 2
+                                      : INFO_8;
+    u8 bytes[9] = {(u8)(major << 5 | info)};
+    int count = 1 << (info - INFO_1);
+    for (int i = 0; i < count; i++) {
+        bytes[1 + i] = (u8)(number >> 8 * (count - 1 - i));
+    }
+    buf_append_bytes(out, bytes, 1 + count);
+}
+
 void cbor_put_text(struct buf *out, str text)
 {
-    if (text.len < INFO_1) {
-        buf_append_byte(out, (u8)(MAJOR_TEXT << 5 | text.len));
-    } else {
-        put_big(out, MAJOR_TEXT << 5 | INFO_8, (u64)text.len);
-    }
+    put_head(out, MAJOR_TEXT, (u64)text.len);
     buf_append(out, text);
+}
+
+void cbor_put_bytes(struct buf *out, str bytes)
+{
+    put_head(out, MAJOR_BYTES, (u64)bytes.len);
+    buf_append(out, bytes);
+}
+
+void cbor_put_i64(struct buf *out, i64 value)
+{
+    u64 number = value < 0 ? (u64)(-1 - value) : (u64)value;
+    put_head(out, value < 0 ? MAJOR_NEGATIVE : MAJOR_UNSIGNED, number);
+}
+
+void cbor_put_null(struct buf *out)
+{
+    put_head(out, MAJOR_SIMPLE, SIMPLE_NULL);
 }
 
 void cbor_put_f64(struct buf *out, double value)
 {
     u64 bits;
     memcpy(&bits, &value, sizeof bits);
-    put_big(out, MAJOR_SIMPLE << 5 | FLOAT_64, bits);
+    buf_append_byte(out, MAJOR_SIMPLE << 5 | FLOAT_64);
+    for (int shift = 56; shift >= 0; shift -= 8) {
+        buf_append_byte(out, (u8)(bits >> shift));
+    }
 }
 
 void cbor_put_bool(struct buf *out, bool value)
@@ -323,9 +350,8 @@ void cbor_put_bool(struct buf *out, bool value)
     buf_append_byte(out, (u8)(MAJOR_SIMPLE << 5 | (value ? SIMPLE_TRUE : SIMPLE_FALSE)));
 }
 
-void cbor_put_time(struct buf *out, i64 seconds)
+void cbor_put_time(struct buf *out, i64 time)
 {
-    buf_append_byte(out, MAJOR_TAG << 5 | TAG_TIME);
-    u8 major = seconds < 0 ? MAJOR_NEGATIVE : MAJOR_UNSIGNED;
-    put_big(out, (u8)(major << 5 | INFO_8), (u64)(seconds < 0 ? -1 - seconds : seconds));
+    put_head(out, MAJOR_TAG, TAG_TIME);
+    cbor_put_i64(out, time);
 }

@@ -18,8 +18,12 @@ void cbor_open_map(struct buf *out);  /* Of names and values, up to cbor_close. 
 void cbor_open_list(struct buf *out); /* Of values, up to cbor_close. */
 void cbor_close(struct buf *out);
 void cbor_put_text(struct buf *out, str text);
+void cbor_put_bytes(struct buf *out, str bytes);
+void cbor_put_i64(struct buf *out, i64 value);
+void cbor_put_null(struct buf *out);
 void cbor_put_f64(struct buf *out, double value);
 void cbor_put_bool(struct buf *out, bool value);
-void cbor_put_time(struct buf *out, i64 seconds);
+/* Tag 1; of which unit is for the caller's dialect to say. */
+void cbor_put_time(struct buf *out, i64 time);
 
 #endif

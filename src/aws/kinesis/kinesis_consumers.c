@@ -3,15 +3,14 @@
 #include "aws/kinesis/kinesis_int.h"
 
 /* The members that all descriptions share. */
-static void put_consumer(struct buf *out, struct stream_id id,
+static void put_consumer(struct kinesis_call *call, struct stream_id id,
                          const struct stream_consumer *consumer, const char *status)
 {
-    buf_append(out, STR("\"ConsumerName\":"));
-    kinesis__put_quoted(out, consumer->name);
-    buf_append(out, STR(",\"ConsumerARN\":"));
-    kinesis__put_consumer_arn(out, id, consumer);
-    buf_printf(out, ",\"ConsumerStatus\":\"%s\",\"ConsumerCreationTimestamp\":", status);
-    kinesis__put_time(out, consumer->created_ms);
+    struct answer *out = &call->out;
+    answer_put_text(out, "ConsumerName", consumer->name);
+    answer_put_text(out, "ConsumerARN", kinesis__consumer_arn(call->arena, id, consumer));
+    answer_put_text(out, "ConsumerStatus", str_of(status));
+    answer_put_time(out, "ConsumerCreationTimestamp", consumer->created_ms);
 }
 
 /* --- registration ---------------------------------------------------------------------------- */
@@ -26,11 +25,13 @@ static void finish_registration(struct http_exchange *x, void *ctx)
     }
     struct stream_info info;
     stream_get_info(call->stream, &info);
-    struct buf body = {0};
-    buf_append(&body, STR("{\"Consumer\":{"));
-    put_consumer(&body, info.id, &call->consumer, "CREATING");
-    buf_append(&body, STR("}}"));
-    kinesis__respond(call, &body);
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
+    answer_open(out, "Consumer");
+    put_consumer(call, info.id, &call->consumer, "CREATING");
+    answer_close(out);
+    answer_close(out);
+    kinesis__respond(call);
 }
 
 static void registered(void *ctx, err e)
@@ -113,13 +114,14 @@ void kinesis__describe_consumer(struct kinesis_call *call)
     }
     struct stream_info info;
     stream_get_info(call->stream, &info);
-    struct buf body = {0};
-    buf_append(&body, STR("{\"ConsumerDescription\":{"));
-    put_consumer(&body, info.id, &call->consumer, "ACTIVE");
-    buf_append(&body, STR(",\"StreamARN\":"));
-    kinesis__put_arn(&body, info.id);
-    buf_append(&body, STR("}}"));
-    kinesis__respond(call, &body);
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
+    answer_open(out, "ConsumerDescription");
+    put_consumer(call, info.id, &call->consumer, "ACTIVE");
+    answer_put_text(out, "StreamARN", kinesis__arn(call->arena, info.id));
+    answer_close(out);
+    answer_close(out);
+    kinesis__respond(call);
 }
 
 /* Answers and returns false when the request does not fit the stream. */
@@ -168,15 +170,16 @@ void kinesis__list_consumers(struct kinesis_call *call)
     while (at < count && after.len > 0 && str_cmp(consumers[at].name, after) <= 0) {
         at++;
     }
-    struct buf body = {0};
-    buf_append(&body, STR("{\"Consumers\":["));
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
+    answer_open_list(out, "Consumers");
     isize end = (isize)MIN((i64)count, (i64)at + limit);
     for (isize i = at; i < end; i++) {
-        buf_append(&body, i > at ? STR(",{") : STR("{"));
-        put_consumer(&body, info.id, &consumers[i], "ACTIVE");
-        buf_append_byte(&body, '}');
+        answer_open(out, NULL);
+        put_consumer(call, info.id, &consumers[i], "ACTIVE");
+        answer_close(out);
     }
-    buf_append_byte(&body, ']');
+    answer_close_list(out);
     if (end < count) {
         struct token token = {
             .kind = TOKEN_CONSUMERS,
@@ -184,10 +187,8 @@ void kinesis__list_consumers(struct kinesis_call *call)
             .issued_ms = kinesis__now_ms(call->service),
             .name = consumers[end - 1].name,
         };
-        buf_append(&body, STR(",\"NextToken\":\""));
-        kinesis__put_token(call->service, &token, &body);
-        buf_append_byte(&body, '"');
+        answer_put_text(out, "NextToken", kinesis__token(call->service, call->arena, &token));
     }
-    buf_append_byte(&body, '}');
-    kinesis__respond(call, &body);
+    answer_close(out);
+    kinesis__respond(call);
 }

@@ -5,7 +5,6 @@
  */
 #include "aws/kinesis/kinesis_int.h"
 #include "base/cal.h"
-#include "codec/base64.h"
 
 #include <stdio.h>
 
@@ -27,9 +26,7 @@ static void put_iterator(struct kinesis_call *call, const char *name, u64 no)
         .no = no,
         .issued_ms = kinesis__now_ms(call->service),
     };
-    buf_printf(&call->body, "\"%s\":\"", name);
-    kinesis__put_token(call->service, &token, &call->body);
-    buf_append_byte(&call->body, '"');
+    answer_put_text(&call->out, name, kinesis__token(call->service, call->arena, &token));
 }
 
 static void finish(struct http_exchange *x, void *ctx)
@@ -37,22 +34,26 @@ static void finish(struct http_exchange *x, void *ctx)
     struct kinesis_call *call = ctx;
     (void)x;
     if (call->result == OK) {
-        kinesis__respond(call, &call->body);
+        kinesis__respond(call);
         return;
     }
-    buf_deinit(&call->body);
     kinesis__fail_status(call, err_http_status(call->result), "InternalFailure",
                          "the log could not be read: %s", err_text(call->result));
 }
 
 /* --- GetShardIterator ----------------------------------------------------------------------- */
 
+static void write_iterator(struct kinesis_call *call, u64 no)
+{
+    answer_open(&call->out, NULL);
+    put_iterator(call, "ShardIterator", no);
+    answer_close(&call->out);
+}
+
 static void respond_iterator(struct kinesis_call *call, u64 no)
 {
-    buf_append_byte(&call->body, '{');
-    put_iterator(call, "ShardIterator", no);
-    buf_append_byte(&call->body, '}');
-    kinesis__respond(call, &call->body);
+    write_iterator(call, no);
+    kinesis__respond(call);
 }
 
 /* READER */
@@ -62,9 +63,7 @@ static void search_time(void *ctx)
     u64 no = 0;
     call->result = stream_pos_time(call->stream, call->read->shard, call->read->at_ms, &no);
     if (call->result == OK) {
-        buf_append_byte(&call->body, '{');
-        put_iterator(call, "ShardIterator", no);
-        buf_append_byte(&call->body, '}');
+        write_iterator(call, no);
     }
     http_post(call->x, finish, call);
 }
@@ -187,45 +186,45 @@ void kinesis__get_shard_iterator(struct kinesis_call *call)
 
 /* --- GetRecords ----------------------------------------------------------------------------- */
 
-static void put_row(struct kinesis_call *call, const struct stream_row *row, struct buf *out)
+static void put_row(struct kinesis_call *call, const struct stream_row *row, struct answer *out)
 {
     char sequence[STREAM_SEQUENCE_DIGITS + 1];
     stream_row_sequence(call->stream, call->read->shard, row->no, row->arrival_ms, sequence);
-    buf_append(out, STR("{\"SequenceNumber\":\""));
-    buf_append_bytes(out, sequence, STREAM_SEQUENCE_DIGITS);
-    buf_append(out, STR("\",\"ApproximateArrivalTimestamp\":"));
-    kinesis__put_time(out, row->arrival_ms);
-    buf_append(out, STR(",\"Data\":\""));
-    base64_append(out, row->record.data);
-    buf_append(out, STR("\",\"PartitionKey\":"));
-    kinesis__put_quoted(out, row->record.partition_key);
-    buf_append_byte(out, '}');
+    answer_open(out, NULL);
+    answer_put_text(out, "SequenceNumber", str_from(sequence, STREAM_SEQUENCE_DIGITS));
+    answer_put_time(out, "ApproximateArrivalTimestamp", row->arrival_ms);
+    answer_put_blob(out, "Data", row->record.data);
+    answer_put_text(out, "PartitionKey", row->record.partition_key);
+    answer_close(out);
+}
+
+static void put_shard_id(struct answer *out, const char *name, u32 index)
+{
+    char id[21];
+    stream_shard_format(index, id);
+    answer_put_text(out, name, str_of(id));
 }
 
 /* Children of a closed shard that was read to its end: what tells consumers to go on there. */
-static void put_children(struct kinesis_call *call, struct buf *out)
+static void put_children(struct kinesis_call *call, struct answer *out)
 {
     struct stream_shard children[2];
-    char id[21];
-    char digits[40];
     i32 count = stream_find_children(call->stream, call->read->shard, children);
-    buf_append(out, STR(",\"ChildShards\":["));
+    answer_open_list(out, "ChildShards");
     for (i32 i = 0; i < count; i++) {
         const struct stream_shard *shard = &children[i];
-        stream_shard_format(shard->index, id);
-        buf_printf(out, "%s{\"ShardId\":\"%s\",\"ParentShards\":[", i == 0 ? "" : ",", id);
-        stream_shard_format((u32)shard->parent, id);
-        buf_printf(out, "\"%s\"", id);
+        answer_open(out, NULL);
+        put_shard_id(out, "ShardId", shard->index);
+        answer_open_list(out, "ParentShards");
+        put_shard_id(out, NULL, (u32)shard->parent);
         if (shard->adjacent_parent >= 0) {
-            stream_shard_format((u32)shard->adjacent_parent, id);
-            buf_printf(out, ",\"%s\"", id);
+            put_shard_id(out, NULL, (u32)shard->adjacent_parent);
         }
-        stream_hash_format(shard->hash_first, digits);
-        buf_printf(out, "],\"HashKeyRange\":{\"StartingHashKey\":\"%s\"", digits);
-        stream_hash_format(shard->hash_last, digits);
-        buf_printf(out, ",\"EndingHashKey\":\"%s\"}}", digits);
+        answer_close_list(out);
+        kinesis__put_hash_range(out, shard);
+        answer_close(out);
     }
-    buf_append_byte(out, ']');
+    answer_close_list(out);
 }
 
 /* Any thread: reads a page and builds the answer. */
@@ -243,29 +242,27 @@ static void build_page(struct kinesis_call *call)
     if (call->result != OK) {
         return;
     }
-    struct buf *out = &call->body;
+    struct answer *out = &call->out;
     isize count = stream_page_count(page);
     isize bytes = 0;
     for (isize i = 0; i < count; i++) {
         const struct stream_record *record = &stream_page_row(page, i)->record;
         bytes += 180 + record->partition_key.len + (record->data.len + 2) / 3 * 4;
     }
-    IGNORE(buf_reserve(out, bytes + 512) == NULL); /* One allocation in the usual case. */
-    buf_append(out, STR("{\"Records\":["));
+    IGNORE(buf_reserve(&out->buf, bytes + 512) == NULL); /* One allocation in the usual case. */
+    answer_open(out, NULL);
+    answer_open_list(out, "Records");
     for (isize i = 0; i < count; i++) {
-        if (i > 0) {
-            buf_append_byte(out, ',');
-        }
         put_row(call, stream_page_row(page, i), out);
     }
-    buf_append_byte(out, ']');
+    answer_close_list(out);
     if (stream_page_at_end(page)) {
         put_children(call, out);
     } else {
-        buf_append_byte(out, ',');
         put_iterator(call, "NextShardIterator", next_no);
     }
-    buf_printf(out, ",\"MillisBehindLatest\":%lld}", (long long)behind_ms);
+    answer_put_i64(out, "MillisBehindLatest", behind_ms);
+    answer_close(out);
     stream_page_free(page);
     stream_count_call(call->stream, false);
 }
@@ -316,12 +313,8 @@ static bool find_iterator_stream(struct kinesis_call *call, const struct token *
     }
     struct stream_info info;
     stream_get_info(call->stream, &info);
-    struct buf arn = {0};
-    kinesis__put_arn(&arn, info.id);
-    str quoted = buf_str(&arn);
     bool is_same = !call->args[ARG_STREAM_ARN].is_set ||
-                   str_eq(str_slice(quoted, 1, quoted.len - 1), call->args[ARG_STREAM_ARN].text);
-    buf_deinit(&arn);
+                   str_eq(kinesis__arn(call->arena, info.id), call->args[ARG_STREAM_ARN].text);
     if (!is_same || !str_eq(info.id.account, caller->account) ||
         !str_eq(info.id.region, caller->region)) {
         kinesis__fail(call, "InvalidArgumentException", "Invalid ShardIterator.");

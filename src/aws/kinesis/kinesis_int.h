@@ -9,6 +9,7 @@
 #define AWS_KINESIS_KINESIS_INT_H
 
 #include "aws/common/service.h"
+#include "aws/kinesis/kinesis_answer.h"
 #include "codec/json.h"
 #include "os/thread.h"
 
@@ -155,8 +156,8 @@ struct kinesis_call {
     struct stream *stream; /* Referenced until the answer; NULL while none is found. */
     /* The consumer that is meant; its name is empty when it is the stream itself. */
     struct stream_consumer consumer;
-    err result;      /* Of what was submitted. */
-    struct buf body; /* Of an answer that is built on another thread. */
+    err result;        /* Of what was submitted. */
+    struct answer out; /* In the form of the request. */
 
     struct log_batch *batch; /* Of a put; owned. */
     u32 *shards;             /* Shard of each of its records. */
@@ -172,7 +173,8 @@ bool kinesis__validate(struct kinesis_call *call, str body);
 
 /* --- kinesis_wire.c: answers; each ends the call ------------------------------------------- */
 
-void kinesis__respond(struct kinesis_call *call, struct buf *body);
+/* What stands in call->out. */
+void kinesis__respond(struct kinesis_call *call);
 void kinesis__respond_void(struct kinesis_call *call);
 void kinesis__fail(struct kinesis_call *call, const char *type, const char *format, ...)
     PRINTF(3, 4);
@@ -187,12 +189,9 @@ void kinesis__change_done(void *ctx, err e);
 /* After stream_create and the like: fails when it was refused at once. */
 void kinesis__change_begun(struct kinesis_call *call, err e);
 
-void kinesis__put_quoted(struct buf *out, str text);
-/* Seconds with three digits after the point. */
-void kinesis__put_time(struct buf *out, i64 ms);
-void kinesis__put_arn(struct buf *out, struct stream_id id);
-void kinesis__put_consumer_arn(struct buf *out, struct stream_id id,
-                               const struct stream_consumer *consumer);
+str kinesis__arn(struct arena *arena, struct stream_id id);
+str kinesis__consumer_arn(struct arena *arena, struct stream_id id,
+                          const struct stream_consumer *consumer);
 const char *kinesis__status_name(enum stream_status status);
 
 /* --- kinesis_common.c: finding things --------------------------------------------------------- */
@@ -234,8 +233,8 @@ struct token {
     str name; /* Streams, consumers: the last one listed. */
 };
 
-/* Appends the token in base64, without quotes. */
-void kinesis__put_token(struct kinesis *service, const struct token *token, struct buf *out);
+/* In base64. */
+str kinesis__token(struct kinesis *service, struct arena *arena, const struct token *token);
 /* ERR_INVALID: not one of ours, of that kind. The name is copied into the arena. */
 MUST_USE err kinesis__open_token(struct kinesis *service, struct arena *arena, str text,
                                  enum token_kind kind, struct token *out);
@@ -286,7 +285,9 @@ void kinesis__deregister_consumer(struct kinesis_call *call);
 void kinesis__describe_consumer(struct kinesis_call *call);
 void kinesis__list_consumers(struct kinesis_call *call);
 void kinesis__list_shards(struct kinesis_call *call);
-void kinesis__put_shard(struct buf *out, const struct stream_shard *shard);
+/* Its HashKeyRange. */
+void kinesis__put_hash_range(struct answer *out, const struct stream_shard *shard);
+void kinesis__put_shard(struct answer *out, const struct stream_shard *shard);
 void kinesis__split_shard(struct kinesis_call *call);
 void kinesis__merge_shards(struct kinesis_call *call);
 void kinesis__update_shard_count(struct kinesis_call *call);

@@ -74,26 +74,13 @@ static enum put_problem build(struct kinesis_call *call, const struct put_entry 
 
 /* --- the answer ----------------------------------------------------------------------------- */
 
-static void put_result(struct kinesis_call *call, isize index, struct buf *out)
+static void put_result(struct kinesis_call *call, isize index, struct answer *out)
 {
-    /* Both are of fixed length; one reservation a record. */
-    enum { SEQUENCE_AT = 19, SHARD_AT = SEQUENCE_AT + 56 + 13, RESULT_BYTES = SHARD_AT + 20 + 2 };
-    static const char head[] = "{\"SequenceNumber\":\"";
-    static const char middle[] = "\",\"ShardId\":\"";
-    _Static_assert(sizeof head - 1 == SEQUENCE_AT, "the sequence number follows the head");
-    _Static_assert(SEQUENCE_AT + 56 + sizeof middle - 1 == SHARD_AT,
-                   "the shard follows the middle");
-    u8 *at = buf_reserve(out, RESULT_BYTES);
-    CHECK(at != NULL);
     char text[STREAM_SEQUENCE_DIGITS + 1];
-    memcpy(at, head, SEQUENCE_AT);
     stream_batch_sequence(call->stream, call->batch, index, call->shards[index], text);
-    memcpy(at + SEQUENCE_AT, text, STREAM_SEQUENCE_DIGITS);
-    memcpy(at + SEQUENCE_AT + STREAM_SEQUENCE_DIGITS, middle, sizeof middle - 1);
+    answer_put_text(out, "SequenceNumber", str_from(text, STREAM_SEQUENCE_DIGITS));
     stream_shard_format(call->shards[index], text);
-    memcpy(at + SHARD_AT, text, 20);
-    memcpy(at + SHARD_AT + 20, "\"}", 2);
-    out->len += RESULT_BYTES;
+    answer_put_text(out, "ShardId", str_from(text, 20));
 }
 
 static void finish(struct http_exchange *x, void *ctx)
@@ -106,21 +93,23 @@ static void finish(struct http_exchange *x, void *ctx)
     }
     stream_count_call(call->stream, true);
     stream_batch_settle(call->batch, call->shards, call->put_count);
-    struct buf body = {0};
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
     if (call->operation->run == kinesis__put_record) {
-        put_result(call, 0, &body);
+        put_result(call, 0, out);
     } else {
-        IGNORE(buf_reserve(&body, 64 + call->put_count * 112) == NULL); /* One allocation. */
-        buf_append(&body, STR("{\"FailedRecordCount\":0,\"Records\":["));
+        IGNORE(buf_reserve(&out->buf, 64 + call->put_count * 112) == NULL); /* One allocation. */
+        answer_put_i64(out, "FailedRecordCount", 0);
+        answer_open_list(out, "Records");
         for (isize i = 0; i < call->put_count; i++) {
-            if (i > 0) {
-                buf_append_byte(&body, ',');
-            }
-            put_result(call, i, &body);
+            answer_open(out, NULL);
+            put_result(call, i, out);
+            answer_close(out);
         }
-        buf_append(&body, STR("]}"));
+        answer_close_list(out);
     }
-    kinesis__respond(call, &body);
+    answer_close(out);
+    kinesis__respond(call);
 }
 
 static void committed(struct log_batch *batch, err e, void *ctx)

@@ -13,18 +13,13 @@ static void begun(struct kinesis_call *call, err e)
             "Stream " STR_FMT " under account " STR_FMT " not ACTIVE, instead in state %s",
             STR_ARG(info.id.name), STR_ARG(info.id.account), kinesis__status_name(STREAM_UPDATING));
         return;
-    case ERR_UNSUPPORTED: {
-        struct buf arn = {0};
-        kinesis__put_arn(&arn, info.id);
-        str quoted = buf_str(&arn);
+    case ERR_UNSUPPORTED:
         kinesis__fail(call, "ValidationException",
                       "Request is invalid. Stream " STR_FMT
                       " is in ON_DEMAND mode, where %s is not "
                       "permitted.",
-                      STR_ARG(str_slice(quoted, 1, quoted.len - 1)), call->operation->name);
-        buf_deinit(&arn);
+                      STR_ARG(kinesis__arn(call->arena, info.id)), call->operation->name);
         return;
-    }
     case ERR_LIMIT:
         kinesis__fail(call, "LimitExceededException",
                       "A stream cannot have more than %d open shards.", STREAM_SHARDS_MAX);
@@ -146,11 +141,10 @@ static void finish_scale(struct http_exchange *x, void *ctx)
     struct kinesis_call *call = ctx;
     (void)x;
     if (call->result == OK) {
-        kinesis__respond(call, &call->body);
-        return;
+        kinesis__respond(call);
+    } else {
+        kinesis__fail_commit(call, call->result);
     }
-    buf_deinit(&call->body);
-    kinesis__fail_commit(call, call->result);
 }
 
 static void scaled(void *ctx, err e)
@@ -192,17 +186,17 @@ void kinesis__update_shard_count(struct kinesis_call *call)
     if (!kinesis__check_shard_limit(call, open, target - open)) {
         return;
     }
-    buf_append(&call->body, STR("{\"StreamName\":"));
-    kinesis__put_quoted(&call->body, info.id.name);
-    buf_printf(&call->body,
-               ",\"CurrentShardCount\":%d,\"TargetShardCount\":%d,\"StreamARN\":", open, target);
-    kinesis__put_arn(&call->body, info.id);
-    buf_append_byte(&call->body, '}');
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
+    answer_put_text(out, "StreamName", info.id.name);
+    answer_put_i64(out, "CurrentShardCount", open);
+    answer_put_i64(out, "TargetShardCount", target);
+    answer_put_text(out, "StreamARN", kinesis__arn(call->arena, info.id));
+    answer_close(out);
     err e = stream_scale(call->stream, target, scaled, call);
     if (e == OK) {
         return;
     }
-    buf_deinit(&call->body);
     if (e == ERR_RANGE) {
         fail_range(call, open, target);
     } else if (e == ERR_AGAIN) {

@@ -13,36 +13,40 @@ enum shard_filter {
     FILTER_COUNT,
 };
 
-static void put_hash(struct buf *out, const char *name, u128 hash)
+void kinesis__put_hash_range(struct answer *out, const struct stream_shard *shard)
 {
     char digits[40];
-    stream_hash_format(hash, digits);
-    buf_printf(out, "\"%s\":\"%s\"", name, digits);
+    answer_open(out, "HashKeyRange");
+    stream_hash_format(shard->hash_first, digits);
+    answer_put_text(out, "StartingHashKey", str_of(digits));
+    stream_hash_format(shard->hash_last, digits);
+    answer_put_text(out, "EndingHashKey", str_of(digits));
+    answer_close(out);
 }
 
-void kinesis__put_shard(struct buf *out, const struct stream_shard *shard)
+static void put_shard_id(struct answer *out, const char *name, i32 index)
 {
     char id[21];
-    stream_shard_format(shard->index, id);
-    buf_printf(out, "{\"ShardId\":\"%s\",", id);
-    if (shard->parent >= 0) {
-        stream_shard_format((u32)shard->parent, id);
-        buf_printf(out, "\"ParentShardId\":\"%s\",", id);
+    if (index >= 0) {
+        stream_shard_format((u32)index, id);
+        answer_put_text(out, name, str_of(id));
     }
-    if (shard->adjacent_parent >= 0) {
-        stream_shard_format((u32)shard->adjacent_parent, id);
-        buf_printf(out, "\"AdjacentParentShardId\":\"%s\",", id);
-    }
-    buf_append(out, STR("\"HashKeyRange\":{"));
-    put_hash(out, "StartingHashKey", shard->hash_first);
-    buf_append_byte(out, ',');
-    put_hash(out, "EndingHashKey", shard->hash_last);
-    buf_printf(out, "},\"SequenceNumberRange\":{\"StartingSequenceNumber\":\"%s\"",
-               shard->starting_sequence);
+}
+
+void kinesis__put_shard(struct answer *out, const struct stream_shard *shard)
+{
+    answer_open(out, NULL);
+    put_shard_id(out, "ShardId", (i32)shard->index);
+    put_shard_id(out, "ParentShardId", shard->parent);
+    put_shard_id(out, "AdjacentParentShardId", shard->adjacent_parent);
+    kinesis__put_hash_range(out, shard);
+    answer_open(out, "SequenceNumberRange");
+    answer_put_text(out, "StartingSequenceNumber", str_of(shard->starting_sequence));
     if (shard->ending_sequence[0] != '\0') {
-        buf_printf(out, ",\"EndingSequenceNumber\":\"%s\"", shard->ending_sequence);
+        answer_put_text(out, "EndingSequenceNumber", str_of(shard->ending_sequence));
     }
-    buf_append(out, STR("}}"));
+    answer_close(out);
+    answer_close(out);
 }
 
 /* Position of the first shard with an index above `index`. */
@@ -235,8 +239,9 @@ void kinesis__list_shards(struct kinesis_call *call)
     stream_get_info(call->stream, &info);
     i64 now_ms = kinesis__now_ms(call->service);
     i64 horizon_ms = MAX(now_ms - (i64)info.retention_hours * 3600 * 1000, info.created_ms);
-    struct buf body = {0};
-    buf_append(&body, STR("{\"Shards\":["));
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
+    answer_open_list(out, "Shards");
     struct stream_shard shard;
     i64 listed = 0;
     bool has_more = false;
@@ -248,19 +253,15 @@ void kinesis__list_shards(struct kinesis_call *call)
         if (has_more) {
             break;
         }
-        if (listed++ > 0) {
-            buf_append_byte(&body, ',');
-        }
-        kinesis__put_shard(&body, &shard);
+        listed++;
+        kinesis__put_shard(out, &shard);
         ask.shard = shard.index;
     }
-    buf_append_byte(&body, ']');
+    answer_close_list(out);
     if (has_more) {
         ask.issued_ms = now_ms;
-        buf_append(&body, STR(",\"NextToken\":\""));
-        kinesis__put_token(call->service, &ask, &body);
-        buf_append_byte(&body, '"');
+        answer_put_text(out, "NextToken", kinesis__token(call->service, call->arena, &ask));
     }
-    buf_append_byte(&body, '}');
-    kinesis__respond(call, &body);
+    answer_close(out);
+    kinesis__respond(call);
 }

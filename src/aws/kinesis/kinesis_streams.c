@@ -29,13 +29,14 @@ static struct usage account_usage(const struct kinesis_call *call)
 void kinesis__describe_limits(struct kinesis_call *call)
 {
     struct usage usage = account_usage(call);
-    struct buf body = {0};
-    buf_printf(&body,
-               "{\"ShardLimit\":%d,\"OpenShardCount\":%lld,\"OnDemandStreamCount\":%lld,"
-               "\"OnDemandStreamCountLimit\":%d}",
-               KINESIS_ACCOUNT_SHARDS_MAX, (long long)usage.open_shards, (long long)usage.on_demand,
-               KINESIS_ACCOUNT_ON_DEMAND_MAX);
-    kinesis__respond(call, &body);
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
+    answer_put_i64(out, "ShardLimit", KINESIS_ACCOUNT_SHARDS_MAX);
+    answer_put_i64(out, "OpenShardCount", usage.open_shards);
+    answer_put_i64(out, "OnDemandStreamCount", usage.on_demand);
+    answer_put_i64(out, "OnDemandStreamCountLimit", KINESIS_ACCOUNT_ON_DEMAND_MAX);
+    answer_close(out);
+    kinesis__respond(call);
 }
 
 /* --- creation ------------------------------------------------------------------------------- */
@@ -196,33 +197,32 @@ void kinesis__delete_stream(struct kinesis_call *call)
 
 /* --- description ---------------------------------------------------------------------------- */
 
-static void put_mode(struct buf *out, enum stream_mode mode)
+/* The members that all descriptions share. */
+static void put_description(struct kinesis_call *call, struct answer *out,
+                            const struct stream_info *info)
 {
-    buf_printf(out, "\"StreamModeDetails\":{\"StreamMode\":\"%s\"}",
-               mode == STREAM_ON_DEMAND ? "ON_DEMAND" : "PROVISIONED");
+    answer_put_text(out, "StreamName", info->id.name);
+    answer_put_text(out, "StreamARN", kinesis__arn(call->arena, info->id));
+    answer_put_text(out, "StreamStatus", str_of(kinesis__status_name(info->status)));
+    answer_open(out, "StreamModeDetails");
+    answer_put_text(out, "StreamMode",
+                    info->mode == STREAM_ON_DEMAND ? STR("ON_DEMAND") : STR("PROVISIONED"));
+    answer_close(out);
+    answer_put_time(out, "StreamCreationTimestamp", info->created_ms);
 }
 
-/* The members that all descriptions share, with a comma at the end. */
-static void put_description(struct buf *out, const struct stream_info *info)
+static void put_details(struct kinesis_call *call, const struct stream_info *info)
 {
-    buf_append(out, STR("\"StreamName\":"));
-    kinesis__put_quoted(out, info->id.name);
-    buf_append(out, STR(",\"StreamARN\":"));
-    kinesis__put_arn(out, info->id);
-    buf_printf(out, ",\"StreamStatus\":\"%s\",", kinesis__status_name(info->status));
-    put_mode(out, info->mode);
-    buf_append(out, STR(",\"StreamCreationTimestamp\":"));
-    kinesis__put_time(out, info->created_ms);
-    buf_append_byte(out, ',');
-}
-
-static void put_details(struct buf *out, const struct stream_info *info)
-{
-    put_description(out, info);
-    buf_printf(out,
-               "\"RetentionPeriodHours\":%d,\"EnhancedMonitoring\":[{\"ShardLevelMetrics\":[]}],"
-               "\"EncryptionType\":\"NONE\",",
-               info->retention_hours);
+    struct answer *out = &call->out;
+    put_description(call, out, info);
+    answer_put_i64(out, "RetentionPeriodHours", info->retention_hours);
+    answer_open_list(out, "EnhancedMonitoring");
+    answer_open(out, NULL);
+    answer_open_list(out, "ShardLevelMetrics");
+    answer_close_list(out);
+    answer_close(out);
+    answer_close_list(out);
+    answer_put_text(out, "EncryptionType", STR("NONE"));
 }
 
 void kinesis__describe_stream(struct kinesis_call *call)
@@ -241,10 +241,11 @@ void kinesis__describe_stream(struct kinesis_call *call)
     }
     struct stream_info info;
     stream_get_info(call->stream, &info);
-    struct buf body = {0};
-    buf_append(&body, STR("{\"StreamDescription\":{"));
-    put_details(&body, &info);
-    buf_append(&body, STR("\"Shards\":["));
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
+    answer_open(out, "StreamDescription");
+    put_details(call, &info);
+    answer_open_list(out, "Shards");
     struct stream_shard shard;
     i64 listed = 0;
     bool has_more = false;
@@ -253,13 +254,14 @@ void kinesis__describe_stream(struct kinesis_call *call)
         if (has_more) {
             break;
         }
-        if (listed++ > 0) {
-            buf_append_byte(&body, ',');
-        }
-        kinesis__put_shard(&body, &shard);
+        listed++;
+        kinesis__put_shard(out, &shard);
     }
-    buf_printf(&body, "],\"HasMoreShards\":%s}}", has_more ? "true" : "false");
-    kinesis__respond(call, &body);
+    answer_close_list(out);
+    answer_put_bool(out, "HasMoreShards", has_more);
+    answer_close(out);
+    answer_close(out);
+    kinesis__respond(call);
 }
 
 void kinesis__describe_stream_summary(struct kinesis_call *call)
@@ -269,23 +271,26 @@ void kinesis__describe_stream_summary(struct kinesis_call *call)
     }
     struct stream_info info;
     stream_get_info(call->stream, &info);
-    struct buf body = {0};
-    buf_append(&body, STR("{\"StreamDescriptionSummary\":{"));
-    put_details(&body, &info);
-    buf_printf(&body, "\"OpenShardCount\":%d,\"ConsumerCount\":%d,\"MaxRecordSizeInKiB\":%d}}",
-               info.open_shard_count, stream_consumer_count(call->stream),
-               info.record_bytes_max / 1024);
-    kinesis__respond(call, &body);
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
+    answer_open(out, "StreamDescriptionSummary");
+    put_details(call, &info);
+    answer_put_i64(out, "OpenShardCount", info.open_shard_count);
+    answer_put_i64(out, "ConsumerCount", stream_consumer_count(call->stream));
+    answer_put_i64(out, "MaxRecordSizeInKiB", info.record_bytes_max / 1024);
+    answer_close(out);
+    answer_close(out);
+    kinesis__respond(call);
 }
 
 /* --- listing -------------------------------------------------------------------------------- */
 
 struct listing {
-    str after;
+    struct kinesis_call *call;
+    str after; /* In the end the name listed last. */
     i64 limit, count;
     bool has_more;
-    struct buf names, summaries;
-    isize last_bytes; /* Of the name listed last. */
+    struct answer summaries; /* Written beside the names, which stand first. */
 };
 
 static bool list_one(void *ctx, struct stream *stream)
@@ -300,15 +305,12 @@ static bool list_one(void *ctx, struct stream *stream)
         listing->has_more = true;
         return false;
     }
-    if (listing->count > 0) {
-        buf_append_byte(&listing->names, ',');
-        buf_append_byte(&listing->summaries, ',');
-    }
-    listing->last_bytes = info.id.name.len;
-    kinesis__put_quoted(&listing->names, info.id.name);
-    buf_append_byte(&listing->summaries, '{');
-    put_description(&listing->summaries, &info);
-    listing->summaries.data[listing->summaries.len - 1] = '}';
+    struct kinesis_call *call = listing->call;
+    listing->after = arena_copy(call->arena, info.id.name);
+    answer_put_text(&call->out, NULL, info.id.name);
+    answer_open(&listing->summaries, NULL);
+    put_description(call, &listing->summaries, &info);
+    answer_close(&listing->summaries);
     listing->count++;
     return true;
 }
@@ -318,6 +320,8 @@ void kinesis__list_streams(struct kinesis_call *call)
     struct kinesis *service = call->service;
     const struct aws_caller *caller = &call->request->caller;
     struct listing listing = {
+        .call = call,
+        .summaries = {.is_cbor = call->out.is_cbor},
         .after = call->args[ARG_START_STREAM].text,
         .limit = call->args[ARG_LIMIT].is_set ? call->args[ARG_LIMIT].number
                                               : KINESIS_LIST_STREAMS_DEFAULT,
@@ -329,27 +333,26 @@ void kinesis__list_streams(struct kinesis_call *call)
         }
         listing.after = token.name;
     }
+    struct answer *out = &call->out;
+    answer_open(out, NULL);
+    answer_open_list(out, "StreamNames");
     streams_each(service->streams, caller->account, caller->region, list_one, &listing);
-    /* The last name stands before the closing quote of the list of names. */
-    str last = str_slice(buf_str(&listing.names), listing.names.len - 1 - listing.last_bytes,
-                         listing.names.len - 1);
-    struct buf body = {0};
-    buf_append(&body, STR("{\"StreamNames\":["));
-    buf_append(&body, buf_str(&listing.names));
-    buf_append(&body, STR("],\"StreamSummaries\":["));
-    buf_append(&body, buf_str(&listing.summaries));
-    buf_printf(&body, "],\"HasMoreStreams\":%s", listing.has_more ? "true" : "false");
+    answer_close_list(out);
+    answer_open_list(out, "StreamSummaries");
+    buf_append(&out->buf, buf_str(&listing.summaries.buf));
+    answer_close_list(out);
+    answer_deinit(&listing.summaries);
+    answer_put_bool(out, "HasMoreStreams", listing.has_more);
     if (listing.has_more) {
         struct token token = {
-            .kind = TOKEN_STREAMS, .issued_ms = kinesis__now_ms(service), .name = last};
-        buf_append(&body, STR(",\"NextToken\":\""));
-        kinesis__put_token(service, &token, &body);
-        buf_append_byte(&body, '"');
+            .kind = TOKEN_STREAMS,
+            .issued_ms = kinesis__now_ms(service),
+            .name = listing.after,
+        };
+        answer_put_text(out, "NextToken", kinesis__token(service, call->arena, &token));
     }
-    buf_append_byte(&body, '}');
-    buf_deinit(&listing.names);
-    buf_deinit(&listing.summaries);
-    kinesis__respond(call, &body);
+    answer_close(out);
+    kinesis__respond(call);
 }
 
 /* --- retention ------------------------------------------------------------------------------ */
@@ -441,8 +444,8 @@ void kinesis__remove_tags(struct kinesis_call *call)
     change_tags(call, NULL, 0, keys, arg->count);
 }
 
-/* Writes up to `limit` tags after `start` as a JSON list; true when there are more. */
-static bool put_tags(struct kinesis_call *call, str start, i64 limit, struct buf *out)
+/* Writes up to `limit` tags after `start` as "Tags"; true when there are more. */
+static bool put_tags(struct kinesis_call *call, str start, i64 limit)
 {
     struct stream_tag *tags = NULL;
     isize count = 0;
@@ -451,9 +454,10 @@ static bool put_tags(struct kinesis_call *call, str start, i64 limit, struct buf
     } else {
         stream_get_tags(call->stream, call->arena, &tags, &count);
     }
+    struct answer *out = &call->out;
     i64 listed = 0;
     bool has_more = false;
-    buf_append_byte(out, '[');
+    answer_open_list(out, "Tags");
     for (isize i = 0; i < count && !has_more; i++) {
         if (start.len > 0 && str_cmp(tags[i].key, start) <= 0) {
             continue;
@@ -462,14 +466,13 @@ static bool put_tags(struct kinesis_call *call, str start, i64 limit, struct buf
         if (has_more) {
             break;
         }
-        buf_append(out, listed > 0 ? STR(",{\"Key\":") : STR("{\"Key\":"));
-        kinesis__put_quoted(out, tags[i].key);
-        buf_append(out, STR(",\"Value\":"));
-        kinesis__put_quoted(out, tags[i].value);
-        buf_append_byte(out, '}');
+        answer_open(out, NULL);
+        answer_put_text(out, "Key", tags[i].key);
+        answer_put_text(out, "Value", tags[i].value);
+        answer_close(out);
         listed++;
     }
-    buf_append_byte(out, ']');
+    answer_close_list(out);
     return has_more;
 }
 
@@ -478,13 +481,13 @@ void kinesis__list_tags(struct kinesis_call *call)
     if (!kinesis__find_stream(call)) {
         return;
     }
-    struct buf body = {0};
     const struct arg_value *limit = &call->args[ARG_LIMIT];
-    buf_append(&body, STR("{\"Tags\":"));
+    answer_open(&call->out, NULL);
     bool has_more = put_tags(call, call->args[ARG_START_TAG].text,
-                             limit->is_set ? limit->number : STREAM_TAGS_MAX, &body);
-    buf_printf(&body, ",\"HasMoreTags\":%s}", has_more ? "true" : "false");
-    kinesis__respond(call, &body);
+                             limit->is_set ? limit->number : STREAM_TAGS_MAX);
+    answer_put_bool(&call->out, "HasMoreTags", has_more);
+    answer_close(&call->out);
+    kinesis__respond(call);
 }
 
 void kinesis__list_resource_tags(struct kinesis_call *call)
@@ -492,9 +495,8 @@ void kinesis__list_resource_tags(struct kinesis_call *call)
     if (!kinesis__find_resource(call)) {
         return;
     }
-    struct buf body = {0};
-    buf_append(&body, STR("{\"Tags\":"));
-    (void)put_tags(call, STR_EMPTY, STREAM_TAGS_MAX, &body);
-    buf_append_byte(&body, '}');
-    kinesis__respond(call, &body);
+    answer_open(&call->out, NULL);
+    (void)put_tags(call, STR_EMPTY, STREAM_TAGS_MAX);
+    answer_close(&call->out);
+    kinesis__respond(call);
 }

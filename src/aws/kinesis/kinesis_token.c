@@ -26,7 +26,7 @@ static void sign(const struct kinesis *service, const u8 *data, isize bytes, u8 
     memcpy(mac_out, digest, MAC_BYTES);
 }
 
-void kinesis__put_token(struct kinesis *service, const struct token *token, struct buf *out)
+str kinesis__token(struct kinesis *service, struct arena *arena, const struct token *token)
 {
     u8 plain[PLAIN_BYTES_MAX];
     CHECK(token->name.len <= STREAM_NAME_MAX);
@@ -46,7 +46,10 @@ void kinesis__put_token(struct kinesis *service, const struct token *token, stru
     }
     isize bytes = FIXED_BYTES + token->name.len;
     sign(service, plain, bytes, plain + bytes);
-    base64_append(out, str_from(plain, bytes + MAC_BYTES));
+    isize characters = base64_encoded_bytes(bytes + MAC_BYTES);
+    u8 *text = arena_alloc(arena, characters);
+    base64_encode(str_from(plain, bytes + MAC_BYTES), text);
+    return str_from(text, characters);
 }
 
 err kinesis__open_token(struct kinesis *service, struct arena *arena, str text,

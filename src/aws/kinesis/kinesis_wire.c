@@ -1,4 +1,4 @@
-/* aws/kinesis/kinesis_wire.c: answers and errors in AWS's JSON 1.1. */
+/* aws/kinesis/kinesis_wire.c: answers and errors as AWS makes them. */
 #include "aws/kinesis/kinesis_int.h"
 #include "base/hash.h"
 #include "base/rng.h"
@@ -7,10 +7,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { EXTENDED_ID_BYTES = 54 }; /* 72 characters of base64. */
+enum { EXTENDED_ID_BYTES = 54, EXTENDED_ID_CHARACTERS = 72 };
 
 /* The headers of every answer; `type` is that of an error or NULL. Ends the call. */
-static void answer(struct kinesis_call *call, int status, const char *type, struct buf *body)
+static void answer(struct kinesis_call *call, int status, const char *type)
 {
     struct rng rng;
     str request_id = call->request->request_id;
@@ -19,44 +19,50 @@ static void answer(struct kinesis_call *call, int status, const char *type, stru
     for (isize i = 0; i < (isize)sizeof noise; i += (isize)sizeof(u64)) {
         put_u64(noise + i, rng_next(&rng));
     }
-    struct buf extended = {0};
-    base64_append(&extended, str_from(noise, EXTENDED_ID_BYTES));
+    u8 extended[EXTENDED_ID_CHARACTERS];
+    base64_encode(str_from(noise, EXTENDED_ID_BYTES), extended);
     struct http_field fields[4] = {
         {STR("x-amzn-RequestId"), request_id},
-        {STR("x-amz-id-2"), buf_str(&extended)},
-        {STR("Content-Type"), STR("application/x-amz-json-1.1")},
+        {STR("x-amz-id-2"), str_from(extended, EXTENDED_ID_CHARACTERS)},
+        {STR("Content-Type"),
+         call->out.is_cbor ? STR("application/x-amz-cbor-1.1") : STR("application/x-amz-json-1.1")},
         {STR("x-amzn-ErrorType"), str_of(type)},
     };
     stream_unref(call->stream);
     call->stream = NULL;
     log_batch_free(call->batch);
     call->batch = NULL;
-    http_respond_buf(call->x, status, fields, type == NULL ? 3 : 4, body);
-    buf_deinit(&extended);
+    struct buf body = call->out.buf;
+    call->out.buf = (struct buf){0};
+    CHECK(!body.failed);
+    http_respond_buf(call->x, status, fields, type == NULL ? 3 : 4, &body);
+    buf_deinit(&body);
 }
 
-void kinesis__respond(struct kinesis_call *call, struct buf *body)
+void kinesis__respond(struct kinesis_call *call)
 {
-    CHECK(!body->failed);
-    answer(call, 200, NULL, body);
-    buf_deinit(body);
+    answer(call, 200, NULL);
 }
 
 void kinesis__respond_void(struct kinesis_call *call)
 {
-    struct buf body = {0};
-    answer(call, 200, NULL, &body);
+    answer_deinit(&call->out);
+    answer(call, 200, NULL);
 }
 
-static void put_error(struct buf *body, const char *type, const char *member, str text)
+/* Drops what stands in call->out. */
+static void answer_error(struct kinesis_call *call, int status, const char *type,
+                         const char *member, str text)
 {
-    buf_append(body, STR("{\"__type\":"));
-    kinesis__put_quoted(body, str_of(type));
+    struct answer *out = &call->out;
+    answer_deinit(out);
+    answer_open(out, NULL);
+    answer_put_text(out, "__type", str_of(type));
     if (text.len > 0) {
-        buf_printf(body, ",\"%s\":", member);
-        kinesis__put_quoted(body, text);
+        answer_put_text(out, member, text);
     }
-    buf_append_byte(body, '}');
+    answer_close(out);
+    answer(call, status, type);
 }
 
 static void fail(struct kinesis_call *call, int status, const char *type, const char *format,
@@ -68,10 +74,8 @@ static void fail(struct kinesis_call *call, int status, const char *type, const 
     char text[4096];
     int length = vsnprintf(text, sizeof text, format, args);
     CHECK(length >= 0);
-    struct buf body = {0};
-    put_error(&body, type, "message", str_from(text, MIN(length, (int)sizeof text - 1)));
-    answer(call, status, type, &body);
-    buf_deinit(&body);
+    str message = str_from(text, MIN(length, (int)sizeof text - 1));
+    answer_error(call, status, type, "message", message);
 }
 
 void kinesis__fail(struct kinesis_call *call, const char *type, const char *format, ...)
@@ -93,10 +97,7 @@ void kinesis__fail_status(struct kinesis_call *call, int status, const char *typ
 
 void kinesis__fail_form(struct kinesis_call *call, const char *message)
 {
-    struct buf body = {0};
-    put_error(&body, "SerializationException", "Message", str_of(message));
-    answer(call, 400, "SerializationException", &body);
-    buf_deinit(&body);
+    answer_error(call, 400, "SerializationException", "Message", str_of(message));
 }
 
 void kinesis__fail_commit(struct kinesis_call *call, err e)
@@ -140,40 +141,9 @@ void kinesis__change_begun(struct kinesis_call *call, err e)
     }
 }
 
-/* --- pieces of JSON ------------------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------------------------- */
 
-void kinesis__put_quoted(struct buf *out, str text)
-{
-    buf_append_byte(out, '"');
-    isize start = 0;
-    for (isize i = 0; i < text.len; i++) {
-        u8 c = text.data[i];
-        if (LIKELY(c >= ' ' && c != '"' && c != '\\')) {
-            continue;
-        }
-        buf_append(out, str_slice(text, start, i));
-        start = i + 1;
-        if (c < ' ') {
-            buf_printf(out, "\\u%04x", c);
-        } else {
-            buf_append_byte(out, '\\');
-            buf_append_byte(out, c);
-        }
-    }
-    buf_append(out, str_slice(text, start, text.len));
-    buf_append_byte(out, '"');
-}
-
-void kinesis__put_time(struct buf *out, i64 ms)
-{
-    buf_append_i64(out, ms / 1000);
-    char digits[4] = {'.', (char)('0' + ms / 100 % 10), (char)('0' + ms / 10 % 10),
-                      (char)('0' + ms % 10)};
-    buf_append_bytes(out, digits, sizeof digits);
-}
-
-/* Without quotes. */
-static void put_arn(struct buf *out, struct stream_id id)
+str kinesis__arn(struct arena *arena, struct stream_id id)
 {
     const char *partition = "aws";
     if (str_starts(id.region, STR("cn-"))) {
@@ -181,24 +151,16 @@ static void put_arn(struct buf *out, struct stream_id id)
     } else if (str_starts(id.region, STR("us-gov-"))) {
         partition = "aws-us-gov";
     }
-    buf_printf(out, "arn:%s:kinesis:" STR_FMT ":" STR_FMT ":stream/" STR_FMT, partition,
-               STR_ARG(id.region), STR_ARG(id.account), STR_ARG(id.name));
+    return arena_printf(arena, "arn:%s:kinesis:" STR_FMT ":" STR_FMT ":stream/" STR_FMT, partition,
+                        STR_ARG(id.region), STR_ARG(id.account), STR_ARG(id.name));
 }
 
-void kinesis__put_arn(struct buf *out, struct stream_id id)
+str kinesis__consumer_arn(struct arena *arena, struct stream_id id,
+                          const struct stream_consumer *consumer)
 {
-    buf_append_byte(out, '"');
-    put_arn(out, id);
-    buf_append_byte(out, '"');
-}
-
-void kinesis__put_consumer_arn(struct buf *out, struct stream_id id,
-                               const struct stream_consumer *consumer)
-{
-    buf_append_byte(out, '"');
-    put_arn(out, id);
-    buf_printf(out, "/consumer/" STR_FMT ":%lld\"", STR_ARG(consumer->name),
-               (long long)(consumer->created_ms / 1000));
+    return arena_printf(arena, STR_FMT "/consumer/" STR_FMT ":%lld",
+                        STR_ARG(kinesis__arn(arena, id)), STR_ARG(consumer->name),
+                        (long long)(consumer->created_ms / 1000));
 }
 
 const char *kinesis__status_name(enum stream_status status)
