@@ -84,6 +84,8 @@ struct engine_sink {
     u64 step_rows, step_bytes;    /* Of the step under way, for the outbox. */
 };
 
+struct engine_lineage;
+
 /* One scan of a plan. Whatever the connector, a step reads it from the log. */
 struct engine_source {
     struct pipe *pipe; /* The job thread's: recovery makes it anew. */
@@ -102,6 +104,7 @@ struct engine_source {
     struct engine_sink *passed_to;  /* Its records are not looked at: the sink takes them all. */
     u64 start_lsn;                  /* Frames up to it are not this source's. */
     struct marks *marks;            /* NULL: no watermark is declared. */
+    struct engine_lineage *lineage; /* Of the shards in marks. */
 };
 
 struct engine_counters { /* Relaxed atomics. */

@@ -3,6 +3,7 @@
 
 #include "base/trace.h"
 #include "engine/landing.h"
+#include "engine/lineage.h"
 #include "engine/outbox.h"
 
 #include <stdio.h>
@@ -24,6 +25,7 @@ void engine__job_free(struct engine_job *job)
         csv_rows_free(job->sources[i].csv);
         engine__landing_close(job->sources[i].landing);
         marks_free(job->sources[i].marks);
+        engine__lineage_free(job->sources[i].lineage);
         if (job->sources[i].stream != NULL) {
             stream_unref(job->sources[i].stream);
         }

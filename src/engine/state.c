@@ -1,6 +1,6 @@
 /* engine/state.c: what a job remembers between steps: its dataflow, and the watermarks of its
  * sources' shards. */
-#include "engine/engine_int.h"
+#include "engine/lineage.h"
 
 static const char idle_key[] = ENGINE_SETTING_IDLE;
 static const char zone_key[] = ENGINE_SETTING_ZONE;
@@ -62,19 +62,6 @@ err engine__duration_parse(str text, i64 *us_out)
     return __builtin_mul_overflow(number, unit, us_out) ? ERR_INVALID : OK;
 }
 
-/* Shards that exist from the job's start hold the watermark until they give rows or are idle. */
-static void marks_begin(struct engine_job *job, struct engine_source *source)
-{
-    struct stream_info info;
-    struct stream_shard shard;
-    stream_get_info(source->stream, &info);
-    for (i32 i = 0; job->is_stateful && i < info.shard_count; i++) {
-        if (stream_get_shard(source->stream, i, &shard) && shard.created_ms <= job->created_ms) {
-            (void)marks_shard(source->marks, shard.index);
-        }
-    }
-}
-
 static bool has_watermark(const struct pipe *pipe)
 {
     for (isize i = 0; i < pipe->rel_count; i++) {
@@ -88,10 +75,12 @@ static bool has_watermark(const struct pipe *pipe)
 void engine__marks_new(struct engine_job *job, struct engine_source *source)
 {
     marks_free(source->marks);
+    engine__lineage_free(source->lineage);
     source->marks = NULL;
+    source->lineage = NULL;
     if (has_watermark(source->pipe)) {
         source->marks = marks_new();
-        marks_begin(job, source);
+        engine__lineage_begin(job, source);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "codec/kpl.h"
 #include "engine/dead_letter.h"
 #include "engine/landing.h"
+#include "engine/lineage.h"
 
 /* --- dead letters
  * ------------------------------------------------------------------------------------- */
@@ -477,9 +478,11 @@ bool engine__step_frame(struct step *s, const struct log_frame *frame)
     s->frame = frame;
     for (isize i = 0; i < s->job->source_count && s->e == OK; i++) {
         s->source = &s->job->sources[i];
+        is_ours = engine__lineage_before(s->job, s->source, frame) || is_ours;
         if (log_frame_lsn(frame) > s->source->start_lsn) {
             is_ours = source_frame(s, frame) || is_ours;
         }
+        is_ours = engine__lineage_after(s->job, s->source, frame) || is_ours;
     }
     return is_ours;
 }

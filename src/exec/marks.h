@@ -3,6 +3,8 @@
  * gave, and the source's, which is the lowest of its active shards and never goes back.
  * A shard is active from the start, and idle when the owner says so until its next row.
  * When all are idle, the source's watermark is the highest of any. Milliseconds since 1970.
+ * Shards come from others (a split, a merge): they go on where those stood, and the watermark
+ * stays.
  */
 #ifndef EXEC_MARKS_H
 #define EXEC_MARKS_H
@@ -28,6 +30,12 @@ void marks_set_idle(struct marks *marks, isize at);
 i64 marks_row(struct marks *marks, isize at, i64 mark_ms);
 /* A row without a time: the shard is active. */
 void marks_wake(struct marks *marks, isize at);
+
+/* `child` comes from `parent`, and from `adjacent` unless that is below 0: it is as far as the
+ * active one that is behind, idle when all are. False, and nothing is done, when none is known. */
+bool marks_inherit(struct marks *marks, u32 child, i64 parent, i64 adjacent);
+/* The shard is over: it holds the watermark no longer. False when it is not known. */
+bool marks_drop(struct marks *marks, u32 shard);
 
 i64 marks_get(const struct marks *marks);
 bool marks_all_idle(const struct marks *marks); /* False without shards. */

@@ -44,6 +44,9 @@ struct stream;
 MUST_USE err streams_open(struct os *os, struct log *log, struct streams **out, struct diag *diag);
 void streams_close(struct streams *streams);
 struct log *streams_log(struct streams *streams);
+/* Waits until the catalog shows every change that stands in a published frame. Not on the
+ * committer's thread. */
+void streams_settle(struct streams *streams);
 /* Random bytes of this data directory, durable with it: the key of tokens that clients hold
  * (iterators). out[STREAM_SECRET_BYTES] */
 void streams_get_secret(struct streams *streams, u8 *out);
@@ -135,6 +138,7 @@ struct stream_shard {
     u128 hash_first, hash_last; /* Inclusive. */
     i64 created_ms;
     i64 closed_ms;               /* 0 while open. */
+    u64 closed_no;               /* Number after its last record; 0 while open. */
     i32 parent, adjacent_parent; /* Shard index, -1 = none. */
     bool is_expired;             /* Closed so long that retention has passed: lists omit it. */
     char starting_sequence[STREAM_SEQUENCE_DIGITS + 1];

@@ -79,6 +79,18 @@ struct log *streams_log(struct streams *streams)
     return streams->log;
 }
 
+void streams_settle(struct streams *streams)
+{
+    CHECK_MAGIC(streams, STREAMS_MAGIC);
+    os_mutex_lock(&streams->change_lock);
+    u64 begun = streams->change_number;
+    while (streams->change_number - (u64)streams->change_count < begun &&
+           streams->change_count > 0) {
+        os_cond_wait(&streams->change_idle, &streams->change_lock);
+    }
+    os_mutex_unlock(&streams->change_lock);
+}
+
 void streams_get_secret(struct streams *streams, u8 *out)
 {
     memcpy(out, streams->secret, STREAM_SECRET_BYTES);
@@ -252,6 +264,7 @@ err stream__change_submit(struct change *change)
     change->next = streams->changes;
     streams->changes = change;
     streams->change_count++;
+    streams->change_number++;
     log_submit(streams->log, change->batch, change_done, change);
     return OK;
 }

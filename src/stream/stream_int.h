@@ -147,6 +147,7 @@ struct streams {
     struct os_cond change_idle; /* A change or a restatement has ended. */
     struct change *changes;     /* In flight. */
     i32 change_count;
+    u64 change_number; /* Changes submitted since open; they end in their order. */
     u32 number_next;
     bool is_restating;
 

@@ -150,6 +150,7 @@ static void describe(const struct shard *shard, i64 cutoff_ms, struct stream_sha
         .hash_last = shard->hash_last,
         .created_ms = shard->created_ms,
         .closed_ms = shard->closed_ms,
+        .closed_no = shard->closed_no,
         .parent = shard->parent,
         .adjacent_parent = shard->adjacent_parent,
     };

@@ -204,7 +204,8 @@ bool stream__is_live(void *ctx, struct log_channel channel, u64 last_no, i64 arr
         os_rwlock_read(&streams->lock);
         bool is_live = last_no >= streams->restated_no;
         os_rwlock_unlock(&streams->lock);
-        return is_live;
+        /* Jobs that read again meet reshards in the same frames. */
+        return is_live || last_no >= __atomic_load_n(&streams->hold_first_no, __ATOMIC_ACQUIRE);
     }
     if (last_no >= __atomic_load_n(&streams->hold_first_no, __ATOMIC_ACQUIRE)) {
         return true;

@@ -81,11 +81,72 @@ static void test_new_shards_hold(void **state)
     marks_free(marks);
 }
 
+static void test_children_go_on_where_parents_stood(void **state)
+{
+    (void)state;
+    struct marks *marks = marks_new();
+    (void)marks_row(marks, marks_shard(marks, 0), 100);
+    (void)marks_row(marks, marks_shard(marks, 1), 500);
+    assert_true(marks_get(marks) == 100);
+    /* A split of the shard that is behind: its children still hold the watermark. */
+    assert_true(marks_inherit(marks, 2, 0, -1) && marks_inherit(marks, 3, 0, -1));
+    assert_true(marks_drop(marks, 0));
+    assert_false(marks_drop(marks, 0));
+    assert_int_equal(marks_count(marks), 3);
+    (void)marks_row(marks, marks_shard(marks, 2), 400);
+    assert_true(marks_get(marks) == 100);
+    (void)marks_row(marks, marks_shard(marks, 3), 300);
+    assert_true(marks_get(marks) == 300);
+    /* A merge is as far as the parent that is behind; an idle one does not count. */
+    assert_true(marks_inherit(marks, 4, 1, 2));
+    assert_true(marks_drop(marks, 1) && marks_drop(marks, 2));
+    marks_set_idle(marks, marks_shard(marks, 3));
+    assert_true(marks_get(marks) == 400);
+    assert_true(marks_inherit(marks, 5, 3, 4));
+    assert_true(marks_drop(marks, 3) && marks_drop(marks, 4));
+    assert_false(marks_is_idle(marks, marks_shard(marks, 5)));
+    marks_set_idle(marks, marks_shard(marks, 5));
+    assert_true(marks_get(marks) == 500); /* The highest of any. */
+    assert_true(marks_inherit(marks, 6, 5, -1) && marks_drop(marks, 5));
+    assert_true(marks_all_idle(marks) && marks_count(marks) == 1);
+    assert_false(marks_inherit(marks, 8, 7, -1));
+    assert_int_equal(marks_count(marks), 1);
+    marks_free(marks);
+}
+
+/* Many shards that come and go are found by their numbers. */
+static void test_numbers_are_found(void **state)
+{
+    (void)state;
+    enum { LIVE = 300, COUNT = 20000 };
+    struct marks *marks = marks_new();
+    u64 seed = 7;
+    for (u32 n = 0; n < COUNT; n++) {
+        isize at = marks_shard(marks, n);
+        (void)marks_row(marks, at, 1000000 + (i64)n);
+        seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+        if (marks_count(marks) > LIVE) {
+            isize victim = (isize)(seed >> 33) % marks_count(marks);
+            u32 number = marks_shard_at(marks, victim);
+            assert_true(marks_drop(marks, number));
+            assert_false(marks_drop(marks, number));
+        }
+    }
+    assert_int_equal(marks_count(marks), LIVE);
+    for (isize at = 0; at < LIVE; at++) {
+        assert_int_equal(marks_shard(marks, marks_shard_at(marks, at)), at);
+    }
+    assert_int_equal(marks_count(marks), LIVE);
+    marks_free(marks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_model),
         cmocka_unit_test(test_new_shards_hold),
+        cmocka_unit_test(test_children_go_on_where_parents_stood),
+        cmocka_unit_test(test_numbers_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
