@@ -195,10 +195,15 @@ static int wait_for(const struct demo *demo, u32 seconds_max,
                     bool (*ready)(const struct demo_counts *), struct demo_counts *out)
 {
     u64 deadline = os_mono_ns(os_real()) + (u64)seconds_max * 1000000000U;
+    bool is_told = false;
     while (!os_interrupt_is_set()) {
         int code = demo_counts_read(demo, out);
         if (code != EXIT_OK) {
             return code;
+        }
+        if (out->problem[0] != '\0' && !is_told) {
+            (void)fprintf(stderr, "%s\n", out->problem);
+            is_told = true;
         }
         if (ready(out)) {
             return EXIT_OK;

@@ -108,6 +108,9 @@ static int replay_read(const struct demo *demo, struct arena *arena, struct demo
     out->is_replay_done = str_eq(json_get_text(body, STR("state")), STR("DONE"));
     if (str_eq(json_get_text(body, STR("state")), STR("FAILED"))) {
         problem_read(body, NULL, out);
+    } else {
+        str_copy_cstr(json_get_text(body, STR("problem")), out->problem,
+                      (isize)sizeof out->problem);
     }
     return code;
 }

@@ -24,7 +24,7 @@ enum {
 };
 
 struct status { /* Of the server's answer. */
-    char id[64], state[16], reason[1024];
+    char id[64], state[16], reason[1024], problem[128];
     u64 pass, passes, offset, bytes_total, bytes_fetched, rows_max;
     u64 rows, rows_bad, records, bytes_out;
     u64 push_pass, push_offset, push_room;
@@ -36,7 +36,7 @@ struct follow {
     struct status status;
     u64 started_ns, shown_ns;
     u64 rows_before; /* When this command began. */
-    bool is_terminal, has_bar;
+    bool is_terminal, has_bar, is_problem_told;
     u64 sent_pass;
 };
 
@@ -88,6 +88,7 @@ static void status_read(const struct json_value *body, struct status *out)
     str_copy_cstr(json_get_text(body, STR("id")), out->id, (isize)sizeof out->id);
     str_copy_cstr(json_get_text(body, STR("state")), out->state, (isize)sizeof out->state);
     str_copy_cstr(json_get_text(body, STR("reason")), out->reason, (isize)sizeof out->reason);
+    str_copy_cstr(json_get_text(body, STR("problem")), out->problem, (isize)sizeof out->problem);
 }
 
 /* One exchange. ERR_REMOTE: the server is not there. *out is NULL unless it answered with JSON. */
@@ -268,8 +269,20 @@ static void bar_write(double share, char *out)
     out[BAR_CELLS] = '\0';
 }
 
+/* Once, until it is over. */
+static void problem_tell(struct follow *f)
+{
+    bool has_problem = f->status.problem[0] != '\0';
+    if (has_problem && !f->is_problem_told) {
+        (void)fprintf(stderr, "%s%s\n", f->has_bar ? "\n" : "", f->status.problem);
+        f->has_bar = false;
+    }
+    f->is_problem_told = has_problem;
+}
+
 static void progress(struct follow *f)
 {
+    problem_tell(f);
     u64 now = os_mono_ns(os_real());
     u64 every = (u64)(f->is_terminal ? BAR_MS : LINE_MS) * NS_PER_MS;
     if (now - f->shown_ns < every) {

@@ -25,6 +25,9 @@ static void put_status(struct buf *out, const struct replay_status *s)
     put(out, "region", s->region);
     put(out, "stream", s->stream);
     put(out, "reason", s->reason);
+    put(out, "problem",
+        s->is_stalled ? STR("the disk of the server is full: the replay waits for space")
+                      : STR_EMPTY);
     put_number(out, "pass", s->pass);
     put_number(out, "passes", s->passes);
     put_number(out, "offset", s->offset);

@@ -350,6 +350,27 @@ void engine_jobs_list(struct engine *engine, struct arena *arena, struct engine_
     os_mutex_unlock(&engine->lock);
 }
 
+/* Its thread has ended between two steps. A stop that cannot be written down is none: the job would
+ * be back at the next start. */
+static err stop_joined(struct engine *engine, struct engine_job *job, struct diag *diag)
+{
+    err e = engine__log_state(engine, job, ENGINE_STOPPED, "");
+    if (e != OK) {
+        (void)diag_set(diag, e, "ENG053", "job \"%s\" cannot be stopped durably: %s", job->id_text,
+                       err_text(e));
+        diag_hint(diag, "it goes on; stop it again when that is mended");
+        engine__job_go_on(job);
+        return e;
+    }
+    os_mutex_lock(&job->lock);
+    job->state = ENGINE_STOPPED;
+    os_mutex_unlock(&job->lock);
+    engine__job_drain(job);
+    trace(TRACE_INFO, "engine", "job stopped", T_STR("job", str_of(job->id_text)),
+          T_STR("name", job->name), T_INT("lsn", job->position));
+    return OK;
+}
+
 err engine_job_stop(struct engine *engine, str id, struct diag *diag)
 {
     os_mutex_lock(&engine->lock);
@@ -364,13 +385,7 @@ err engine_job_stop(struct engine *engine, str id, struct diag *diag)
             os_mutex_unlock(&engine->lock);
             return OK;
         }
-        os_mutex_lock(&job->lock);
-        job->state = ENGINE_STOPPED;
-        os_mutex_unlock(&job->lock);
-        engine__job_drain(job);
-        trace(TRACE_INFO, "engine", "job stopped", T_STR("job", str_of(job->id_text)),
-              T_STR("name", job->name), T_INT("lsn", job->position));
-        e = engine__log_state(engine, job, ENGINE_STOPPED, "");
+        e = stop_joined(engine, job, diag);
     }
     os_mutex_unlock(&engine->lock);
     return e;

@@ -173,6 +173,7 @@ static void status_of(struct replay *r, struct arena *arena, struct replay_statu
     os_mutex_lock(&r->lock);
     out->state = r->durable.state;
     out->reason = arena_copy(arena, str_of(r->reason));
+    out->is_stalled = r->is_stalled;
     out->pass = r->durable.pass;
     out->offset = r->durable.offset;
     out->rows = r->durable.rows;

@@ -65,8 +65,9 @@ struct replay_status { /* Strings in the arena given. */
     char id[REPLAY_ID_BYTES];
     enum replay_state state;
     enum replay_source source;
-    str reason; /* FAILED */
-    str from;   /* "s3://bucket/key" or the name. */
+    str reason;      /* FAILED */
+    bool is_stalled; /* RUNNING: the disk is full, it waits for space. */
+    str from;        /* "s3://bucket/key" or the name. */
     str region, stream;
     u64 pass;   /* From 0. */
     u64 offset; /* Of the next byte of this pass; everything before it is durable. */

@@ -47,6 +47,7 @@ struct replay {
     str *header; /* Of the file; NULL until it was read. In the arena, written once. */
     isize header_count;
     bool is_stopping, has_thread;
+    bool is_stalled; /* The disk is full: a batch waits for space. */
     struct os_thread thread;
     u64 bytes_fetched; /* S3: of this pass, as they lie in the object. */
     struct buf pushed; /* PUSH: bytes [push_offset - pushed.len, push_offset) of push_pass. */

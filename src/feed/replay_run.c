@@ -93,6 +93,13 @@ static err flight_wait(struct flight *flight)
     return flight->result;
 }
 
+static void set_stalled(struct run *r, bool is_stalled)
+{
+    os_mutex_lock(&r->replay->lock);
+    r->replay->is_stalled = is_stalled;
+    os_mutex_unlock(&r->replay->lock);
+}
+
 static void publish(struct run *r, const struct replay_position *position)
 {
     os_mutex_lock(&r->replay->lock);
@@ -113,9 +120,11 @@ static err land(struct run *r)
     }
     err e = flight_wait(flight);
     while (e == ERR_FULL && !stopping(r)) {
+        set_stalled(r, true);
         os_sleep_ms(r->os, FULL_RETRY_MS);
         e = log_commit(r->replay->replays->log, flight->batch);
     }
+    set_stalled(r, false);
     OS_FAILPOINT("feed.after_commit");
     flight->is_open = false;
     if (e == OK) {

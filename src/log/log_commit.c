@@ -9,6 +9,7 @@
  * is written only after the one before it is durable.
  */
 #include "base/hash.h"
+#include "base/trace.h"
 #include "log/log_int.h"
 
 #include <stdlib.h>
@@ -111,6 +112,25 @@ static u64 free_space(struct log *log)
     return space.free_bytes;
 }
 
+/* Said once each way; "back" only with some room, so that a disk at its limit is no flood. */
+static void note_space(struct log *log, u64 free_bytes)
+{
+    enum { BACK_SHARE = 8 };
+    u64 reserve = log->reserve_bytes;
+    bool is_full = free_bytes < reserve;
+    __atomic_store_n(&log->stats.is_full, is_full, __ATOMIC_RELAXED);
+    if (is_full && !log->is_full_told) {
+        trace(TRACE_ERROR, "log", "the disk is full: nothing is taken until there is space",
+              T_STR("dir", str_of(log->dir)), T_INT("free_bytes", (i64)free_bytes),
+              T_INT("kept_free_bytes", (i64)reserve));
+        log->is_full_told = true;
+    } else if (log->is_full_told && free_bytes >= reserve + reserve / BACK_SHARE) {
+        trace(TRACE_INFO, "log", "the disk has space again", T_STR("dir", str_of(log->dir)),
+              T_INT("free_bytes", (i64)free_bytes));
+        log->is_full_told = false;
+    }
+}
+
 /* Was the first waiting batch filled before the epoch that has begun? Then its owner looks at it
  * first. False when it cannot go on. queue_lock and build_lock are held. */
 static bool freshen(struct log *log)
@@ -156,7 +176,7 @@ static void take_batches(struct log *log, struct log__job *job)
     if (log->queue == NULL) {
         log->queue_end = &log->queue;
     }
-    __atomic_store_n(&log->stats.is_full, free_bytes < log->reserve_bytes, __ATOMIC_RELAXED);
+    note_space(log, free_bytes);
 }
 
 /* --- building ------------------------------------------------------------------------------- */

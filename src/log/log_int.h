@@ -299,6 +299,7 @@ struct log {
     enum log_durability durability;
     bool is_driven; /* No threads: tests call log__commit_once. */
     u64 segment_bytes, reserve_bytes, cache_bytes;
+    bool is_full_told; /* Committer only: what was said last. */
     u8 uuid[LOG__UUID_BYTES];
     struct os_file *lock_file;
     struct os *memory_os; /* Owned; of LOG_MEMORY. */
