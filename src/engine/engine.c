@@ -209,6 +209,7 @@ err engine_open(struct os *os, struct streams *streams, const char *data_dir, st
     }
     __atomic_store_n(&engine->first_job, engine->jobs != NULL ? engine->jobs->id : engine->next_job,
                      __ATOMIC_RELEASE);
+    engine__landings_sweep(engine);
     jobs_resume(engine);
     streams_hold_release(streams, all);
     *out = engine;

@@ -208,6 +208,7 @@ struct engine {
     struct engine_job *forgotten; /* By a reset; the journal names them still. */
     isize job_count;
     u64 next_job;
+    u64 query_count;              /* Atomic: since the start. */
     u64 first_job;                /* Atomic: those below are forgotten; 0 = not known yet. */
     struct os_mutex redrive_lock; /* One letter is put back at a time; no other is taken in it. */
     struct os_mutex wake_lock;    /* Guards the condition that the tip has moved. */
@@ -300,6 +301,10 @@ MUST_USE err engine__job_prepare(struct engine_job *job, struct diag *diag);
 /* The dataflow of job->plans, their tables opened. */
 MUST_USE err engine__plans_open(struct engine_job *job, struct diag *diag);
 void engine__job_start(struct engine_job *job);
+/* Nothing more can come: VALUES were the only input, or every source has ended and is read. */
+bool engine__job_is_finished(const struct engine_job *job);
+void engine__landings_start(struct engine_job *job);
+void engine__landings_stop(struct engine_job *job);
 /* Again after engine__job_join, as if nothing had been; its sinks were not stopped. */
 void engine__job_go_on(struct engine_job *job);
 /* Starts only the delivery of what a stopped job left in its outboxes. */

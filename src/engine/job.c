@@ -197,14 +197,6 @@ static err source_open(struct engine_job *job, struct pipe *pipe, struct diag *d
     u32 roles = CONNECT_SOURCE_LOG | CONNECT_SOURCE_LANDED;
     TRY(table_read(job, pipe->rels[0]->table, &roles, &source->connector, &source->format,
                    &source->place, diag));
-    if ((roles & CONNECT_SOURCE_LANDED) != 0 && job->query != NULL) {
-        (void)diag_set(diag, ERR_UNSUPPORTED, "ENG068",
-                       "an interactive SELECT reads streams: table " STR_FMT
-                       " comes from outside (connector '%s')",
-                       STR_ARG(source->table), source->connector->name);
-        diag_hint(diag, "INSERT INTO a table with connector 'kinesis' first, and SELECT from that");
-        return ERR_UNSUPPORTED;
-    }
     if ((roles & CONNECT_SOURCE_LANDED) != 0) {
         TRY(landed_open(job, source, diag));
     } else {
@@ -392,7 +384,7 @@ err engine__job_prepare(struct engine_job *job, struct diag *diag)
 /* --- running
  * ---------------------------------------------------------------------------------------------- */
 
-static void landings_stop(struct engine_job *job)
+void engine__landings_stop(struct engine_job *job)
 {
     for (isize i = 0; i < job->source_count; i++) {
         if (job->sources[i].landing != NULL) {
@@ -429,13 +421,12 @@ void engine__job_fail(struct engine_job *job, const char *reason)
     job->state = ENGINE_FAILED;
     str_copy_cstr(str_of(reason), job->reason, (isize)sizeof job->reason);
     os_mutex_unlock(&job->lock);
-    landings_stop(job);
+    engine__landings_stop(job);
     engine__job_drain(job);
     end_log(job, ENGINE_FAILED, reason);
 }
 
-/* Nothing more can come: VALUES were the only input, or every source has ended and is read. */
-static bool is_finished(const struct engine_job *job)
+bool engine__job_is_finished(const struct engine_job *job)
 {
     bool is_over = job->source_count > 0 || job->step > 0;
     for (isize i = 0; i < job->source_count && is_over; i++) {
@@ -456,7 +447,7 @@ static void wait_for_input(struct engine_job *job)
     os_mutex_lock(&engine->wake_lock);
     while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED) &&
            !__atomic_load_n(&job->has_doom, __ATOMIC_RELAXED) &&
-           log_tip(engine->log) <= job->position && !is_finished(job)) {
+           log_tip(engine->log) <= job->position && !engine__job_is_finished(job)) {
         if (timer_us == INT64_MAX) {
             os_cond_wait(&engine->wake, &engine->wake_lock);
             continue;
@@ -476,7 +467,7 @@ static void job_finish(struct engine_job *job)
     os_mutex_lock(&job->lock);
     job->state = ENGINE_FINISHED;
     os_mutex_unlock(&job->lock);
-    landings_stop(job);
+    engine__landings_stop(job);
     engine__job_drain(job);
     end_log(job, ENGINE_FINISHED, "");
 }
@@ -487,7 +478,7 @@ static err run_steps(struct engine_job *job, struct diag *diag)
     TRY(engine__strike_begin(job, diag));
     TRY(engine__recover(job, diag));
     while (!__atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED)) {
-        if (is_finished(job)) {
+        if (engine__job_is_finished(job)) {
             return ERR_END;
         }
         if (__atomic_load_n(&job->has_doom, __ATOMIC_ACQUIRE)) {
@@ -543,7 +534,7 @@ void engine__job_stop_for(struct engine_job *job, const char *reason)
     os_mutex_unlock(&engine->wake_lock);
 }
 
-static void landings_start(struct engine_job *job)
+void engine__landings_start(struct engine_job *job)
 {
     for (isize i = 0; i < job->source_count; i++) {
         if (job->sources[i].landing != NULL) {
@@ -560,7 +551,7 @@ static void job_run(struct engine_job *job)
     job->has_thread = true;
     trace(TRACE_INFO, "engine", "job starts", T_STR("job", str_of(job->id_text)),
           T_STR("name", job->name), T_INT("after_lsn", job->position));
-    landings_start(job);
+    engine__landings_start(job);
     os_thread_start(&job->thread, "leat-job", job_main, job);
 }
 
@@ -602,7 +593,7 @@ void engine__job_join(struct engine_job *job)
     os_mutex_unlock(&engine->wake_lock);
     os_thread_join(&job->thread);
     job->has_thread = false;
-    landings_stop(job);
+    engine__landings_stop(job);
     hold_release(job);
 }
 

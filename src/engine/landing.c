@@ -5,7 +5,13 @@
 #include "base/trace.h"
 #include "engine/outbox.h"
 
-enum { RETRY_MS_MIN = 50, RETRY_MS_MAX = 10000, LOOK_MS = 5, POSITION_BYTES_MAX = 64 << 10 };
+enum {
+    RETRY_MS_MIN = 50,
+    RETRY_MS_MAX = 10000,
+    LOOK_MS = 5,
+    POSITION_BYTES_MAX = 64 << 10,
+    QUERY_TRIES = 5, /* Someone is waiting: then it is told. */
+};
 
 static bool is_stopping(struct engine_landing *landing)
 {
@@ -102,10 +108,6 @@ static bool poll_once(struct engine_landing *landing, struct arena *arena, u32 *
     str position = landing->has_position ? buf_str(&landing->position) : STR_EMPTY;
     enum connect_verdict verdict =
         landing->ops->poll(landing->source, position, arena, &poll, &diag);
-    if (verdict == CONNECT_FATAL) {
-        engine__job_stop_for(landing->job, diag.message);
-        return false;
-    }
     u64 lsn = 0;
     bool has_news = poll.count > 0 || poll.is_end || !str_eq(poll.position, position);
     if (verdict == CONNECT_OK && has_news) {
@@ -115,6 +117,12 @@ static bool poll_once(struct engine_landing *landing, struct arena *arena, u32 *
             (void)diag_set(&diag, e, "ENG081", "rows cannot be landed: %s", err_text(e));
             verdict = CONNECT_RETRY;
         }
+    }
+    bool is_given_up =
+        verdict == CONNECT_RETRY && landing->job->query != NULL && *attempt + 1 >= QUERY_TRIES;
+    if (verdict == CONNECT_FATAL || is_given_up) {
+        engine__job_stop_for(landing->job, diag.message);
+        return false;
     }
     if (verdict == CONNECT_RETRY) {
         note_problem(landing, diag.message);
@@ -157,11 +165,41 @@ static void landing_main(void *ctx)
 
 /* --- open and close ------------------------------------------------------------------------ */
 
+enum { SWEEP_MAX = 1024 };
+#define QUERY_PREFIX "query-"
+
+struct sweep {
+    struct stream *streams[SWEEP_MAX];
+    isize count;
+};
+
+static bool sweep_add(void *ctx, struct stream *stream)
+{
+    struct sweep *sweep = ctx;
+    struct stream_info info;
+    stream_get_info(stream, &info);
+    if (str_starts(info.id.name, STR(QUERY_PREFIX)) && sweep->count < SWEEP_MAX) {
+        stream_ref(stream);
+        sweep->streams[sweep->count++] = stream;
+    }
+    return true;
+}
+
+void engine__landings_sweep(struct engine *engine)
+{
+    struct sweep sweep = {.count = 0};
+    streams_each(engine->streams, STR(STREAM_HIDDEN_ACCOUNT), STR_EMPTY, sweep_add, &sweep);
+    for (isize i = 0; i < sweep.count; i++) {
+        IGNORE(stream_delete_wait(sweep.streams[i])); /* Then at the next start. */
+        stream_unref(sweep.streams[i]);
+    }
+}
+
 /* The account is none: clients' accounts are digits. */
 static err hidden_stream(struct engine_job *job, u32 index, struct stream **out)
 {
     struct streams *streams = job->engine->streams;
-    str name = arena_printf(&job->arena, "job-%llu-source-%u", (unsigned long long)job->id, index);
+    str name = arena_printf(&job->arena, "%s-source-%u", job->id_text, index);
     struct stream_id id = {STR(STREAM_HIDDEN_ACCOUNT), job->region, name};
     *out = streams_find(streams, id);
     if (*out == NULL) {
@@ -255,6 +293,9 @@ void engine__landing_close(struct engine_landing *landing)
     *at = landing->next;
     os_mutex_unlock(&engine->outbox_list_lock);
     landing->ops->close(landing->source);
+    if (landing->job->query != NULL) {
+        IGNORE(stream_delete_wait(landing->stream)); /* A full disk: swept at the next start. */
+    }
     buf_deinit(&landing->position);
     os_cond_deinit(&landing->changed);
     os_mutex_deinit(&landing->lock);

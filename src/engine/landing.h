@@ -43,7 +43,11 @@ void engine__landing_stop(struct engine_landing *landing);
 void engine__landing_info(struct engine_landing *landing, struct arena *arena,
                           struct engine_job_source *out);
 
+/* Hidden streams of queries that a crash left behind are deleted. */
+void engine__landings_sweep(struct engine *engine);
+
 /* outbox.c: positions stand among the cursors. The cursor lock is held; commits `batch` with it. */
+/* A query's are written down nowhere. */
 MUST_USE err engine__landing_commit(struct engine_landing *landing, str position, bool is_ended,
                                     struct log_batch *batch);
 void engine__landing_restore(struct engine_landing *landing);

@@ -169,7 +169,8 @@ static void restate(struct engine *engine)
         }
     }
     for (struct engine_landing *l = engine->landings; l != NULL && e == OK; l = l->next) {
-        e = l->has_position ? put_landed(batch, l, buf_str(&l->position), l->is_ended) : OK;
+        bool is_kept = l->has_position && l->job->query == NULL;
+        e = is_kept ? put_landed(batch, l, buf_str(&l->position), l->is_ended) : OK;
     }
     e = e == OK ? put_marks(engine, batch) : e;
     os_mutex_unlock(&engine->outbox_list_lock);
@@ -236,7 +237,9 @@ err engine__outbox_move(struct engine_outbox *outbox, u64 to, struct log_batch *
 err engine__landing_commit(struct engine_landing *landing, str position, bool is_ended,
                            struct log_batch *batch)
 {
-    TRY(put_landed(batch, landing, position, is_ended));
+    if (landing->job->query == NULL) {
+        TRY(put_landed(batch, landing, position, is_ended));
+    }
     OS_FAILPOINT("engine.before_landing_commit");
     TRY(commit(landing->engine, batch));
     struct buf copy = {0};
@@ -250,6 +253,9 @@ err engine__landing_commit(struct engine_landing *landing, str position, bool is
 
 void engine__landing_restore(struct engine_landing *landing)
 {
+    if (landing->job->query != NULL) {
+        return;
+    }
     const struct engine_outbox_mark *mark =
         mark_of(landing->engine, landing->job->id, landing->index, true);
     if (mark != NULL) {

@@ -6,6 +6,9 @@
 #include "engine/step_int.h"
 
 #include "codec/json_row_write.h"
+#include "engine/landing.h"
+
+#include <stdio.h>
 
 enum { WAIT_MS = 500 };
 
@@ -70,6 +73,8 @@ static err query_open(struct engine_query *query, struct engine_session *session
     job->region = arena_copy(&job->arena, session->region);
     job->sql = arena_copy(&job->arena, str_trim(statement->text));
     job->name = STR("query");
+    u64 number = __atomic_add_fetch(&session->engine->query_count, 1, __ATOMIC_RELAXED);
+    (void)snprintf(job->id_text, sizeof job->id_text, "query-%llu", (unsigned long long)number);
     job->created_ms = os_wall_us(session->engine->os) / 1000;
     engine__settings_keep(session, job);
     job->plans = ARENA_NEW(&job->arena, struct plan);
@@ -165,9 +170,11 @@ static err run(struct engine_query *query, struct diag *diag)
     struct engine_job *job = query->job;
     while (!query->is_done && query->ops->goes_on(query->ctx)) {
         bool has_moved;
-        bool is_over = job->source_count == 0 && job->step > 0 && !job->is_firing;
-        if (is_over) {
+        if (engine__job_is_finished(job)) {
             return OK;
+        }
+        if (__atomic_load_n(&job->has_doom, __ATOMIC_ACQUIRE)) {
+            return diag_set(diag, ERR_REMOTE, "ENG083", "%s", job->doom);
         }
         TRY(engine__step(job, &has_moved, diag));
         if (!has_moved) {
@@ -185,7 +192,9 @@ err engine_query_run(struct engine_query *query, const struct engine_query_ops *
     query->ctx = ctx;
     query->is_done = query->limit == 0;
     job->hold = streams_hold(job->engine->streams, job->position);
+    engine__landings_start(job);
     err e = run(query, diag);
+    engine__landings_stop(job);
     streams_hold_release(job->engine->streams, job->hold);
     return query->is_done ? OK : e;
 }
