@@ -112,6 +112,7 @@ void api_put_json(struct buf *out, const struct json_value *value)
         put_items(out, value);
         buf_append_byte(out, ']');
         break;
+    case JSON_BYTES:
     case JSON_OBJECT:
         buf_append_byte(out, '{');
         put_items(out, value);

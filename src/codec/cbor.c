@@ -2,18 +2,9 @@
 #include "codec/cbor.h"
 
 #include <math.h>
+#include <stdio.h>
 
-/* Major types, and the lengths that stand in the first byte. */
-enum {
-    MAJOR_UNSIGNED = 0,
-    MAJOR_NEGATIVE = 1,
-    MAJOR_BYTES = 2,
-    MAJOR_TEXT = 3,
-    MAJOR_LIST = 4,
-    MAJOR_MAP = 5,
-    MAJOR_TAG = 6,
-    MAJOR_SIMPLE = 7,
-};
+/* Lengths that stand in the first byte. */
 enum { INFO_1 = 24, INFO_8 = 27, INFO_INDEFINITE = 31, TAG_TIME = 1, BREAK = 0xFF };
 enum { SIMPLE_FALSE = 20, SIMPLE_TRUE = 21, SIMPLE_NULL = 22, SIMPLE_UNDEFINED = 23 };
 enum { FLOAT_16 = 25, FLOAT_32 = 26, FLOAT_64 = 27 };
@@ -77,7 +68,7 @@ static bool accept_break(struct reader *r)
     return true;
 }
 
-/* A text in one piece, borrowed. */
+/* A text or byte string in one piece, borrowed. */
 static err piece_read(struct reader *r, const struct head *head, str *out)
 {
     if (head->number > (u64)r->rest.len) {
@@ -85,10 +76,27 @@ static err piece_read(struct reader *r, const struct head *head, str *out)
     }
     *out = str_slice(r->rest, 0, (isize)head->number);
     r->rest = str_slice(r->rest, (isize)head->number, r->rest.len);
-    return str_is_utf8(*out) ? OK : fail(r, ERR_SYNTAX, "a text is not UTF-8");
+    return head->major == CBOR_BYTES || str_is_utf8(*out)
+               ? OK
+               : fail(r, ERR_SYNTAX, "a text is not UTF-8");
 }
 
-static err text_read(struct reader *r, const struct head *head, str *out)
+/* A copy, within the arena's budget. */
+static err text_keep(struct reader *r, str text, str *out)
+{
+    u8 *copy = arena_try_alloc(r->arena, MAX(text.len, 1));
+    if (copy == NULL) {
+        return fail(r, ERR_MEMORY, "too many values");
+    }
+    if (text.len > 0) {
+        memcpy(copy, text.data, (size_t)text.len);
+    }
+    *out = str_from(copy, text.len);
+    return OK;
+}
+
+/* A text or byte string, in one piece or many. */
+static err string_read(struct reader *r, const struct head *head, str *out)
 {
     if (head->info != INFO_INDEFINITE) {
         return piece_read(r, head, out);
@@ -99,18 +107,18 @@ static err text_read(struct reader *r, const struct head *head, str *out)
         struct head next = {0};
         str piece = STR_EMPTY;
         e = head_read(r, &next);
-        bool is_piece = e == OK && next.major == MAJOR_TEXT && next.info != INFO_INDEFINITE;
+        bool is_piece = e == OK && next.major == head->major && next.info != INFO_INDEFINITE;
         if (e == OK) {
             e = is_piece ? piece_read(r, &next, &piece) : fail(r, ERR_SYNTAX, "no piece of a text");
         }
         buf_append(&joined, piece);
     }
-    *out = arena_copy(r->arena, buf_str(&joined));
+    e = e == OK ? text_keep(r, buf_str(&joined), out) : e;
     buf_deinit(&joined);
     return e;
 }
 
-static void number_set(struct reader *r, struct json_value *out, double number)
+static err number_set(struct reader *r, struct json_value *out, double number)
 {
     out->kind = isfinite(number) ? JSON_NUMBER : JSON_STRING;
     if (isnan(number)) {
@@ -120,9 +128,11 @@ static void number_set(struct reader *r, struct json_value *out, double number)
     } else {
         struct buf text = {0};
         json_write_f64(&text, number);
-        out->text = arena_copy(r->arena, buf_str(&text));
+        err e = text_keep(r, buf_str(&text), &out->text);
         buf_deinit(&text);
+        return e;
     }
+    return OK;
 }
 
 static double half_value(u64 bits)
@@ -153,16 +163,13 @@ static err simple_read(struct reader *r, const struct head *head, struct json_va
         out->kind = JSON_NULL;
         return OK;
     case FLOAT_16:
-        number_set(r, out, half_value(head->number));
-        return OK;
+        return number_set(r, out, half_value(head->number));
     case FLOAT_32:
         memcpy(&real32, &bits32, sizeof real32);
-        number_set(r, out, (double)real32);
-        return OK;
+        return number_set(r, out, (double)real32);
     case FLOAT_64:
         memcpy(&real, &head->number, sizeof real);
-        number_set(r, out, real);
-        return OK;
+        return number_set(r, out, real);
     default:
         return fail(r, ERR_SYNTAX, "a value that is not known");
     }
@@ -174,10 +181,10 @@ static err name_read(struct reader *r, struct json_value *parent, str *out)
 {
     struct head head = {0};
     TRY(head_read(r, &head));
-    if (head.major != MAJOR_TEXT) {
+    if (head.major != CBOR_TEXT) {
         return fail(r, ERR_SYNTAX, "a name that is no text");
     }
-    TRY(text_read(r, &head, out));
+    TRY(string_read(r, &head, out));
     for (const struct json_value *v = parent->first; v != NULL; v = v->next) {
         if (str_eq(v->name, *out)) {
             return fail(r, ERR_EXISTS, "a name that stands there twice");
@@ -190,7 +197,7 @@ static err name_read(struct reader *r, struct json_value *parent, str *out)
 static err items_read(struct reader *r, const struct head *head, struct json_value *out)
 /* NOLINT(misc-no-recursion): bounded by JSON_DEPTH_MAX */
 {
-    bool is_map = head->major == MAJOR_MAP, is_open = head->info == INFO_INDEFINITE;
+    bool is_map = head->major == CBOR_MAP, is_open = head->info == INFO_INDEFINITE;
     const struct json_value **link = &out->first;
     out->kind = is_map ? JSON_OBJECT : JSON_ARRAY;
     if (++r->depth > JSON_DEPTH_MAX) {
@@ -221,44 +228,48 @@ static err whole_read(struct reader *r, const struct head *head, struct json_val
     }
     out->kind = JSON_NUMBER;
     if (head->number > (u64)INT64_MAX) {
-        number_set(r, out,
-                   head->major == MAJOR_NEGATIVE ? -1 - (double)head->number
-                                                 : (double)head->number);
-        return OK;
+        double large = (double)head->number;
+        return number_set(r, out, head->major == CBOR_NEGATIVE ? -1 - large : large);
     }
     i64 number = (i64)head->number;
-    number = head->major == MAJOR_NEGATIVE ? -1 - number : number;
-    out->text = arena_printf(r->arena, "%lld", (long long)number);
-    return OK;
+    number = head->major == CBOR_NEGATIVE ? -1 - number : number;
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)number);
+    return text_keep(r, str_from(digits, length), &out->text);
 }
 
 static err value_read(struct reader *r, struct json_value *out) /* NOLINT(misc-no-recursion) */
 {
     struct head head = {0};
     TRY(head_read(r, &head));
-    if (head.major == MAJOR_TAG) {
+    if (head.major == CBOR_TAG) {
         if (head.info == INFO_INDEFINITE || head.number != TAG_TIME) {
             return fail(r, ERR_SYNTAX, "a tag that is not known");
         }
         TRY(head_read(r, &head));
+        bool is_number =
+            head.major <= CBOR_NEGATIVE || (head.major == CBOR_SIMPLE && head.info >= FLOAT_16);
+        if (!is_number) {
+            return fail(r, ERR_SYNTAX, "a time that is no number");
+        }
     }
-    switch (head.major) {
-    case MAJOR_UNSIGNED:
-    case MAJOR_NEGATIVE:
+    switch ((enum cbor_major)head.major) {
+    case CBOR_UNSIGNED:
+    case CBOR_NEGATIVE:
         return whole_read(r, &head, out);
-    case MAJOR_TEXT:
-        out->kind = JSON_STRING;
-        return text_read(r, &head, &out->text);
-    case MAJOR_LIST:
-    case MAJOR_MAP:
+    case CBOR_BYTES:
+    case CBOR_TEXT:
+        out->kind = head.major == CBOR_BYTES ? JSON_BYTES : JSON_STRING;
+        return string_read(r, &head, &out->text);
+    case CBOR_LIST:
+    case CBOR_MAP:
         return items_read(r, &head, out);
-    case MAJOR_SIMPLE:
+    case CBOR_SIMPLE:
         return simple_read(r, &head, out);
-    default:
-        return fail(r, ERR_SYNTAX,
-                    head.major == MAJOR_BYTES ? "bytes, which are not known here"
-                                              : "a tag within a tag");
+    case CBOR_TAG:
+        break;
     }
+    return fail(r, ERR_SYNTAX, "a tag that is not known");
 }
 
 err cbor_parse(struct arena *arena, str bytes, const struct json_value **out, struct diag *diag)
@@ -276,16 +287,73 @@ err cbor_parse(struct arena *arena, str bytes, const struct json_value **out, st
     return OK;
 }
 
+/* --- reading without a tree ----------------------------------------------------------------- */
+
+static bool take_head(struct cbor_cursor *c, enum cbor_major major, u64 *number_out)
+{
+    if (c->at >= c->end || *c->at >> 5 != (u8)major) {
+        return false;
+    }
+    int info = *c->at & 31;
+    if (info < INFO_1) {
+        *number_out = (u64)info;
+        c->at++;
+        return true;
+    }
+    isize bytes = info <= INFO_8 ? (isize)1 << (info - INFO_1) : -1;
+    if (bytes < 0 || c->end - c->at < 1 + bytes) {
+        return false;
+    }
+    u64 number = 0;
+    for (isize i = 1; i <= bytes; i++) {
+        number = number << 8 | c->at[i];
+    }
+    c->at += 1 + bytes;
+    *number_out = number;
+    return true;
+}
+
+bool cbor_take_string(struct cbor_cursor *c, enum cbor_major major, str *out)
+{
+    u64 bytes = 0;
+    if (!take_head(c, major, &bytes) || bytes > (u64)(c->end - c->at)) {
+        return false;
+    }
+    *out = str_from(c->at, (isize)bytes);
+    c->at += bytes;
+    return true;
+}
+
+bool cbor_take_head(struct cbor_cursor *c, enum cbor_major major, u64 *count_out)
+{
+    if (c->at < c->end && *c->at == (u8)((u8)major << 5 | INFO_INDEFINITE)) {
+        *count_out = CBOR_OPEN;
+        c->at++;
+        return true;
+    }
+    return take_head(c, major, count_out) && *count_out != CBOR_OPEN;
+}
+
+bool cbor_take_next(struct cbor_cursor *c, u64 *count)
+{
+    if (*count != CBOR_OPEN) {
+        return *count > 0 && (*count)-- > 0;
+    }
+    bool is_end = c->at < c->end && *c->at == BREAK;
+    c->at += is_end ? 1 : 0;
+    return !is_end;
+}
+
 /* --- writing ------------------------------------------------------------------------------- */
 
 void cbor_open_map(struct buf *out)
 {
-    buf_append_byte(out, MAJOR_MAP << 5 | INFO_INDEFINITE);
+    buf_append_byte(out, CBOR_MAP << 5 | INFO_INDEFINITE);
 }
 
 void cbor_open_list(struct buf *out)
 {
-    buf_append_byte(out, MAJOR_LIST << 5 | INFO_INDEFINITE);
+    buf_append_byte(out, CBOR_LIST << 5 | INFO_INDEFINITE);
 }
 
 void cbor_close(struct buf *out)
@@ -314,32 +382,32 @@ static void put_head(struct buf *out, u8 major, u64 number)
 
 void cbor_put_text(struct buf *out, str text)
 {
-    put_head(out, MAJOR_TEXT, (u64)text.len);
+    put_head(out, CBOR_TEXT, (u64)text.len);
     buf_append(out, text);
 }
 
 void cbor_put_bytes(struct buf *out, str bytes)
 {
-    put_head(out, MAJOR_BYTES, (u64)bytes.len);
+    put_head(out, CBOR_BYTES, (u64)bytes.len);
     buf_append(out, bytes);
 }
 
 void cbor_put_i64(struct buf *out, i64 value)
 {
     u64 number = value < 0 ? (u64)(-1 - value) : (u64)value;
-    put_head(out, value < 0 ? MAJOR_NEGATIVE : MAJOR_UNSIGNED, number);
+    put_head(out, value < 0 ? CBOR_NEGATIVE : CBOR_UNSIGNED, number);
 }
 
 void cbor_put_null(struct buf *out)
 {
-    put_head(out, MAJOR_SIMPLE, SIMPLE_NULL);
+    put_head(out, CBOR_SIMPLE, SIMPLE_NULL);
 }
 
 void cbor_put_f64(struct buf *out, double value)
 {
     u64 bits;
     memcpy(&bits, &value, sizeof bits);
-    buf_append_byte(out, MAJOR_SIMPLE << 5 | FLOAT_64);
+    buf_append_byte(out, CBOR_SIMPLE << 5 | FLOAT_64);
     for (int shift = 56; shift >= 0; shift -= 8) {
         buf_append_byte(out, (u8)(bits >> shift));
     }
@@ -347,11 +415,11 @@ void cbor_put_f64(struct buf *out, double value)
 
 void cbor_put_bool(struct buf *out, bool value)
 {
-    buf_append_byte(out, (u8)(MAJOR_SIMPLE << 5 | (value ? SIMPLE_TRUE : SIMPLE_FALSE)));
+    buf_append_byte(out, (u8)(CBOR_SIMPLE << 5 | (value ? SIMPLE_TRUE : SIMPLE_FALSE)));
 }
 
 void cbor_put_time(struct buf *out, i64 time)
 {
-    put_head(out, MAJOR_TAG, TAG_TIME);
+    put_head(out, CBOR_TAG, TAG_TIME);
     cbor_put_i64(out, time);
 }

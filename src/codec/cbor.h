@@ -1,18 +1,44 @@
 /*
  * codec/cbor.h: CBOR (RFC 8949) of API calls: read into the tree of codec/json.h,
- * written item by item. Of tags only 1 (seconds since 1970) is known; byte strings
- * are not. Lengths may be definite or not; at most JSON_DEPTH_MAX levels.
+ * written item by item. Of tags only 1 (a time, as a number) is known. Lengths may be
+ * definite or not; at most JSON_DEPTH_MAX levels. A cursor reads the same bytes
+ * without a tree, where that counts.
  */
 #ifndef CODEC_CBOR_H
 #define CODEC_CBOR_H
 
 #include "codec/json.h"
 
-/* Texts borrow from the input, numbers become their text; NaN and infinities become the texts
- * "NaN", "Infinity", "-Infinity". ERR_SYNTAX, ERR_LIMIT (depth), ERR_EXISTS (a name twice),
- * ERR_MEMORY (the arena's budget). */
+enum cbor_major {
+    CBOR_UNSIGNED = 0,
+    CBOR_NEGATIVE = 1,
+    CBOR_BYTES = 2,
+    CBOR_TEXT = 3,
+    CBOR_LIST = 4,
+    CBOR_MAP = 5,
+    CBOR_TAG = 6,
+    CBOR_SIMPLE = 7,
+};
+
+/* Texts and byte strings borrow from the input, numbers become their text; NaN and infinities
+ * become the texts "NaN", "Infinity", "-Infinity". ERR_SYNTAX, ERR_LIMIT (depth), ERR_EXISTS (a
+ * name twice), ERR_MEMORY (the arena's budget). */
 MUST_USE err cbor_parse(struct arena *arena, str bytes, const struct json_value **out,
                         struct diag *diag);
+
+/* What is left to read. */
+struct cbor_cursor {
+    const u8 *at, *end;
+};
+
+/* Each takes one thing of exactly that kind, or returns false. Texts and byte strings in one piece
+ * only, texts not checked for UTF-8. */
+bool cbor_take_string(struct cbor_cursor *c, enum cbor_major major, str *out);
+/* The head of a list or map. *count_out: its items, or CBOR_OPEN. */
+#define CBOR_OPEN UINT64_MAX
+bool cbor_take_head(struct cbor_cursor *c, enum cbor_major major, u64 *count_out);
+/* Whether an item of a list or map is still to come: counts down, or takes the end. */
+bool cbor_take_next(struct cbor_cursor *c, u64 *count);
 
 void cbor_open_map(struct buf *out);  /* Of names and values, up to cbor_close. */
 void cbor_open_list(struct buf *out); /* Of values, up to cbor_close. */

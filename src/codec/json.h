@@ -20,14 +20,15 @@ enum json_kind {
     JSON_NUMBER,
     JSON_STRING,
     JSON_ARRAY,
-    JSON_OBJECT
+    JSON_OBJECT,
+    JSON_BYTES /* From CBOR only. */
 };
 
 struct json_value {
     enum json_kind kind;
     u32 name_hash;
     isize count; /* Items or members. */
-    str text;    /* STRING: decoded. NUMBER: as written. */
+    str text;    /* STRING: decoded. NUMBER: as written. BYTES: they. */
     str name;    /* Of a member. */
     const struct json_value *first, *next;
 };

@@ -20,6 +20,9 @@ static void put(const struct json_value *value, struct buf *out)
     case JSON_STRING:
         json_write_string(out, value->text);
         break;
+    case JSON_BYTES:
+        CHECK(false);
+        break;
     case JSON_ARRAY:
     case JSON_OBJECT:
         buf_append_byte(out, value->kind == JSON_ARRAY ? '[' : '{');

@@ -256,8 +256,12 @@ void query_fail(struct query_call *call, int status, const char *code, const cha
     call->has_failed = true;
     call->error_status = status;
     call->error_code = code;
-    call->error_message =
-        arena_copy(call->arena, str_from(text, MIN(MAX(length, 0), (int)sizeof text - 1)));
+    length = MIN(MAX(length, 0), (int)sizeof text - 1);
+    for (int i = 0; i < length && !str_is_utf8(str_from(text, length)); i++) {
+        text[i] = (u8)text[i] < 128 ? text[i]
+                                    : '?'; /* Bytes of the request, or a character that was cut. */
+    }
+    call->error_message = arena_copy(call->arena, str_from(text, length));
 }
 
 void query_fail_err(struct query_call *call, err e)

@@ -31,23 +31,21 @@ static void kinesis_close(void *object)
 
 /* --- requests ------------------------------------------------------------------------------- */
 
+static bool is_type(const struct kinesis_call *call, str wanted)
+{
+    str rest = http_header(call->x, "content-type");
+    return str_eq_nocase(str_trim(str_split(&rest, ';', NULL)), wanted);
+}
+
 /* Answers and returns false when the body is of no form that we read. */
 static bool check_content_type(struct kinesis_call *call)
 {
-    str type = http_header(call->x, "content-type");
-    str rest = type;
-    str essence = str_trim(str_split(&rest, ';', NULL));
-    if (str_eq_nocase(essence, STR("application/x-amz-json-1.1"))) {
+    if (call->out.is_cbor || is_type(call, STR("application/x-amz-json-1.1"))) {
         return true;
     }
-    if (str_eq_nocase(essence, STR("application/x-amz-cbor-1.1"))) {
-        kinesis__fail_status(call, 415, "UnsupportedMediaTypeException",
-                             "application/x-amz-cbor-1.1 is not supported yet: use JSON (Java: "
-                             "-Daws.cborEnabled=false, or AWS_CBOR_DISABLE=1 with SDK 1)");
-        return false;
-    }
     kinesis__fail_status(call, 404, "UnknownOperationException",
-                         "the Content-Type must be application/x-amz-json-1.1");
+                         "the Content-Type must be application/x-amz-json-1.1 or "
+                         "application/x-amz-cbor-1.1");
     return false;
 }
 
@@ -104,6 +102,7 @@ static void kinesis_handle(struct aws_request *request)
     call->request = request;
     call->x = request->x;
     call->arena = arena;
+    call->out.is_cbor = is_type(call, STR("application/x-amz-cbor-1.1"));
     http_collect_body(request->x, KINESIS_BODY_BYTES_MAX, on_body, call);
 }
 

@@ -28,7 +28,7 @@ enum {
     KINESIS_LIST_STREAMS_DEFAULT = 100,
     KINESIS_DESCRIBE_SHARDS_MAX = 100,
     KINESIS_LIST_SHARDS_MAX = 1000,
-    KINESIS_JSON_DEPTH_MAX = 64,
+    KINESIS_ARENA_BYTES_MAX = 64 << 20, /* Of the values of one request. */
     KINESIS_CONSUMERS_MAX = 20,         /* Of one stream. */
     KINESIS_CONSUMERS_CREATING_MAX = 5, /* Of those. */
     KINESIS_LIST_CONSUMERS_DEFAULT = 100,
@@ -86,7 +86,7 @@ enum arg {
 };
 
 struct put_entry {
-    str data; /* base64 */
+    str data; /* base64; of CBOR the bytes. */
     str key;
     str hash;                         /* Decimal; empty when not given. */
     bool has_data, has_key, has_hash; /* Of a document: told apart from empty. */
@@ -99,7 +99,7 @@ struct pair {
 struct arg_value {
     bool is_set;
     i64 number;  /* Integers, booleans; timestamps in milliseconds. */
-    str text;    /* Strings, blobs (base64), enums. */
+    str text;    /* Strings, blobs (base64; of CBOR the bytes), enums. */
     isize count; /* Of a list or map. */
     struct put_entry *entries;
     struct pair *pairs; /* Of a map; of a list of strings the keys only. */
@@ -168,6 +168,8 @@ struct kinesis_call {
 const struct operation *kinesis__find_operation(str name);
 extern const struct member kinesis__record_members[];
 
+/* Bytes of a blob of this request; -1 when it cannot be base64. */
+isize kinesis__blob_bytes(const struct kinesis_call *call, str blob);
 /* Parses and validates; answers and returns false when that fails. */
 bool kinesis__validate(struct kinesis_call *call, str body);
 
@@ -250,6 +252,11 @@ struct put_scan {
 /* One pass over a PutRecord or PutRecords body without a document. False when anything about it is
  * not plain (escapes, other members, an error): the document way then decides and names errors. */
 bool kinesis__scan_put(struct arena *arena, str body, bool is_batch, struct put_scan *out);
+
+/* --- kinesis_scan_cbor.c ---------------------------------------------------------------------- */
+
+/* The same of a body in CBOR. */
+bool kinesis__scan_put_cbor(struct arena *arena, str body, bool is_batch, struct put_scan *out);
 
 /* --- kinesis_shards.c ------------------------------------------------------------------------ */
 

@@ -1,6 +1,6 @@
 /*
- * aws/kinesis/kinesis_put.c: PutRecord and PutRecords. base64 is decoded straight
- * into the log's batch; the answer is written when the batch is durable. Nothing of
+ * aws/kinesis/kinesis_put.c: PutRecord and PutRecords. base64 is decoded, CBOR copied
+ * straight into the log's batch; the answer is written when the batch is durable. Nothing of
  * a request is stored unless all of it is good.
  */
 #include "aws/kinesis/kinesis_int.h"
@@ -26,7 +26,7 @@ static enum put_problem add_entry(struct kinesis_call *call, const struct put_en
             return PUT_BAD_HASH;
         }
     }
-    isize data_bytes = base64_decoded_bytes(entry->data);
+    isize data_bytes = kinesis__blob_bytes(call, entry->data);
     if (data_bytes < 0) {
         return PUT_BAD_DATA;
     }
@@ -43,7 +43,9 @@ static enum put_problem add_entry(struct kinesis_call *call, const struct put_en
         return PUT_GONE;
     }
     isize written = 0;
-    if (base64_decode(entry->data, data, &written) != OK || written != data_bytes) {
+    if (call->out.is_cbor) {
+        memcpy(data, entry->data.data, (size_t)data_bytes);
+    } else if (base64_decode(entry->data, data, &written) != OK || written != data_bytes) {
         return PUT_BAD_DATA;
     }
     call->put_count++;
@@ -132,8 +134,10 @@ bool kinesis__put_fast(struct kinesis_call *call, str body)
     const struct aws_caller *caller = &call->request->caller;
     struct put_scan scan;
     bool is_batch = call->operation->run == kinesis__put_records;
-    if (!kinesis__scan_put(call->arena, body, is_batch, &scan) || scan.stream_arn.len > 0 ||
-        scan.stream_name.len < 1 || scan.stream_name.len > STREAM_NAME_MAX) {
+    bool is_plain = call->out.is_cbor ? kinesis__scan_put_cbor(call->arena, body, is_batch, &scan)
+                                      : kinesis__scan_put(call->arena, body, is_batch, &scan);
+    if (!is_plain || scan.stream_arn.len > 0 || scan.stream_name.len < 1 ||
+        scan.stream_name.len > STREAM_NAME_MAX) {
         return false;
     }
     for (isize i = 0; i < scan.count; i++) {
@@ -176,7 +180,7 @@ static void fail_problem(struct kinesis_call *call, enum put_problem problem,
         kinesis__fail(call, "InvalidArgumentException",
                       "Data and PartitionKey of a record have %lld bytes, more than the maximum "
                       "record size of stream " STR_FMT ", %d bytes.",
-                      (long long)(base64_decoded_bytes(entry->data) + entry->key.len),
+                      (long long)(kinesis__blob_bytes(call, entry->data) + entry->key.len),
                       STR_ARG(info.id.name), info.record_bytes_max);
         return;
     case PUT_TOO_LARGE:

@@ -6,6 +6,7 @@
  */
 #include "aws/kinesis/kinesis_int.h"
 #include "codec/base64.h"
+#include "codec/cbor.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@ enum {
     VALUE_SHOWN_MAX = 256,
     PATH_BYTES_MAX = 160,
 };
+#define TIME_S_MAX  1e12
+#define TIME_MS_MAX ((i64)1000000000000000)
 
 /* --- first pass: types ---------------------------------------------------------------------- */
 
@@ -50,6 +53,9 @@ static bool conversion_error(struct typing *t, const struct json_value *value, c
         return type_error(t, "Start of list found where not expected.");
     case JSON_OBJECT:
         return type_error(t, "Start of structure or map found where not expected.");
+    case JSON_BYTES:
+        found = "BYTES_VALUE";
+        break;
     case JSON_NULL:
         break;
     }
@@ -73,13 +79,32 @@ static bool take_integer(struct typing *t, const struct json_value *value, struc
     return true;
 }
 
+/* Milliseconds as CBOR has them: always whole. */
+static bool take_time_ms(struct typing *t, str text, struct arg_value *out)
+{
+    if (str_to_i64(text, &out->number) != OK) {
+        return type_error(t, "A timestamp must be a whole number of milliseconds.");
+    }
+    return (out->number >= -TIME_MS_MAX && out->number <= TIME_MS_MAX) ||
+           type_error(t, "A timestamp is out of range.");
+}
+
+/* JSON has seconds. The SDK for Java 1 without CBOR sends whole milliseconds all the same: they are
+ * told by their size, as seconds they would lie after the year 5138. */
 static bool take_time(struct typing *t, const struct json_value *value, struct arg_value *out)
 {
+    enum { SECONDS_DIGITS_MAX = 11 };
     double seconds = 0;
+    str text = json_text(value);
     if (json_kind(value) != JSON_NUMBER) {
         return conversion_error(t, value, "milliseconds since epoch");
     }
-    if (str_to_f64(json_text(value), &seconds) != OK || seconds < -1e12 || seconds > 1e12) {
+    i64 whole;
+    bool is_whole = str_to_i64(text, &whole) == OK;
+    if (t->call->out.is_cbor || (is_whole && text.len > SECONDS_DIGITS_MAX)) {
+        return take_time_ms(t, text, out);
+    }
+    if (str_to_f64(text, &seconds) != OK || seconds < -TIME_S_MAX || seconds > TIME_S_MAX) {
         return type_error(t, "A timestamp is out of range.");
     }
     /* Rounded, so that a time which SDKs print as a double comes back as the millisecond it was. */
@@ -98,10 +123,14 @@ static bool take_text(struct typing *t, const struct json_value *value, str *out
 
 static bool take_blob(struct typing *t, const struct json_value *value, str *out)
 {
-    if (json_kind(value) != JSON_STRING) {
+    bool is_cbor = t->call->out.is_cbor;
+    if (json_kind(value) != (is_cbor ? JSON_BYTES : JSON_STRING)) {
         return conversion_error(t, value, "a Blob");
     }
     *out = json_text(value);
+    if (is_cbor) {
+        return true;
+    }
     /* Decoded into scratch memory of the request: only errors come this way often. */
     isize bytes = base64_decoded_bytes(*out);
     u8 *scratch = bytes < 0 ? NULL : arena_try_alloc(t->call->arena, bytes + 64);
@@ -216,6 +245,7 @@ static bool take_struct(struct typing *t, const struct json_value *object,
 /* --- second pass: constraints --------------------------------------------------------------- */
 
 struct checking {
+    const struct kinesis_call *call;
     struct buf text;
     isize count;
 };
@@ -304,10 +334,9 @@ static void check_text(struct checking *c, const struct member *m, str text, con
     }
 }
 
-static void check_blob(struct checking *c, const struct member *m, str text, const char *path)
+static void check_blob(struct checking *c, const struct member *m, isize bytes, const char *path)
 {
     char shown[128];
-    isize bytes = base64_decoded_bytes(text);
     snprintf(shown, sizeof shown, "java.nio.HeapByteBuffer[pos=0 lim=%lld cap=%lld]",
              (long long)bytes, (long long)bytes);
     check_length(c, m, bytes, str_of(shown), path);
@@ -344,7 +373,7 @@ static void check_entry(struct checking *c, const struct put_entry *entry, const
                 find(c, NULL, path, "Member must not be null");
             }
         } else if (m->kind == MEMBER_BLOB) {
-            check_blob(c, m, values[i].text, path);
+            check_blob(c, m, kinesis__blob_bytes(c->call, values[i].text), path);
         } else {
             check_text(c, m, values[i].text, path);
         }
@@ -386,13 +415,11 @@ static void check_integer(struct checking *c, const struct member *m, i64 number
     }
 }
 
-static void check_struct(struct checking *c, const struct kinesis_call *call,
-                         const struct member *members, const char *prefix);
+static void check_struct(struct checking *c, const struct member *members, const char *prefix);
 
-static void check_value(struct checking *c, const struct kinesis_call *call, const struct member *m,
-                        const char *path)
+static void check_value(struct checking *c, const struct member *m, const char *path)
 {
-    const struct arg_value *value = &call->args[m->arg];
+    const struct arg_value *value = &c->call->args[m->arg];
     switch (m->kind) {
     case MEMBER_STRING:
         check_text(c, m, value->text, path);
@@ -401,10 +428,10 @@ static void check_value(struct checking *c, const struct kinesis_call *call, con
         check_integer(c, m, value->number, path);
         break;
     case MEMBER_BLOB:
-        check_blob(c, m, value->text, path);
+        check_blob(c, m, kinesis__blob_bytes(c->call, value->text), path);
         break;
     case MEMBER_STRUCT:
-        check_struct(c, call, m->members, path);
+        check_struct(c, m->members, path);
         break;
     case MEMBER_STRINGS:
     case MEMBER_MAP:
@@ -417,23 +444,33 @@ static void check_value(struct checking *c, const struct kinesis_call *call, con
     }
 }
 
-static void check_struct(struct checking *c, const struct kinesis_call *call,
-                         const struct member *members, const char *prefix)
+static void check_struct(struct checking *c, const struct member *members, const char *prefix)
 {
     for (const struct member *m = members; m->name != NULL; m++) {
         char path[PATH_BYTES_MAX];
         make_path(path, prefix, m->name);
-        if (call->args[m->arg].is_set) {
-            check_value(c, call, m, path);
+        if (c->call->args[m->arg].is_set) {
+            check_value(c, m, path);
         } else if (m->is_required) {
             find(c, NULL, path, "Member must not be null");
         }
     }
 }
 
+isize kinesis__blob_bytes(const struct kinesis_call *call, str blob)
+{
+    return call->out.is_cbor ? blob.len : base64_decoded_bytes(blob);
+}
+
 bool kinesis__validate(struct kinesis_call *call, str body)
 {
-    const struct json_value *root = json_parse_request(call->arena, body);
+    const struct json_value *root = NULL;
+    call->arena->budget_bytes = KINESIS_ARENA_BYTES_MAX;
+    if (!call->out.is_cbor) {
+        root = json_parse_request(call->arena, body);
+    } else if (cbor_parse(call->arena, body, &root, NULL) != OK) {
+        root = NULL;
+    }
     if (root == NULL || json_kind(root) != JSON_OBJECT) {
         kinesis__fail_form(call, NULL);
         return false;
@@ -443,8 +480,8 @@ bool kinesis__validate(struct kinesis_call *call, str body)
         kinesis__fail_form(call, typing.error);
         return false;
     }
-    struct checking checking = {0};
-    check_struct(&checking, call, call->operation->members, "");
+    struct checking checking = {.call = call};
+    check_struct(&checking, call->operation->members, "");
     if (checking.count > 0) {
         kinesis__fail(call, "ValidationException", "%lld validation error%s detected: " STR_FMT,
                       (long long)checking.count, checking.count == 1 ? "" : "s",

@@ -75,6 +75,9 @@ static void fail(struct kinesis_call *call, int status, const char *type, const 
     int length = vsnprintf(text, sizeof text, format, args);
     CHECK(length >= 0);
     str message = str_from(text, MIN(length, (int)sizeof text - 1));
+    while (message.len > 0 && !str_is_utf8(message)) {
+        message.len--; /* It was cut within a character. */
+    }
     answer_error(call, status, type, "message", message);
 }
 

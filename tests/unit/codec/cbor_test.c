@@ -32,6 +32,7 @@ static void show(const struct json_value *v, struct buf *out)
     case JSON_NUMBER:
         buf_append(out, json_text(v));
         break;
+    case JSON_BYTES:
     case JSON_STRING:
         json_write_string(out, json_text(v));
         break;
@@ -81,6 +82,9 @@ static void examples_of_the_rfc(void **state)
         {"c11a514b67b0", "1363896240"},
         {"c1fb41d452d9ec200000", "1363896240.5"},
         {"60", "\"\""},
+        {"4161", "\"a\""},
+        {"5fff", "\"\""},
+        {"5f41614162ff", "\"ab\""},
         {"6449455446", "\"IETF\""},
         {"62c3bc", "\"\xc3\xbc\""},
         {"80", "[]"},
@@ -132,14 +136,17 @@ static void damaged_documents(void **state)
         "0000",
         "ff",
         "1c",
-        "4161",
+        "4261",
         "c001",
+        "c16131",
+        "c1a0",
+        "5f6161ff",
+        "5f5f4161ffff",
         "c1c101",
         "f8ff",
         "e0",
         "bf",
         "1f",
-        "5fff",
         "6361",
         "7b7fffffffffffffff",
         "9b7fffffffffffffff",
@@ -186,11 +193,59 @@ static void what_is_written_is_read(void **state)
     arena_deinit(&arena);
 }
 
+static void budgets_are_kept(void **state)
+{
+    (void)state;
+    static const u8 heads[] = {0x80, 0x60, 0x00, 0x7f};
+    for (int i = 0; i < COUNT_OF(heads); i++) {
+        struct arena arena;
+        struct buf document = {0};
+        const struct json_value *value;
+        arena_init(&arena, 1 << 20);
+        cbor_open_list(&document);
+        buf_append_fill(&document, heads[i], heads[i] == 0x7f ? 1 : 1 << 20);
+        for (int n = 0; heads[i] == 0x7f && n < 1 << 20; n++) {
+            cbor_put_text(&document, STR("ab"));
+        }
+        cbor_close(&document);
+        cbor_close(&document);
+        assert_int_equal(cbor_parse(&arena, buf_str(&document), &value, NULL), ERR_MEMORY);
+        assert_true(arena.bytes <= 1 << 20);
+        buf_deinit(&document);
+        arena_deinit(&arena);
+    }
+}
+
+static void heads_are_short(void **state)
+{
+    (void)state;
+    static const struct {
+        i64 number;
+        isize bytes;
+    } cases[] = {
+        {0, 1},     {23, 1},         {24, 2},        {255, 2},       {256, 3},       {65535, 3},
+        {65536, 5}, {UINT32_MAX, 5}, {1LL << 32, 9}, {INT64_MAX, 9}, {INT64_MIN, 9}, {-1, 1},
+    };
+    struct arena arena = {0};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct buf out = {0};
+        i64 number = 0;
+        const struct json_value *value;
+        cbor_put_i64(&out, cases[i].number);
+        assert_int_equal(out.len, cases[i].bytes);
+        assert_int_equal(cbor_parse(&arena, buf_str(&out), &value, NULL), OK);
+        assert_int_equal(str_to_i64(json_text(value), &number), OK);
+        assert_true(number == cases[i].number);
+        buf_deinit(&out);
+    }
+    arena_deinit(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(examples_of_the_rfc),
-        cmocka_unit_test(damaged_documents),
+        cmocka_unit_test(budgets_are_kept),        cmocka_unit_test(heads_are_short),
+        cmocka_unit_test(examples_of_the_rfc),     cmocka_unit_test(damaged_documents),
         cmocka_unit_test(what_is_written_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
