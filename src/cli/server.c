@@ -139,6 +139,23 @@ static err server_reset(void *ctx)
     return log_retain_now(server->log);
 }
 
+static err subscription_read(u32 *ms_out, struct diag *diag)
+{
+    const char *text = setting("LEAT_SUBSCRIPTION_MS");
+    i64 ms = 0;
+    if (text == NULL) {
+        return OK;
+    }
+    if (str_to_i64(str_of(text), &ms) != OK || ms < AWS_SUBSCRIPTION_MS_MIN ||
+        ms > AWS_SUBSCRIPTION_MS_MAX) {
+        return diag_set(diag, ERR_INVALID, "SRV005",
+                        "LEAT_SUBSCRIPTION_MS is a whole number from %d to %d, not \"%s\"",
+                        AWS_SUBSCRIPTION_MS_MIN, AWS_SUBSCRIPTION_MS_MAX, text);
+    }
+    *ms_out = (u32)ms;
+    return OK;
+}
+
 static err services_open(struct server *server, struct diag *diag)
 {
     struct aws_env env = {
@@ -150,6 +167,7 @@ static err services_open(struct server *server, struct diag *diag)
         .smtp_url = setting("LEAT_SMTP_URL"),
         .mail_from = setting("LEAT_SMTP_FROM"),
     };
+    TRY(subscription_read(&env.subscription_ms, diag));
     TRY(aws_dispatch_open(&env, services, COUNT_OF(services), &server->dispatch, diag));
     if (env.smtp_url != NULL) {
         smtp_url_server(env.smtp_url, server->mail, (isize)sizeof server->mail);
@@ -252,6 +270,7 @@ void server_close(struct server *server)
     }
     if (server->http != NULL) {
         console_set_http(server->console, NULL);
+        aws_dispatch_stop(server->dispatch);
         http_server_stop(server->http, GRACE_MS);
     }
     if (server->console != NULL) {

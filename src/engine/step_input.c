@@ -17,7 +17,7 @@ static void source_sequence(const struct step *s, isize message, char *out)
     struct stream_shard shard;
     CHECK(stream_find_shard(s->source->stream, s->shard, &shard));
     struct stream_sequence sequence = {shard.created_ms / 1000, s->numbers[message],
-                                       log_frame_arrival_ms(s->frame) / 1000, s->shard};
+                                       log_frame_arrival_ms(s->frame) / 1000, s->shard, false};
     stream_sequence_format(&sequence, out);
 }
 

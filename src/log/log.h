@@ -177,6 +177,10 @@ MUST_USE err log_seek_time(struct log *log, struct log_channel channel, i64 arri
  * sees only what comes later. */
 u64 log_channel_tip(struct log *log, struct log_channel channel);
 
+/* Records with this number or a greater one are in memory just now: reading them does not touch the
+ * disk, unless they are pushed out meanwhile. */
+u64 log_recent_no(struct log *log);
+
 void log_frame_ref(struct log_frame *frame);
 void log_frame_unref(struct log_frame *frame); /* NULL is allowed. */
 u64 log_frame_lsn(const struct log_frame *frame);

@@ -250,6 +250,14 @@ u64 log_channel_tip(struct log *log, struct log_channel channel)
     return tip;
 }
 
+u64 log_recent_no(struct log *log)
+{
+    os_rwlock_read(&log->state_lock);
+    u64 no = log->cache_count > 0 ? (*cache_at(log, 0))->head.first_no : UINT64_MAX;
+    os_rwlock_unlock(&log->state_lock);
+    return no;
+}
+
 static bool is_damaged_before(const struct log__index *index, u64 no,
                               const struct log__run_info *run)
 {

@@ -49,16 +49,49 @@ void http__exchange_unref(struct http_exchange *x)
     mem_free(x);
 }
 
+/* Keeps the list's reference. */
+static void timer_unlink(struct http_exchange *x)
+{
+    struct http_loop *loop = x->loop;
+    if (x->timer_previous != NULL) {
+        x->timer_previous->timer_next = x->timer_next;
+    } else {
+        loop->timers = x->timer_next;
+    }
+    if (x->timer_next != NULL) {
+        x->timer_next->timer_previous = x->timer_previous;
+    } else {
+        loop->timers_last = x->timer_previous;
+    }
+    x->timer_next = x->timer_previous = NULL;
+    x->timer_at_ms = 0;
+}
+
 static void timer_remove(struct http_exchange *x)
 {
-    struct http_exchange **at = &x->loop->timers;
-    while (*at != NULL && *at != x) {
-        at = &(*at)->timer_next;
+    timer_unlink(x);
+    http__exchange_unref(x);
+}
+
+/* From the end: most timers are set for later than those before. */
+static void timer_link(struct http_exchange *x)
+{
+    struct http_loop *loop = x->loop;
+    struct http_exchange *before = loop->timers_last;
+    while (before != NULL && before->timer_at_ms > x->timer_at_ms) {
+        before = before->timer_previous;
     }
-    if (*at == x) {
-        *at = x->timer_next;
-        x->timer_at_ms = 0;
-        http__exchange_unref(x);
+    x->timer_previous = before;
+    x->timer_next = before == NULL ? loop->timers : before->timer_next;
+    if (before != NULL) {
+        before->timer_next = x;
+    } else {
+        loop->timers = x;
+    }
+    if (x->timer_next != NULL) {
+        x->timer_next->timer_previous = x;
+    } else {
+        loop->timers_last = x;
     }
 }
 
@@ -164,12 +197,7 @@ void http_after(struct http_exchange *x, u32 ms, http_fn fn, void *ctx)
     x->timer_fn = fn;
     x->timer_ctx = ctx;
     http__exchange_ref(x);
-    struct http_exchange **at = &x->loop->timers;
-    while (*at != NULL && (*at)->timer_at_ms <= x->timer_at_ms) {
-        at = &(*at)->timer_next;
-    }
-    x->timer_next = *at;
-    *at = x;
+    timer_link(x);
     u64 now = http__now_ms(x->loop), first = x->loop->timers->timer_at_ms;
     u64 wait = first > now ? first - now : 0;
     (void)uv_timer_set_repeat(&x->loop->tick, MIN(wait + 1, (u64)HTTP_TICK_MS));
@@ -180,8 +208,7 @@ void http__run_timers(struct http_loop *loop, u64 now_ms)
 {
     while (loop->timers != NULL && loop->timers->timer_at_ms <= now_ms) {
         struct http_exchange *x = loop->timers;
-        loop->timers = x->timer_next;
-        x->timer_at_ms = 0;
+        timer_unlink(x);
         x->timer_fn(x, x->timer_ctx);
         http__exchange_unref(x);
     }
@@ -654,6 +681,19 @@ isize http_unsent(const struct http_exchange *x)
     return bytes;
 }
 
+void http_on_drained(struct http_exchange *x, isize below, http_fn fn, void *ctx)
+{
+    os_mutex_lock(&x->lock);
+    bool is_drained = x->out_bytes <= below;
+    x->drained_fn = is_drained ? NULL : fn;
+    x->drained_ctx = ctx;
+    x->drained_below = below;
+    os_mutex_unlock(&x->lock);
+    if (is_drained) {
+        http_post(x, fn, ctx);
+    }
+}
+
 struct http_chunk *http__exchange_take(struct http_exchange *x)
 {
     os_mutex_lock(&x->lock);
@@ -684,5 +724,10 @@ void http__exchange_sent(struct http_exchange *x, isize bytes)
     if (was_full && x->out_bytes <= HTTP_UNSENT_MAX) {
         os_cond_broadcast(&x->changed);
     }
+    http_fn drained_fn = x->out_bytes <= x->drained_below ? x->drained_fn : NULL;
+    x->drained_fn = drained_fn == NULL ? x->drained_fn : NULL;
     os_mutex_unlock(&x->lock);
+    if (drained_fn != NULL) {
+        http_post(x, drained_fn, x->drained_ctx); /* Not from within the transport. */
+    }
 }

@@ -129,6 +129,9 @@ void http_respond_end(struct http_exchange *x);
 void http_abort(struct http_exchange *x);
 /* Bytes written but not yet taken by the kernel. LOOP. */
 isize http_unsent(const struct http_exchange *x);
+/* LOOP. Calls fn once (LOOP, soon) when no more than `below` bytes are unsent; a new call replaces
+ * the one before. Not when the client goes away first. */
+void http_on_drained(struct http_exchange *x, isize below, http_fn fn, void *ctx);
 bool http_is_gone(const struct http_exchange *x);
 /* LOOP. Called once when the client goes away before the response has ended (for event streams). */
 void http_on_gone(struct http_exchange *x, http_fn fn, void *ctx);

@@ -76,6 +76,9 @@ struct http_exchange {
     bool is_body_paused;
     struct http_chunk *out_first, *out_last;
     isize out_bytes; /* In `out` and in the connection, not yet taken by the kernel. */
+    http_fn drained_fn;
+    void *drained_ctx;
+    isize drained_below;
     bool is_started, is_ended, is_aborted, is_gone, is_pump_posted;
     int status;
     bool is_head_sent; /* LOOP: the transport has taken the header. */
@@ -95,7 +98,7 @@ struct http_exchange {
     u64 timer_at_ms; /* 0 = none */
     http_fn timer_fn;
     void *timer_ctx;
-    struct http_exchange *timer_next;
+    struct http_exchange *timer_next, *timer_previous;
 };
 
 struct http_post {
@@ -114,8 +117,8 @@ struct http_loop {
     u8 *read_buffer;         /* Made at the first read. */
     struct http_conn *conns; /* Doubly linked. */
     isize conn_count;
-    struct http_exchange *timers;
-    struct os_mutex lock; /* Guards the two lists. */
+    struct http_exchange *timers, *timers_last; /* In order of time. */
+    struct os_mutex lock;                       /* Guards the two lists. */
     struct http_post *posts_first, *posts_last;
     struct http_handover *handovers;
     bool is_stopping; /* Atomic. */

@@ -207,6 +207,7 @@ struct stream_sequence {
     u64 index; /* Record number in the log. */
     i64 arrival_s;
     u32 shard;
+    bool is_behind; /* No record's own number: a position behind that record, before the next. */
 };
 void stream_sequence_format(const struct stream_sequence *sequence, char *out); /* out[57] */
 MUST_USE err stream_sequence_parse(str text, struct stream_sequence *out);      /* ERR_SYNTAX */

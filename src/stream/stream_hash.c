@@ -117,8 +117,9 @@ void stream_sequence_format(const struct stream_sequence *sequence, char *out)
     u64 created = (u64)sequence->shard_created_s & 0xfffffffffULL;
     u64 arrival = (u64)sequence->arrival_s & 0xfffffffffULL;
     u64 shard = sequence->shard;
-    /* From the low end: version 4 bits, shard 32, arrival 36, zero 8, index 64, nibble 4. */
-    u128 low = (u128)2 | ((u128)shard << 4) | ((u128)arrival << 36) | ((u128)sequence->index << 80);
+    /* From the low end: version 4 bits, shard 32, arrival 36, behind 8, index 64, nibble 4. */
+    u128 low = (u128)2 | ((u128)shard << 4) | ((u128)arrival << 36) |
+               ((u128)sequence->is_behind << 72) | ((u128)sequence->index << 80);
     u64 high = (sequence->index >> 48) | ((shard & 15) << 16) | (created << 20) | (2ULL << 56);
     /* Long division of the three limbs by 10^19, twice; what is left has 18 digits. */
     u64 limbs[3] = {high, (u64)(low >> 64), (u64)low};
@@ -169,6 +170,7 @@ err stream_sequence_parse(str text, struct stream_sequence *out)
     out->index = index;
     out->arrival_s = (i64)((u64)(low >> 36) & 0xfffffffffULL);
     out->shard = (u32)shard;
+    out->is_behind = (u8)(low >> 72) != 0;
     return OK;
 }
 

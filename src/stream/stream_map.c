@@ -157,7 +157,7 @@ static void describe(const struct shard *shard, i64 cutoff_ms, struct stream_sha
     /* A shard counts as open until its children begin. */
     out->is_expired = shard->closed_ms != 0 && shard->closed_ms + STREAM_CHILD_DELAY_MS < cutoff_ms;
     i64 created_s = shard->created_ms / 1000;
-    struct stream_sequence sequence = {created_s, 0, created_s, shard->index};
+    struct stream_sequence sequence = {created_s, 0, created_s, shard->index, false};
     stream_sequence_format(&sequence, out->starting_sequence);
     if (shard->closed_ms != 0) {
         sequence.index = INT64_MAX;

@@ -146,6 +146,16 @@ err aws_dispatch_open(const struct aws_env *env, const struct aws_service *const
     return OK;
 }
 
+void aws_dispatch_stop(struct aws_dispatch *dispatch)
+{
+    for (isize i = 0; i < dispatch->service_count; i++) {
+        struct opened *opened = &dispatch->services[i];
+        if (opened->service->stop != NULL) {
+            opened->service->stop(opened->state);
+        }
+    }
+}
+
 void aws_dispatch_close(struct aws_dispatch *dispatch)
 {
     if (dispatch == NULL) {

@@ -27,6 +27,8 @@ void aws_dispatch_add_routes(struct aws_dispatch *dispatch, const struct aws_rou
  * connect; then nothing unsigned is served but /health. Before the server starts. */
 void aws_dispatch_set_keys(struct aws_dispatch *dispatch, const struct aws_keys *keys,
                            bool is_exposed);
+/* Ends answers that would go on for long, before the server stops. Not on a loop. */
+void aws_dispatch_stop(struct aws_dispatch *dispatch);
 /* Closes the services; no request may be under way. */
 void aws_dispatch_close(struct aws_dispatch *dispatch);
 /* Deletes the data of every service. */

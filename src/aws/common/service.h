@@ -45,6 +45,8 @@ struct aws_request {
     struct sigv4_chunks *chunks;
 };
 
+enum { AWS_SUBSCRIPTION_MS_MIN = 600, AWS_SUBSCRIPTION_MS_MAX = 3600000 };
+
 /* What services are opened with. */
 struct aws_env {
     struct os *os;
@@ -55,6 +57,9 @@ struct aws_env {
     /* Mail server for SNS, "smtp://[user:password@]host[:port]" or smtps:, and the address that it
      * sends from; NULL: mails stay in the local inbox, and a default address. */
     const char *smtp_url, *mail_from;
+    /* How long a SubscribeToShard of Kinesis lasts, 0 = AWS's 5 minutes; its heartbeat and the time
+     * before another may take over are a 60th of it. */
+    u32 subscription_ms;
     /* Services that another part needs (sns for the cloudwatch alarm, s3 for connectors) are
      * reached through small tables in aws/common, not by including a sibling. */
 };
@@ -71,6 +76,8 @@ struct aws_service {
     const char *const *target_prefixes; /* "Kinesis_20131202", NULL-terminated; may be NULL. */
     const char *const *query_versions;  /* "2010-03-31", NULL-terminated; may be NULL. */
     MUST_USE err (*open)(const struct aws_env *env, void **out, struct diag *diag);
+    /* Ends answers that would go on for long; the server stops. Not on a loop; may be NULL. */
+    void (*stop)(void *service);
     void (*close)(void *service);
     /* Loop thread; takes over the exchange as net/http.h says. `request` lives in the exchange's
      * arena. */

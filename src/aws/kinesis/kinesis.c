@@ -12,6 +12,7 @@ static err kinesis_open(const struct aws_env *env, void **out, struct diag *diag
     service->os = env->os;
     service->streams = env->streams;
     service->readers = os_pool_new("kinesis-read", KINESIS_READERS_MAX, READER_QUEUE_MAX);
+    service->subscriptions = kinesis__subscriptions_new(env->subscription_ms);
     streams_get_secret(env->streams, service->secret);
     *out = service;
     return OK;
@@ -25,8 +26,16 @@ static void kinesis_close(void *object)
     }
     CHECK_MAGIC(service, KINESIS_MAGIC);
     os_pool_free(service->readers);
+    kinesis__subscriptions_free(service->subscriptions);
     service->magic = 0;
     mem_free(service);
+}
+
+static void kinesis_stop(void *object)
+{
+    struct kinesis *service = object;
+    CHECK_MAGIC(service, KINESIS_MAGIC);
+    kinesis__subscriptions_stop(service);
 }
 
 /* --- requests ------------------------------------------------------------------------------- */
@@ -178,6 +187,7 @@ const struct aws_service kinesis_service = {
     .scopes = scopes,
     .target_prefixes = prefixes,
     .open = kinesis_open,
+    .stop = kinesis_stop,
     .close = kinesis_close,
     .handle = kinesis_handle,
     .reset = kinesis_reset,

@@ -8,13 +8,6 @@
 
 #include <stdio.h>
 
-struct read_job {
-    u32 shard;
-    u64 from_no;
-    i32 rows_max;
-    i64 at_ms; /* Of an AT_TIMESTAMP search; then rows_max is 0. */
-};
-
 static void put_iterator(struct kinesis_call *call, const char *name, u64 no)
 {
     struct stream_info info;
@@ -68,15 +61,17 @@ static void search_time(void *ctx)
     http_post(call->x, finish, call);
 }
 
-static void run_reader(struct kinesis_call *call, void (*run)(void *ctx))
+bool kinesis__run_reader(struct kinesis_call *call, void (*run)(void *ctx), void *ctx)
 {
-    if (os_pool_submit(call->service->readers, run, call) != OK) {
+    if (os_pool_submit(call->service->readers, run, ctx) != OK) {
         kinesis__fail_status(call, 503, "InternalFailure",
                              "too many requests are reading old records at once");
+        return false;
     }
+    return true;
 }
 
-static void begin_time(struct kinesis_call *call)
+static enum position find_time(struct kinesis_call *call, u64 *no_out)
 {
     struct stream_info info;
     stream_get_info(call->stream, &info);
@@ -88,14 +83,14 @@ static void begin_time(struct kinesis_call *call)
                       "currentTimestampInMillis. timestampInMillis: %lld, "
                       "currentTimestampInMillis: %lld",
                       (long long)at_ms, (long long)now_ms);
-        return;
+        return POSITION_FAILED;
     }
     if (at_ms <= now_ms - (i64)info.retention_hours * 3600 * 1000 || at_ms <= info.created_ms) {
-        respond_iterator(call, 1); /* The trim horizon: reading skips what is past retention. */
-        return;
+        *no_out = 1; /* The trim horizon: reading skips what is past retention. */
+        return POSITION_FOUND;
     }
     call->read->at_ms = MIN(at_ms, now_ms);
-    run_reader(call, search_time);
+    return POSITION_SEARCHED;
 }
 
 static void fail_sequence(struct kinesis_call *call, str text, str shard_id)
@@ -103,22 +98,22 @@ static void fail_sequence(struct kinesis_call *call, str text, str shard_id)
     struct stream_info info;
     stream_get_info(call->stream, &info);
     kinesis__fail(call, "InvalidArgumentException",
-                  "StartingSequenceNumber " STR_FMT " used in GetShardIterator on shard " STR_FMT
+                  "StartingSequenceNumber " STR_FMT " used in %s on shard " STR_FMT
                   " in stream " STR_FMT " under account " STR_FMT
                   " is invalid because it did not come from this stream.",
-                  STR_ARG(text), STR_ARG(shard_id), STR_ARG(info.id.name),
+                  STR_ARG(text), call->operation->name, STR_ARG(shard_id), STR_ARG(info.id.name),
                   STR_ARG(info.id.account));
 }
 
-static void begin_sequence(struct kinesis_call *call, const struct stream_shard *shard,
-                           bool is_after)
+static enum position find_sequence(struct kinesis_call *call, const struct stream_shard *shard,
+                                   bool is_after, u64 *no_out)
 {
     str text = call->args[ARG_SEQUENCE].text;
     str shard_id = call->args[ARG_SHARD_ID].text;
     struct stream_sequence sequence;
     if (stream_sequence_parse(text, &sequence) != OK) {
         fail_sequence(call, text, shard_id);
-        return;
+        return POSITION_FAILED;
     }
     if (sequence.shard != shard->index) {
         char encoded[21];
@@ -127,24 +122,59 @@ static void begin_sequence(struct kinesis_call *call, const struct stream_shard 
                       "Invalid StartingSequenceNumber. It encodes %s, while it was used in a call "
                       "to a shard with " STR_FMT,
                       encoded, STR_ARG(shard_id));
-        return;
+        return POSITION_FAILED;
     }
     if (sequence.shard_created_s != shard->created_ms / 1000) {
         fail_sequence(call, text, shard_id);
-        return;
+        return POSITION_FAILED;
     }
     if (sequence.index == INT64_MAX) {
         kinesis__fail(call, "InvalidArgumentException",
                       "Invalid SequenceNumber for ShardIteratorType " STR_FMT
                       ", SequenceNumber has reached max possible value for the shard.",
                       STR_ARG(call->args[ARG_ITERATOR_TYPE].text));
-        return;
+        return POSITION_FAILED;
     }
     if (sequence.index >= stream_pos_latest(call->stream, shard->index) && sequence.index > 0) {
         fail_sequence(call, text, shard_id);
-        return;
+        return POSITION_FAILED;
     }
-    respond_iterator(call, sequence.index + (is_after ? 1 : 0));
+    *no_out = sequence.index + (is_after || sequence.is_behind ? 1 : 0);
+    return POSITION_FOUND;
+}
+
+enum position kinesis__find_position(struct kinesis_call *call, const struct stream_shard *shard,
+                                     u64 *no_out)
+{
+    str type = call->args[ARG_ITERATOR_TYPE].text;
+    bool is_after = str_eq(type, STR("AFTER_SEQUENCE_NUMBER"));
+    bool is_sequence = is_after || str_eq(type, STR("AT_SEQUENCE_NUMBER"));
+    bool is_time = str_eq(type, STR("AT_TIMESTAMP"));
+    bool has_sequence = call->args[ARG_SEQUENCE].is_set;
+    bool has_time = call->args[ARG_TIMESTAMP].is_set;
+    if (is_time && !has_time) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. "
+                      "Current request has no timestamp parameter.");
+        return POSITION_FAILED;
+    }
+    if (is_sequence != has_sequence) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and "
+                      "StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no "
+                      "StartingSequenceNumber. Request specified " STR_FMT " and %s.",
+                      STR_ARG(type),
+                      has_sequence ? "also a StartingSequenceNumber" : "no StartingSequenceNumber");
+        return POSITION_FAILED;
+    }
+    if (is_time) {
+        return find_time(call, no_out);
+    }
+    if (is_sequence) {
+        return find_sequence(call, shard, is_after, no_out);
+    }
+    *no_out = str_eq(type, STR("LATEST")) ? stream_pos_latest(call->stream, shard->index) : 1;
+    return POSITION_FOUND;
 }
 
 void kinesis__get_shard_iterator(struct kinesis_call *call)
@@ -156,31 +186,16 @@ void kinesis__get_shard_iterator(struct kinesis_call *call)
     }
     call->read = ARENA_NEW(call->arena, struct read_job);
     call->read->shard = shard.index;
-    str type = call->args[ARG_ITERATOR_TYPE].text;
-    bool is_after = str_eq(type, STR("AFTER_SEQUENCE_NUMBER"));
-    bool is_sequence = is_after || str_eq(type, STR("AT_SEQUENCE_NUMBER"));
-    bool is_time = str_eq(type, STR("AT_TIMESTAMP"));
-    bool has_sequence = call->args[ARG_SEQUENCE].is_set;
-    bool has_time = call->args[ARG_TIMESTAMP].is_set;
-    if (is_time && !has_time) {
-        kinesis__fail(call, "InvalidArgumentException",
-                      "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. "
-                      "Current request has no timestamp parameter.");
-    } else if (is_sequence != has_sequence) {
-        kinesis__fail(call, "InvalidArgumentException",
-                      "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and "
-                      "StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no "
-                      "StartingSequenceNumber. Request specified " STR_FMT " and %s.",
-                      STR_ARG(type),
-                      has_sequence ? "also a StartingSequenceNumber" : "no StartingSequenceNumber");
-    } else if (is_time) {
-        begin_time(call);
-    } else if (is_sequence) {
-        begin_sequence(call, &shard, is_after);
-    } else if (str_eq(type, STR("LATEST"))) {
-        respond_iterator(call, stream_pos_latest(call->stream, shard.index));
-    } else {
-        respond_iterator(call, 1);
+    u64 no = 0;
+    switch (kinesis__find_position(call, &shard, &no)) {
+    case POSITION_FOUND:
+        respond_iterator(call, no);
+        break;
+    case POSITION_SEARCHED:
+        (void)kinesis__run_reader(call, search_time, call);
+        break;
+    case POSITION_FAILED:
+        break;
     }
 }
 
@@ -206,7 +221,7 @@ static void put_shard_id(struct answer *out, const char *name, u32 index)
 }
 
 /* Children of a closed shard that was read to its end: what tells consumers to go on there. */
-static void put_children(struct kinesis_call *call, struct answer *out)
+void kinesis__put_children(struct kinesis_call *call, struct answer *out)
 {
     struct stream_shard children[2];
     i32 count = stream_find_children(call->stream, call->read->shard, children);
@@ -227,6 +242,23 @@ static void put_children(struct kinesis_call *call, struct answer *out)
     answer_close_list(out);
 }
 
+void kinesis__put_rows(struct kinesis_call *call, const struct stream_page *page,
+                       struct answer *out)
+{
+    isize count = stream_page_count(page);
+    isize bytes = 0;
+    for (isize i = 0; i < count; i++) {
+        const struct stream_record *record = &stream_page_row(page, i)->record;
+        bytes += 180 + record->partition_key.len + (record->data.len + 2) / 3 * 4;
+    }
+    IGNORE(buf_reserve(&out->buf, bytes + 512) == NULL); /* One allocation in the usual case. */
+    answer_open_list(out, "Records");
+    for (isize i = 0; i < count; i++) {
+        put_row(call, stream_page_row(page, i), out);
+    }
+    answer_close_list(out);
+}
+
 /* Any thread: reads a page and builds the answer. */
 static void build_page(struct kinesis_call *call)
 {
@@ -243,21 +275,10 @@ static void build_page(struct kinesis_call *call)
         return;
     }
     struct answer *out = &call->out;
-    isize count = stream_page_count(page);
-    isize bytes = 0;
-    for (isize i = 0; i < count; i++) {
-        const struct stream_record *record = &stream_page_row(page, i)->record;
-        bytes += 180 + record->partition_key.len + (record->data.len + 2) / 3 * 4;
-    }
-    IGNORE(buf_reserve(&out->buf, bytes + 512) == NULL); /* One allocation in the usual case. */
     answer_open(out, NULL);
-    answer_open_list(out, "Records");
-    for (isize i = 0; i < count; i++) {
-        put_row(call, stream_page_row(page, i), out);
-    }
-    answer_close_list(out);
+    kinesis__put_rows(call, page, out);
     if (stream_page_at_end(page)) {
-        put_children(call, out);
+        kinesis__put_children(call, out);
     } else {
         put_iterator(call, "NextShardIterator", next_no);
     }
@@ -353,6 +374,6 @@ void kinesis__get_records(struct kinesis_call *call)
         build_page(call);
         finish(call->x, call);
     } else {
-        run_reader(call, read_page);
+        (void)kinesis__run_reader(call, read_page, call);
     }
 }

@@ -35,11 +35,14 @@ enum {
     KINESIS_READERS_MAX = 8, /* Threads that read old records from the disk. */
 };
 
+struct subscriptions; /* kinesis_subscribe.c */
+
 struct kinesis {
     u32 magic;
     struct os *os;
     struct streams *streams;
     struct os_pool *readers;
+    struct subscriptions *subscriptions;
     u8 secret[STREAM_SECRET_BYTES];
     u32 token_count; /* Atomic; makes each token different. */
 };
@@ -75,6 +78,7 @@ enum arg {
     ARG_ORDERING,
     ARG_RECORDS,
     ARG_SHARD_ID,
+    ARG_POSITION,
     ARG_ITERATOR_TYPE,
     ARG_SEQUENCE,
     ARG_ITERATOR,
@@ -136,6 +140,14 @@ struct member {
                                      the rules for its items: key, then value. */
 };
 
+/* What GetRecords, GetShardIterator and SubscribeToShard read. */
+struct read_job {
+    u32 shard;
+    u64 from_no;
+    i32 rows_max;
+    i64 at_ms; /* Of an AT_TIMESTAMP search; then rows_max is 0. */
+};
+
 struct kinesis_call;
 typedef void (*operation_fn)(struct kinesis_call *call);
 
@@ -178,6 +190,10 @@ bool kinesis__validate(struct kinesis_call *call, str body);
 /* What stands in call->out. */
 void kinesis__respond(struct kinesis_call *call);
 void kinesis__respond_void(struct kinesis_call *call);
+/* Of answers, by the form of the request. */
+str kinesis__content_type(const struct kinesis_call *call);
+/* Starts an answer of events; the stream stays with the call. */
+void kinesis__respond_events(struct kinesis_call *call);
 void kinesis__fail(struct kinesis_call *call, const char *type, const char *format, ...)
     PRINTF(3, 4);
 void kinesis__fail_status(struct kinesis_call *call, int status, const char *type,
@@ -241,6 +257,33 @@ str kinesis__token(struct kinesis *service, struct arena *arena, const struct to
 MUST_USE err kinesis__open_token(struct kinesis *service, struct arena *arena, str text,
                                  enum token_kind kind, struct token *out);
 
+/* --- kinesis_get.c: pieces of answers that hold records
+ * --------------------------------------------
+ */
+
+enum position { POSITION_FAILED, POSITION_FOUND, POSITION_SEARCHED };
+/* Where to start by ARG_ITERATOR_TYPE, ARG_SEQUENCE and ARG_TIMESTAMP; call->read->shard is set.
+ * FAILED: it has been answered. FOUND: *no_out. SEARCHED: call->read->at_ms is to be looked for
+ * with stream_pos_time, on a reader's thread. */
+enum position kinesis__find_position(struct kinesis_call *call, const struct stream_shard *shard,
+                                     u64 *no_out);
+/* Runs it on a reader's thread; answers and returns false when there are too many. */
+bool kinesis__run_reader(struct kinesis_call *call, void (*run)(void *ctx), void *ctx);
+/* "Records":[...] of a page of shard call->read->shard. */
+void kinesis__put_rows(struct kinesis_call *call, const struct stream_page *page,
+                       struct answer *out);
+/* "ChildShards":[...] */
+void kinesis__put_children(struct kinesis_call *call, struct answer *out);
+
+/* --- kinesis_subscribe.c ------------------------------------------------------------------------
+ */
+
+/* life_ms: how long each lasts, 0 = 5 minutes. */
+struct subscriptions *kinesis__subscriptions_new(u32 life_ms);
+void kinesis__subscriptions_free(struct subscriptions *all);
+/* Ends them and waits until they are gone; from now on none begins. Not on a loop. */
+void kinesis__subscriptions_stop(struct kinesis *service);
+
 /* --- kinesis_scan.c --------------------------------------------------------------------------- */
 
 /* The members of a put request in its common form. */
@@ -302,5 +345,6 @@ void kinesis__put_record(struct kinesis_call *call);
 void kinesis__put_records(struct kinesis_call *call);
 void kinesis__get_shard_iterator(struct kinesis_call *call);
 void kinesis__get_records(struct kinesis_call *call);
+void kinesis__subscribe(struct kinesis_call *call);
 
 #endif

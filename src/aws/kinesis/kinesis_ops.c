@@ -319,6 +319,19 @@ static const struct member consumer_members[] = {
     CONSUMER_ARN(false),
     END,
 };
+static const struct member position_members[] = {
+    ENUM("Type", ARG_ITERATOR_TYPE, true, iterator_values),
+    TEXT("SequenceNumber", ARG_SEQUENCE, false, NO_MIN, NO_MAX, &sequence_pattern),
+    TIME("Timestamp", ARG_TIMESTAMP),
+    END,
+};
+static const struct member subscribe_members[] = {
+    CONSUMER_ARN(true),
+    NAME("ShardId", ARG_SHARD_ID, true),
+    {"StartingPosition", ARG_POSITION, MEMBER_STRUCT, true, NO_MIN, NO_MAX, NULL, NULL,
+     position_members},
+    END,
+};
 static const struct member list_consumers_members[] = {
     TEXT("StreamARN", ARG_STREAM_ARN, true, 1, 2048, &arn_pattern),
     TEXT("NextToken", ARG_NEXT_TOKEN, false, 1, 1048576, NULL),
@@ -361,7 +374,7 @@ static const struct operation operations[] = {
     {"SplitShard", split_members, kinesis__split_shard},
     {"StartStreamEncryption", NULL, NULL},
     {"StopStreamEncryption", NULL, NULL},
-    {"SubscribeToShard", NULL, NULL},
+    {"SubscribeToShard", subscribe_members, kinesis__subscribe},
     {"TagResource", tag_resource_members, kinesis__add_tags},
     {"UntagResource", untag_resource_members, kinesis__remove_tags},
     {"UpdateAccountSettings", NULL, NULL},

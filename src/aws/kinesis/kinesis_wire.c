@@ -9,8 +9,8 @@
 
 enum { EXTENDED_ID_BYTES = 54, EXTENDED_ID_CHARACTERS = 72 };
 
-/* The headers of every answer; `type` is that of an error or NULL. Ends the call. */
-static void answer(struct kinesis_call *call, int status, const char *type)
+/* What x-amz-id-2 says. */
+static void extended_id(const struct kinesis_call *call, u8 out[EXTENDED_ID_CHARACTERS])
 {
     struct rng rng;
     str request_id = call->request->request_id;
@@ -19,13 +19,24 @@ static void answer(struct kinesis_call *call, int status, const char *type)
     for (isize i = 0; i < (isize)sizeof noise; i += (isize)sizeof(u64)) {
         put_u64(noise + i, rng_next(&rng));
     }
+    base64_encode(str_from(noise, EXTENDED_ID_BYTES), out);
+}
+
+str kinesis__content_type(const struct kinesis_call *call)
+{
+    return call->out.is_cbor ? STR("application/x-amz-cbor-1.1")
+                             : STR("application/x-amz-json-1.1");
+}
+
+/* The headers of every answer; `type` is that of an error or NULL. Ends the call. */
+static void answer(struct kinesis_call *call, int status, const char *type)
+{
     u8 extended[EXTENDED_ID_CHARACTERS];
-    base64_encode(str_from(noise, EXTENDED_ID_BYTES), extended);
+    extended_id(call, extended);
     struct http_field fields[4] = {
-        {STR("x-amzn-RequestId"), request_id},
+        {STR("x-amzn-RequestId"), call->request->request_id},
         {STR("x-amz-id-2"), str_from(extended, EXTENDED_ID_CHARACTERS)},
-        {STR("Content-Type"),
-         call->out.is_cbor ? STR("application/x-amz-cbor-1.1") : STR("application/x-amz-json-1.1")},
+        {STR("Content-Type"), kinesis__content_type(call)},
         {STR("x-amzn-ErrorType"), str_of(type)},
     };
     stream_unref(call->stream);
@@ -48,6 +59,18 @@ void kinesis__respond_void(struct kinesis_call *call)
 {
     answer_deinit(&call->out);
     answer(call, 200, NULL);
+}
+
+void kinesis__respond_events(struct kinesis_call *call)
+{
+    u8 extended[EXTENDED_ID_CHARACTERS];
+    extended_id(call, extended);
+    const struct http_field fields[] = {
+        {STR("x-amzn-RequestId"), call->request->request_id},
+        {STR("x-amz-id-2"), str_from(extended, EXTENDED_ID_CHARACTERS)},
+        {STR("Content-Type"), STR("application/vnd.amazon.eventstream")},
+    };
+    http_respond_start(call->x, 200, fields, COUNT_OF(fields), -1);
 }
 
 /* Drops what stands in call->out. */

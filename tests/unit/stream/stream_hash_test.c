@@ -68,8 +68,11 @@ static void sequence_numbers_survive_and_ascend(void **state)
     (void)state;
     static const u64 indexes[] = {0, 1, 255, 1ULL << 32, (1ULL << 48) - 1, 1ULL << 48, INT64_MAX};
     char before[STREAM_SEQUENCE_DIGITS + 1] = "";
-    for (isize i = 0; i < COUNT_OF(indexes); i++) {
-        struct stream_sequence in = {1790000000, indexes[i], 1790000001, 9999};
+    for (isize i = 0; i < 2 * COUNT_OF(indexes); i++) {
+        /* A place behind a record lies between it and the next, however late it was made. */
+        bool is_behind = i % 2 != 0;
+        i64 arrival_s = is_behind ? 1790000001 : 1790009999;
+        struct stream_sequence in = {1790000000, indexes[i / 2], arrival_s, 9999, is_behind};
         struct stream_sequence out;
         char text[STREAM_SEQUENCE_DIGITS + 1];
         stream_sequence_format(&in, text);
@@ -80,6 +83,7 @@ static void sequence_numbers_survive_and_ascend(void **state)
         assert_int_equal(out.index, in.index);
         assert_int_equal(out.arrival_s, in.arrival_s);
         assert_int_equal(out.shard, in.shard);
+        assert_int_equal(out.is_behind, in.is_behind);
         memcpy(before, text, sizeof before);
     }
 }
