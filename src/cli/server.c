@@ -3,6 +3,7 @@
 
 #include "aws/cloudwatch/cloudwatch.h"
 #include "aws/common/dispatch.h"
+#include "aws/dynamodb/dynamodb.h"
 #include "aws/kinesis/kinesis.h"
 #include "aws/s3/s3.h"
 #include "aws/sns/sns.h"
@@ -18,8 +19,9 @@
 
 enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
 
-static const struct aws_service *const services[] = {
-    &kinesis_service, &sts_service, &cloudwatch_service, &sns_service, &s3_service};
+static const struct aws_service *const services[] = {&kinesis_service,    &sts_service,
+                                                     &cloudwatch_service, &sns_service,
+                                                     &s3_service,         &dynamodb_service};
 
 struct server {
     struct os *os;

@@ -1,6 +1,8 @@
 /* codec/json.c: parser without recursion, and the writer of strings. */
 #include "codec/json.h"
 
+#include "base/hash.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,11 @@
 struct level {
     struct json_value *parent;
     struct json_value *last;
+    /* Names of an object with many members: open addressing, a power of two; NULL = free. */
+    const struct json_value **slots;
+    isize slot_count;
 };
+enum { NAMES_LINEAR_MAX = 16 };
 
 struct parser {
     struct arena *arena;
@@ -309,6 +315,57 @@ static u32 name_hash(str name)
     return hash;
 }
 
+/* The place of a name, or where it would go. Nobody outside can choose names that collide: the seed
+ * is an address of this run. */
+static const struct json_value **slot_find(const struct parser *p, const struct level *level,
+                                           str name)
+{
+    u64 mask = (u64)level->slot_count - 1;
+    u64 at = hash64(name.data, name.len, (u64)(uintptr_t)p) & mask;
+    while (level->slots[at] != NULL && !str_eq(level->slots[at]->name, name)) {
+        at = (at + 1) & mask;
+    }
+    return &level->slots[at];
+}
+
+static err slots_grow(struct parser *p, struct level *level)
+{
+    isize count = MAX(4 * NAMES_LINEAR_MAX, 2 * level->slot_count);
+    const struct json_value **slots =
+        arena_try_alloc(p->arena, count * (isize)sizeof(struct json_value *));
+    if (slots == NULL) {
+        return fail(p, ERR_MEMORY, "the document is too large");
+    }
+    level->slots = slots;
+    level->slot_count = count;
+    for (const struct json_value *v = level->parent->first; v != NULL; v = v->next) {
+        *slot_find(p, level, v->name) = v;
+    }
+    return OK;
+}
+
+static err check_new_name(struct parser *p, const struct json_value *value)
+{
+    struct level *level = &p->levels[p->depth - 1];
+    if (level->parent->count < NAMES_LINEAR_MAX) {
+        for (const struct json_value *v = level->parent->first; v != NULL; v = v->next) {
+            if (v->name_hash == value->name_hash && str_eq(v->name, value->name)) {
+                return fail(p, ERR_EXISTS, "a name is given twice");
+            }
+        }
+        return OK;
+    }
+    if (2 * level->parent->count >= level->slot_count) {
+        TRY(slots_grow(p, level));
+    }
+    const struct json_value **slot = slot_find(p, level, value->name);
+    if (*slot != NULL) {
+        return fail(p, ERR_EXISTS, "a name is given twice");
+    }
+    *slot = value;
+    return OK;
+}
+
 static err take_name(struct parser *p, struct json_value *value)
 {
     if (p->at == p->text.len || p->text.data[p->at] != '"') {
@@ -317,12 +374,7 @@ static err take_name(struct parser *p, struct json_value *value)
     p->at++;
     TRY(take_string(p, &value->name));
     value->name_hash = name_hash(value->name);
-    const struct json_value *parent = p->levels[p->depth - 1].parent;
-    for (const struct json_value *v = parent->first; v != NULL; v = v->next) {
-        if (v->name_hash == value->name_hash && str_eq(v->name, value->name)) {
-            return fail(p, ERR_EXISTS, "a name is given twice");
-        }
-    }
+    TRY(check_new_name(p, value));
     skip_blanks(p);
     if (p->at == p->text.len || p->text.data[p->at] != ':') {
         return fail(p, ERR_SYNTAX, "':' is expected");
@@ -358,7 +410,7 @@ static err open_level(struct parser *p, struct json_value *value)
     if (p->depth == JSON_DEPTH_MAX) {
         return fail(p, ERR_LIMIT, "the document is nested too deeply");
     }
-    p->levels[p->depth++] = (struct level){value, NULL};
+    p->levels[p->depth++] = (struct level){.parent = value};
     return OK;
 }
 

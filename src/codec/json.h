@@ -1,6 +1,6 @@
 /*
  * codec/json.h: small JSON documents: bodies of API calls and configuration. For
- * rows of a stream see codec/json_rows.h. Strict RFC 8259: UTF-8, at most 64
+ * rows of a stream see codec/json_rows.h. Strict RFC 8259: UTF-8, at most 80
  * levels, no duplicate names, no trailing bytes, no lone surrogates. The tree
  * lives in the arena; text without escapes borrows from the input.
  */
@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/diag.h"
 
-enum { JSON_DEPTH_MAX = 64 };
+enum { JSON_DEPTH_MAX = 80 }; /* An item of DynamoDB, 32 levels deep, needs 70. */
 
 enum json_kind {
     JSON_NULL,

@@ -1,6 +1,8 @@
 /* aws/common/query.c: one call: body, operation, answer. */
 #include "aws/common/query.h"
 
+#include "aws/common/body.h"
+
 #include "base/cal.h"
 #include "codec/cbor.h"
 #include "codec/compress.h"
@@ -391,27 +393,6 @@ static void answer(struct query_call *call)
 
 /* --- request ------------------------------------------------------------------------------- */
 
-/* The whole body, within the limit. ERR_CLOSED: nobody waits for an answer any more. */
-static err read_body(struct http_exchange *x, struct buf *out)
-{
-    for (;;) {
-        enum { STEP = 32 * 1024 };
-        u8 *place = buf_reserve(out, STEP);
-        if (place == NULL) {
-            return ERR_LIMIT;
-        }
-        isize got;
-        TRY(http_body_read(x, place, STEP, &got));
-        if (got == 0) {
-            return OK;
-        }
-        out->len += got;
-        if (out->len > QUERY_BODY_BYTES_MAX) {
-            return ERR_LIMIT;
-        }
-    }
-}
-
 static err unpack(struct buf *body)
 {
     struct decompress_limits limits = {.bytes_max = QUERY_BODY_BYTES_MAX};
@@ -499,7 +480,7 @@ static void work(struct http_exchange *x, void *ctx)
     struct query_call *call = ctx;
     struct buf body;
     buf_init(&body, 0);
-    err e = read_body(x, &body);
+    err e = aws_body_read(x, QUERY_BODY_BYTES_MAX, &body);
     if (e == OK && str_eq_nocase(http_header(x, "content-encoding"), STR("gzip"))) {
         e = unpack(&body);
     }

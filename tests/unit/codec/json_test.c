@@ -107,6 +107,23 @@ static void depth_is_limited(void **state)
     }
 }
 
+static void names_differ_in_large_objects(void **state)
+{
+    (void)state;
+    enum { NAMES = 1000 };
+    for (int twice = -1; twice < NAMES; twice += 111) {
+        struct buf text = {0};
+        const struct json_value *value;
+        for (int i = 0; i < NAMES; i++) {
+            buf_printf(&text, "%c\"n%d\":0", i == 0 ? '{' : ',', i);
+        }
+        buf_printf(&text, ",\"n%d\":0}", twice);
+        err e = json_parse(&arena, buf_str(&text), &value, NULL);
+        assert_int_equal(e, twice < 0 ? OK : ERR_EXISTS);
+        buf_deinit(&text);
+    }
+}
+
 static void budget_is_kept(void **state)
 {
     (void)state;
@@ -150,8 +167,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(document),         cmocka_unit_test(refused_documents),
-        cmocka_unit_test(depth_is_limited), cmocka_unit_test(budget_is_kept),
-        cmocka_unit_test(written_text),
+        cmocka_unit_test(depth_is_limited), cmocka_unit_test(names_differ_in_large_objects),
+        cmocka_unit_test(budget_is_kept),   cmocka_unit_test(written_text),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
