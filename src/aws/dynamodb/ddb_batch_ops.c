@@ -123,24 +123,17 @@ static err wanted_read(struct ddb_call *call, struct wanted *w, isize *budget,
 
 static void json_copy(struct buf *out, const struct json_value *value)
 {
-    bool is_object = json_kind(value) == JSON_OBJECT;
-    switch (json_kind(value)) {
-    case JSON_STRING:
+    enum json_kind kind = json_kind(value);
+    if (kind == JSON_STRING) {
         json_write_string(out, json_text(value));
         return;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        break;
-    case JSON_NULL:
-    case JSON_TRUE:
-    case JSON_FALSE:
-    case JSON_NUMBER:
-        buf_append(out, json_kind(value) == JSON_NUMBER  ? json_text(value)
-                        : json_kind(value) == JSON_TRUE  ? STR("true")
-                        : json_kind(value) == JSON_FALSE ? STR("false")
-                                                         : STR("null"));
+    }
+    if (kind != JSON_ARRAY && kind != JSON_OBJECT) {
+        str word = kind == JSON_TRUE ? STR("true") : STR("false");
+        buf_append(out, kind == JSON_NULL ? STR("null") : word); /* There are no numbers here. */
         return;
     }
+    bool is_object = kind == JSON_OBJECT;
     buf_append_byte(out, is_object ? '{' : '[');
     for (const struct json_value *v = json_first(value); v != NULL; v = json_next(v)) {
         if (is_object) {

@@ -20,6 +20,7 @@ static bool conversion_error(struct ddb_work *work, const struct json_value *jso
         [JSON_STRING] = "STRING_VALUE",
         [JSON_ARRAY] = "Start of list",
         [JSON_OBJECT] = "Start of structure or map",
+        [JSON_BYTES] = "BYTES_VALUE",
     };
     enum json_kind kind = json_kind(json);
     if (kind == JSON_ARRAY || kind == JSON_OBJECT) {
