@@ -141,10 +141,19 @@ venv() {
         cp tests/wire/requirements.txt "$wanted"
 }
 
+# Clients of tests/wire that node runs; without node those tests are skipped.
+node_clients() {
+    local wanted=tests/clients/js/node_modules/.lock
+    cmp -s tests/clients/js/package-lock.json "$wanted" && return
+    npm ci --prefix tests/clients/js --no-audit --no-fund --ignore-scripts &&
+        cp tests/clients/js/package-lock.json "$wanted"
+}
+
 [ -z "$only" ] && run_fuzz
 if [ -f tests/wire/requirements.txt ]; then
     export LEAT_BIN=$PWD/build/release/leat
     step "python" venv
+    command -v npm >/dev/null && step "node clients" node_clients
     marks="not slow"
     [ "$all" = 1 ] && marks="slow or not slow"
     run_pytest wire build/venv/bin/python tests/wire "$marks"

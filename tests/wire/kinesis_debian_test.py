@@ -68,6 +68,23 @@ def test_aws_command(aws):
     assert "ResourceNotFoundException" in failed.stderr and name in failed.stderr
 
 
+def test_consumers_with_the_aws_command(aws):
+    """It has no subscribe-to-shard: AWS left it out."""
+    name = f"cli-{uuid.uuid4().hex[:8]}"
+    aws("create-stream", "--stream-name", name, "--shard-count", "1")
+    arn = aws("describe-stream-summary", "--stream-name", name)["StreamDescriptionSummary"]["StreamARN"]
+    made = aws("register-stream-consumer", "--stream-arn", arn, "--consumer-name", "c")["Consumer"]
+    assert made["ConsumerARN"].startswith(f"{arn}/consumer/c:")
+    listed = aws("list-stream-consumers", "--stream-arn", arn)["Consumers"]
+    assert [c["ConsumerARN"] for c in listed] == [made["ConsumerARN"]]
+    shown = aws("describe-stream-consumer", "--consumer-arn", made["ConsumerARN"])
+    assert shown["ConsumerDescription"]["ConsumerStatus"] == "ACTIVE"
+    failed = aws("delete-stream", "--stream-name", name, check=False)
+    assert "ResourceInUseException" in failed.stderr
+    aws("deregister-stream-consumer", "--stream-arn", arn, "--consumer-name", "c")
+    aws("delete-stream", "--stream-name", name, "--enforce-consumer-deletion")
+
+
 BOTO3_SCRIPT = """
 import boto3, sys
 client = boto3.client("kinesis", endpoint_url=sys.argv[1])
@@ -79,6 +96,18 @@ it = client.get_shard_iterator(StreamName=name, ShardId="shardId-000000000000",
                                ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
 page = client.get_records(ShardIterator=it)
 assert [r["Data"] for r in page["Records"]] == [b"%d" % i for i in range(500)], page
+arn = client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
+made = client.register_stream_consumer(StreamARN=arn, ConsumerName="c")["Consumer"]
+stream = client.subscribe_to_shard(ConsumerARN=made["ConsumerARN"], ShardId="shardId-000000000000",
+                                   StartingPosition={"Type": "TRIM_HORIZON"})["EventStream"]
+client.put_record(StreamName=name, PartitionKey="k", Data=b"500")
+pushed = []
+for event in stream:
+    pushed += [r["Data"] for r in event["SubscribeToShardEvent"]["Records"]]
+    if len(pushed) >= 501:
+        break
+assert pushed == [b"%d" % i for i in range(501)], pushed
+client.deregister_stream_consumer(ConsumerARN=made["ConsumerARN"])
 try:
     client.create_stream(StreamName=name, ShardCount=1)
 except client.exceptions.ResourceInUseException as e:

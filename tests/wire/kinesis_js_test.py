@@ -1,0 +1,61 @@
+"""Kinesis as the AWS SDK for JavaScript v3 sees it, with its default handler: HTTP/2 with prior
+knowledge. The cases are in tests/clients/js/kinesis.mjs."""
+
+import shutil
+import subprocess
+
+import pytest
+
+import leat_server
+
+FOLDER = leat_server.ROOT / "tests" / "clients" / "js"
+CASES = [
+    "puts_lists_and_gets",
+    "events_are_pushed",
+    "it_beats_and_ends_and_goes_on",
+    "errors_have_their_names",
+    "the_end_of_a_shard_names_its_children",
+    "many_subscriptions_at_once",
+    "a_reader_that_pauses_loses_nothing",
+]
+BRIEF = {"it_beats_and_ends_and_goes_on"}  # A subscription lasts a moment.
+
+
+
+def node_version():
+    if shutil.which("node") is None or not (FOLDER / "node_modules").is_dir():
+        return 0
+    shown = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
+    return int(shown.stdout[1:].split(".")[0])
+
+
+pytestmark = pytest.mark.skipif(
+    node_version() < 20, reason="node 20 or the modules of tests/clients/js are not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def brief():
+    server = leat_server.Server()
+    server.environment = {"LEAT_SUBSCRIPTION_MS": "1500"}
+    server.start()
+    yield server
+    server.stop()
+
+
+def node(*args):
+    return subprocess.run(["node", "kinesis.mjs", *args], cwd=FOLDER, capture_output=True,
+                          text=True, timeout=60)
+
+
+def test_every_case_is_run():
+    done = node("http://127.0.0.1:1")
+    assert done.stdout.split() == CASES
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_javascript(leat, brief, case):
+    server = brief if case in BRIEF else leat
+    done = node(server.endpoint, case)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "ok\n"
