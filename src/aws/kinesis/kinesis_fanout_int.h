@@ -59,6 +59,7 @@ struct subscription {
 void kinesis__subscription_leave(struct subscription *s);
 /* How many there are. */
 i32 kinesis__subscription_count(const struct kinesis *service);
+void kinesis__subscription_count_event(struct kinesis *service);
 u32 kinesis__subscription_interval_ms(const struct kinesis *service);
 
 /* --- kinesis_push.c -----------------------------------------------------------------------------

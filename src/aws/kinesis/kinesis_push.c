@@ -14,7 +14,7 @@ enum {
     UNSENT_BUDGET_BYTES = 256 << 20, /* Of all subscriptions together. */
     EVENTS_AT_ONCE = 4,              /* Then others on the loop have their turn. */
     RETRY_MS = 50,                   /* When all readers are taken. */
-    LEAVE_MS = 30000,                /* For a client to take what was sent when its time is up. */
+    LEAVE_INTERVALS = 6,             /* For a client to take what was sent when its time is up. */
 };
 
 static void look(struct subscription *s);
@@ -23,6 +23,12 @@ static void on_timer(struct http_exchange *x, void *ctx);
 static u64 now_ms(const struct subscription *s)
 {
     return os_mono_ns(s->service->os) / 1000000;
+}
+
+/* When a client that does not take what was sent is left. */
+static u64 leave_ms(const struct subscription *s)
+{
+    return s->end_ms + (u64)LEAVE_INTERVALS * kinesis__subscription_interval_ms(s->service);
 }
 
 /* More subscriptions, smaller events: what slow clients leave unsent stays within the budget. */
@@ -158,7 +164,7 @@ static void look_for_end(struct subscription *s)
         send_exception(s, "ResourceNotFoundException", STR("The consumer was deregistered."));
     } else if (now >= s->end_ms && !is_backed_up(s)) {
         s->closing = CLOSING_CLEAN;
-    } else if (now >= s->end_ms + LEAVE_MS) {
+    } else if (now >= leave_ms(s)) {
         s->closing = CLOSING_ABRUPT;
     }
 }
@@ -241,6 +247,7 @@ static bool send_built(struct subscription *s)
     if (s->out.buf.len > 0) {
         s->event_ms = now_ms(s);
         s->is_due = false;
+        kinesis__subscription_count_event(s->service);
         if (http_respond_write(s->x, buf_str(&s->out.buf)) != OK) {
             s->closing = CLOSING_ABRUPT;
         }
@@ -357,7 +364,7 @@ static void arm(struct subscription *s)
     u64 interval = kinesis__subscription_interval_ms(s->service);
     u64 since = now - s->event_ms;
     u64 left = since < interval ? interval - since : interval;
-    u64 end = now < s->end_ms ? s->end_ms : MAX(s->end_ms + LEAVE_MS, now + 1);
+    u64 end = now < s->end_ms ? s->end_ms : MAX(leave_ms(s), now + 1);
     http_after(s->x, (u32)MIN(left, end - now), on_timer, s);
 }
 

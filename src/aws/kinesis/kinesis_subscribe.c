@@ -5,6 +5,7 @@
  */
 #include "aws/kinesis/kinesis_fanout_int.h"
 #include "base/hash.h"
+#include "base/metric.h"
 
 enum { BUCKETS = 1024, STOP_WAIT_MS = 5000 };
 
@@ -15,7 +16,20 @@ struct subscriptions {
     i32 count;        /* Changed under lock; atomic. Those that are ending too. */
     bool is_stopping; /* lock */
     u32 life_ms;
+    u64 events; /* Relaxed counter. */
 };
+
+static void collect(struct metric_snapshot *snapshot, void *ctx)
+{
+    static const struct metric_family count = {METRIC_GAUGE, "leat_kinesis_subscriptions",
+                                               "Subscriptions of enhanced fan-out."};
+    static const struct metric_family events = {METRIC_COUNTER, "leat_kinesis_events_total",
+                                                "Events sent to subscriptions, empty ones too."};
+    const struct subscriptions *all = ctx;
+    i32 now = __atomic_load_n(&all->count, __ATOMIC_RELAXED);
+    metric_sample(snapshot, &count, NULL, 0, (double)now);
+    metric_sample(snapshot, &events, NULL, 0, (double)metric_load(&all->events));
+}
 
 struct subscriptions *kinesis__subscriptions_new(u32 life_ms)
 {
@@ -23,12 +37,14 @@ struct subscriptions *kinesis__subscriptions_new(u32 life_ms)
     os_mutex_init(&all->lock);
     os_cond_init(&all->idle);
     all->life_ms = life_ms == 0 ? SUBSCRIPTION_LIFE_MS : life_ms;
+    metric_register(collect, all);
     return all;
 }
 
 void kinesis__subscriptions_free(struct subscriptions *all)
 {
     CHECK(all->count == 0);
+    metric_unregister(collect, all);
     os_cond_deinit(&all->idle);
     os_mutex_deinit(&all->lock);
     mem_free(all);
@@ -37,6 +53,11 @@ void kinesis__subscriptions_free(struct subscriptions *all)
 i32 kinesis__subscription_count(const struct kinesis *service)
 {
     return __atomic_load_n(&service->subscriptions->count, __ATOMIC_RELAXED);
+}
+
+void kinesis__subscription_count_event(struct kinesis *service)
+{
+    metric_add(&service->subscriptions->events, 1);
 }
 
 u32 kinesis__subscription_interval_ms(const struct kinesis *service)
