@@ -128,9 +128,13 @@ static void json_copy(struct buf *out, const struct json_value *value)
         json_write_string(out, json_text(value));
         return;
     }
+    if (kind == JSON_NUMBER) {
+        buf_append(out, json_text(value));
+        return;
+    }
     if (kind != JSON_ARRAY && kind != JSON_OBJECT) {
         str word = kind == JSON_TRUE ? STR("true") : STR("false");
-        buf_append(out, kind == JSON_NULL ? STR("null") : word); /* There are no numbers here. */
+        buf_append(out, kind == JSON_NULL ? STR("null") : word);
         return;
     }
     bool is_object = kind == JSON_OBJECT;
