@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing to build leat (profile "build"), to test it too ("test"), or to measure it ("bench").
+# Installs what is missing to build leat (profile "build"), to test it too ("test"), with the clients of other languages
+# ("clients"), or to measure it ("bench").
 # Debian 12 packages only. As root directly, else through sudo; without sudo it prints the line to run.
 set -u
 profile=${1:-build}
@@ -43,6 +44,11 @@ if [ "$profile" = test ]; then
     need_command chromium chromium
     # A foreign nodejs brings its own npm, and Debian's packages break beside it.
     command -v node >/dev/null 2>&1 || packages+=(nodejs npm)
+fi
+if [ "$profile" = clients ]; then
+    need_command javac default-jdk-headless
+    need_command mvn maven
+    need_command go golang
 fi
 if [ "$profile" = bench ]; then
     need_command wrk wrk

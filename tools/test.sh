@@ -68,6 +68,7 @@ build() { # DIR ENV OPTIONS... ; builds all targets
 }
 
 tools/install-deps.sh test || exit 1
+[ "$all" = 1 ] && { tools/install-deps.sh clients || exit 1; }
 command -v ccache >/dev/null 2>&1 && export CC="ccache gcc"
 
 step "build release" build build/release
