@@ -70,4 +70,5 @@ def main():
     percentiles("readable in stream 2  ", whole)
 
 
-main()
+if __name__ == "__main__":
+    main()

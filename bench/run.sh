@@ -18,6 +18,8 @@ echo "== start and idle memory: docs/performance.md"
 bench/start.sh
 echo "== put to readable in stream 2: docs/performance.md"
 bench/latency.sh
+echo "== put to event of enhanced fan-out: docs/performance.md"
+bench/fanout.sh
 echo "== a million rows from S3 to the last metric: docs/performance.md"
 bench/pipeline.sh
 echo "== 10,000 shards: docs/performance.md"
