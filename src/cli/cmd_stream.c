@@ -1,6 +1,7 @@
 /* cli/cmd_stream.c: leat stream list, show, create, delete. */
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/lineage_print.h"
 #include "os/os.h"
 
 #include <stdio.h>
@@ -80,6 +81,7 @@ static void stream_print(const struct json_value *s)
                      STR_ARG(json_get_text(shard, STR("hash_first"))),
                      STR_ARG(json_get_text(shard, STR("hash_last"))), is_open ? "open" : "closed");
     }
+    lineage_print(json_get(s, STR("shards")));
 }
 
 int cmd_stream_show(int argc, char **argv)

@@ -17,6 +17,11 @@ const struct command cli_commands[] = {
     {"stream create", "NAME", "Create a stream: on-demand, or with --shards.", cmd_stream_create,
      false},
     {"stream delete", "NAME", "Delete a stream and its records.", cmd_stream_delete, false},
+    {"stream split", "NAME SHARD", "Split a shard in two: in the middle, or --at a hash key.",
+     cmd_stream_split, false},
+    {"stream merge", "NAME SHARD SHARD", "Merge two neighbouring shards.", cmd_stream_merge, false},
+    {"stream scale", "NAME SHARDS", "Split and merge until so many even shards are open.",
+     cmd_stream_scale, false},
     {"stream put", "NAME [DATA...]", "Put records: words, lines of a file, or of standard input.",
      cmd_stream_put, false},
     {"stream tail", "NAME", "Show records as they arrive.", cmd_stream_tail, false},
@@ -51,6 +56,10 @@ static const struct {
     {"sql", "  leat sql\n  leat sql -c 'SELECT * FROM us_accidents_stream WHERE Severity > 2'\n"
             "  leat sql -f tables.sql\n"},
     {"stream create", "  leat stream create orders\n  leat stream create orders --shards 4\n"},
+    {"stream split", "  leat stream split orders 0\n"
+                     "  leat stream split orders shardId-000000000003 --at 1000\n"},
+    {"stream merge", "  leat stream merge orders 1 2\n"},
+    {"stream scale", "  leat stream scale orders 8\n"},
     {"stream put", "  leat stream put orders '{\"id\":1}'\n"
                    "  leat stream put orders --key-field id --file orders.ndjson\n"
                    "  my-program | leat stream put orders\n"},

@@ -298,6 +298,17 @@ bool arguments_one(const char *command, const char *name, const struct arguments
     return false;
 }
 
+bool arguments_exactly(const char *command, int count, const struct arguments *arguments)
+{
+    if (arguments->count == count) {
+        return true;
+    }
+    char hint[NAMES_MAX * 2];
+    (void)snprintf(hint, sizeof hint, "leat %s %s", command, command_get(command)->arguments);
+    print_error(hint, "leat %s takes %d words, not %d", command, count, arguments->count);
+    return false;
+}
+
 bool option_is_json(const struct option *output)
 {
     return output->text != NULL && strcmp(output->text, "json") == 0;

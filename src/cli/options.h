@@ -67,6 +67,8 @@ bool option_is_global(const char *word, bool *takes_value_out);
 bool arguments_none(const char *command, const struct arguments *arguments);
 /* The same unless there is exactly one word, the command's `name`. */
 bool arguments_one(const char *command, const char *name, const struct arguments *arguments);
+/* The same unless there are `count` words; the hint has the command's arguments. */
+bool arguments_exactly(const char *command, int count, const struct arguments *arguments);
 
 /* Was "-o json" asked for? */
 bool option_is_json(const struct option *output);

@@ -146,6 +146,13 @@ static void put_shard(struct buf *out, struct console *console, u32 stream_numbe
     } else {
         buf_append(out, STR("null"));
     }
+    buf_append(out, STR(",\"adjacent_parent\":"));
+    if (shard->adjacent_parent >= 0) {
+        stream_shard_format((u32)shard->adjacent_parent, id);
+        buf_printf(out, "\"%s\"", id);
+    } else {
+        buf_append(out, STR("null"));
+    }
     buf_printf(out, ",\"next_record_no\":\"%llu\"}",
                (unsigned long long)log_channel_tip(console->env.log, channel));
 }
@@ -168,8 +175,10 @@ static void handle_shards(struct http_exchange *x, void *ctx)
     put_members(&body, stream);
     buf_append(&body, STR(",\"shards\":["));
     for (i32 i = 0; stream_get_shard(stream, i, &shard); i++) {
-        buf_append(&body, i > 0 ? STR(",") : STR_EMPTY);
-        put_shard(&body, console, info.number, &shard);
+        if (!shard.is_expired) {
+            buf_append(&body, body.data[body.len - 1] == '[' ? STR_EMPTY : STR(","));
+            put_shard(&body, console, info.number, &shard);
+        }
     }
     buf_append(&body, STR("]}"));
     stream_unref(stream);
@@ -372,6 +381,7 @@ static err records_add(struct put *p, const struct json_value *body, struct diag
         TRY(record_add(p, item, diag));
     }
     err e = log_commit(p->console->env.log, p->batch);
+    stream_batch_settle(p->batch, p->shards, p->count);
     return e == OK ? OK : diag_set(diag, e, "API014", "the records cannot be put: %s", err_text(e));
 }
 
@@ -422,5 +432,6 @@ static void put_records(struct http_exchange *x, void *ctx)
 
 void console__handle_stream_post(struct http_exchange *x, void *ctx)
 {
-    http_run_blocking(x, put_records, ctx);
+    bool is_reshard = str_ends(http_path(x), STR("/reshard"));
+    http_run_blocking(x, is_reshard ? console__reshard : put_records, ctx);
 }

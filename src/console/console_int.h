@@ -101,6 +101,8 @@ void console__handle_tail(struct http_exchange *x, void *ctx);
 void console__handle_streams(struct http_exchange *x, void *ctx);
 void console__handle_stream_create(struct http_exchange *x, void *ctx);
 void console__handle_stream_get(struct http_exchange *x, void *ctx);
+/* WORKER; api_reshard.c */
+void console__reshard(struct http_exchange *x, void *ctx);
 void console__handle_stream_post(struct http_exchange *x, void *ctx);
 void console__handle_stream_delete(struct http_exchange *x, void *ctx);
 /* The stream that a path /_leat/api/streams/NAME + tail names, with the query's region and account;

@@ -115,6 +115,9 @@ MUST_USE err stream_scale(struct stream *stream, i32 target, stream_done_fn done
 /* As the above, but wait; for command-line, jobs and tests, never on a loop thread. */
 MUST_USE err stream_create_wait(struct streams *streams, const struct stream_spec *spec);
 MUST_USE err stream_delete_wait(struct stream *stream);
+MUST_USE err stream_split_wait(struct stream *stream, u32 shard, u128 upper_first);
+MUST_USE err stream_merge_wait(struct stream *stream, u32 lower, u32 upper);
+MUST_USE err stream_scale_wait(struct stream *stream, i32 target);
 
 struct stream_info {
     struct stream_id id; /* Borrows from the stream. */

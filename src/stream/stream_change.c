@@ -431,6 +431,27 @@ err stream_delete_wait(struct stream *stream)
     return waiting_end(&waiting, stream_delete(stream, wake_waiting, &waiting));
 }
 
+err stream_split_wait(struct stream *stream, u32 shard, u128 upper_first)
+{
+    struct waiting waiting;
+    waiting_begin(&waiting);
+    return waiting_end(&waiting, stream_split(stream, shard, upper_first, wake_waiting, &waiting));
+}
+
+err stream_merge_wait(struct stream *stream, u32 lower, u32 upper)
+{
+    struct waiting waiting;
+    waiting_begin(&waiting);
+    return waiting_end(&waiting, stream_merge(stream, lower, upper, wake_waiting, &waiting));
+}
+
+err stream_scale_wait(struct stream *stream, i32 target)
+{
+    struct waiting waiting;
+    waiting_begin(&waiting);
+    return waiting_end(&waiting, stream_scale(stream, target, wake_waiting, &waiting));
+}
+
 /* --- other changes -------------------------------------------------------------------------- */
 
 static err delete (struct stream *stream, bool is_unused_only, stream_done_fn done, void *ctx)

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import model_check
+from cli_test import read_json, run
 from conftest import make_client
 
 MAX_HASH = 2**128 - 1
@@ -307,3 +308,34 @@ def test_update_shard_count_has_limits(kinesis, stream):
         scale(kinesis, stream, 5 if i % 2 == 0 else 4)
     code, message = failure(scale, kinesis=kinesis, stream=stream, target=5)
     assert code == "LimitExceededException" and "rolling 24-hour period" in message
+
+
+def test_the_command_line_reshards_and_draws_the_lineage(leat, kinesis, stream):
+    def show_open():
+        return [int(s["shard_id"][8:]) for s in read_json(leat, "stream", "show", stream)["shards"] if not s["closed_ms"]]
+
+    out, _ = run(leat, "stream", "split", stream, "0")
+    assert out.startswith(f"{stream} in us-east-1: 1 -> 2 open shards\n") and "shardId-000000000002" in out
+    assert kinesis.list_shards(StreamName=stream)["Shards"][2]["HashKeyRange"]["StartingHashKey"] == MIDDLE
+    answer = read_json(leat, "stream", "split", stream, shard_id(2), "--at", str(2**127 + 9))
+    assert answer["created"] == [shard_id(3), shard_id(4)] and answer["open_shard_count"] == 3
+    assert read_json(leat, "stream", "merge", stream, "3", "1")["created"] == [shard_id(5)]  # In any order.
+    assert show_open() == [4, 5]
+    out, _ = run(leat, "stream", "show", stream)
+    assert "\n".join([
+        "LINEAGE", "  0  closed", "    1  closed", "      5  open (1 + 3)", "    2  closed", "      3  closed -> 5",
+        "      4  open", ""]) in out
+    answer = read_json(leat, "stream", "scale", stream, "3")
+    assert answer["open_shard_count"] == 3 and len(answer["created"]) + len(answer["passed"]) >= 3
+    for words, code, text in (
+        (["split", stream, "99"], 5, "has no shard"),
+        (["split", stream, "0"], 1, "split or merged already"),
+        (["split", stream, str(answer["created"][0]), "--at", "x"], 1, "no hash key"),
+        (["split", stream, str(answer["created"][0]), "--at", "1"], 1, "must lie inside the shard"),
+        (["merge", stream, "0"], 2, "3 words"),
+        (["merge", stream, *sorted(answer["created"])[:1] * 2], 1, "neighbours"),
+        (["scale", stream, "7"], 1, "2 to 6"),
+        (["scale", stream, "many"], 2, "no number of shards"),
+        (["scale", "no-such-stream", "2"], 5, "leat stream create"),
+    ):
+        assert text in run(leat, "stream", *words, code=code)[1]

@@ -23,44 +23,27 @@ static struct stream *input(struct fixture *f)
     return stream;
 }
 
-static void on_reshard(void *ctx, err e)
-{
-    assert_int_equal(e, OK);
-    __atomic_store_n((int *)ctx, 1, __ATOMIC_RELEASE);
-}
-
-static void wait_reshard(struct fixture *f, int *done, err begun)
-{
-    assert_int_equal(begun, OK);
-    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) == 0) {
-        os_sleep_ms(f->os, 1);
-    }
-}
-
 static void split(struct fixture *f, u32 shard)
 {
-    int done = 0;
     struct stream_shard info;
     struct stream *stream = input(f);
     assert_true(stream_find_shard(stream, shard, &info));
     u128 middle = info.hash_first + (info.hash_last - info.hash_first) / 2;
-    wait_reshard(f, &done, stream_split(stream, shard, middle, on_reshard, &done));
+    assert_int_equal(stream_split_wait(stream, shard, middle), OK);
     stream_unref(stream);
 }
 
 static void merge(struct fixture *f, u32 lower, u32 upper)
 {
-    int done = 0;
     struct stream *stream = input(f);
-    wait_reshard(f, &done, stream_merge(stream, lower, upper, on_reshard, &done));
+    assert_int_equal(stream_merge_wait(stream, lower, upper), OK);
     stream_unref(stream);
 }
 
 static void scale(struct fixture *f, i32 target)
 {
-    int done = 0;
     struct stream *stream = input(f);
-    wait_reshard(f, &done, stream_scale(stream, target, on_reshard, &done));
+    assert_int_equal(stream_scale_wait(stream, target), OK);
     stream_unref(stream);
 }
 

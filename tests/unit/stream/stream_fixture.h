@@ -3,7 +3,6 @@
 #ifndef TESTS_STREAM_FIXTURE_H
 #define TESTS_STREAM_FIXTURE_H
 
-#include "os/thread.h"
 #include "stream/stream.h"
 
 #include <setjmp.h>
@@ -100,45 +99,6 @@ static inline u32 put_one(struct fixture *fixture, struct stream *stream, str ke
     assert_int_equal(log_commit(fixture->log, batch), OK);
     log_batch_free(batch);
     return shard;
-}
-
-/* Waits for the end of a change that answered `begun`; its `done` is reshard_done on `waiting`. */
-struct reshard_waiting {
-    int is_done; /* Atomic. */
-    err e;
-};
-
-static inline void reshard_done(void *ctx, err e)
-{
-    struct reshard_waiting *waiting = ctx;
-    waiting->e = e;
-    __atomic_store_n(&waiting->is_done, 1, __ATOMIC_RELEASE);
-}
-
-static inline err reshard_wait(struct reshard_waiting *waiting, err begun)
-{
-    while (begun == OK && __atomic_load_n(&waiting->is_done, __ATOMIC_ACQUIRE) == 0) {
-        os_thread_yield();
-    }
-    return begun == OK ? waiting->e : begun;
-}
-
-static inline err split_wait(struct stream *stream, u32 shard, u128 hash)
-{
-    struct reshard_waiting waiting = {0};
-    return reshard_wait(&waiting, stream_split(stream, shard, hash, reshard_done, &waiting));
-}
-
-static inline err merge_wait(struct stream *stream, u32 lower, u32 upper)
-{
-    struct reshard_waiting waiting = {0};
-    return reshard_wait(&waiting, stream_merge(stream, lower, upper, reshard_done, &waiting));
-}
-
-static inline err scale_wait(struct stream *stream, i32 target)
-{
-    struct reshard_waiting waiting = {0};
-    return reshard_wait(&waiting, stream_scale(stream, target, reshard_done, &waiting));
 }
 
 #endif

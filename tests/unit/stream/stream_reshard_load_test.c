@@ -5,6 +5,8 @@
  */
 #include "stream_fixture.h"
 
+#include "os/thread.h"
+
 enum {
     WRITERS = 4,
     KEYS = 16,      /* Of each writer. */
@@ -112,19 +114,19 @@ static void reshard(struct stream *stream, int round)
     stream_get_info(stream, &info);
     i32 open = info.open_shard_count;
     if (round % 12 == 11) {
-        err e = scale_wait(stream, open > 6 ? (open + 1) / 2 : open * 2 - 1);
+        err e = stream_scale_wait(stream, open > 6 ? (open + 1) / 2 : open * 2 - 1);
         assert_true(e == OK || e == ERR_AGAIN);
         return;
     }
     assert_true(open_shard(stream, round % open, &shard));
     if ((round % 3 == 0 && open > 2) || open > 8) {
         if (upper_neighbour(stream, &shard, &upper)) {
-            assert_int_equal(merge_wait(stream, shard.index, upper.index), OK);
+            assert_int_equal(stream_merge_wait(stream, shard.index, upper.index), OK);
         }
         return;
     }
     u128 half = shard.hash_first + (shard.hash_last - shard.hash_first) / 2;
-    assert_int_equal(split_wait(stream, shard.index, half), OK);
+    assert_int_equal(stream_split_wait(stream, shard.index, half), OK);
 }
 
 /* A consumer that follows the lineage while all goes on: it reads a shard when it has read the

@@ -63,10 +63,10 @@ static void lineage_survives_a_restart(void **state)
     struct fixture *fixture = *state;
     struct stream *stream = make_stream(fixture, "alpha", 1);
     assert_int_equal(put_one(fixture, stream, STR("k"), STR("0")), 0);
-    assert_int_equal(split_wait(stream, 0, middle), OK);
+    assert_int_equal(stream_split_wait(stream, 0, middle), OK);
     u32 child = put_one(fixture, stream, STR("k"), STR("1"));
     assert_true(child == 1 || child == 2);
-    assert_int_equal(merge_wait(stream, 1, 2), OK);
+    assert_int_equal(stream_merge_wait(stream, 1, 2), OK);
     assert_int_equal(put_one(fixture, stream, STR("k"), STR("2")), 3);
     check_split_then_merged(stream);
     struct stream_shard before = shard_of(stream, 3);
@@ -94,23 +94,23 @@ static void what_cannot_be_resharded_is_refused(void **state)
 {
     struct fixture *fixture = *state;
     struct stream *stream = make_stream(fixture, "alpha", 2);
-    assert_int_equal(split_wait(stream, 0, 1), ERR_INVALID);
-    assert_int_equal(split_wait(stream, 0, middle - 1), ERR_INVALID);
-    assert_int_equal(split_wait(stream, 0, middle + 5), ERR_INVALID);
-    assert_int_equal(split_wait(stream, 7, middle), ERR_END);
-    assert_int_equal(merge_wait(stream, 1, 0), ERR_INVALID);
-    assert_int_equal(merge_wait(stream, 0, 0), ERR_INVALID);
-    assert_int_equal(merge_wait(stream, 0, 2), ERR_END);
-    assert_int_equal(merge_wait(stream, 0, 1), OK);
-    assert_int_equal(split_wait(stream, 0, 5), ERR_CLOSED);
-    assert_int_equal(merge_wait(stream, 0, 1), ERR_CLOSED);
+    assert_int_equal(stream_split_wait(stream, 0, 1), ERR_INVALID);
+    assert_int_equal(stream_split_wait(stream, 0, middle - 1), ERR_INVALID);
+    assert_int_equal(stream_split_wait(stream, 0, middle + 5), ERR_INVALID);
+    assert_int_equal(stream_split_wait(stream, 7, middle), ERR_END);
+    assert_int_equal(stream_merge_wait(stream, 1, 0), ERR_INVALID);
+    assert_int_equal(stream_merge_wait(stream, 0, 0), ERR_INVALID);
+    assert_int_equal(stream_merge_wait(stream, 0, 2), ERR_END);
+    assert_int_equal(stream_merge_wait(stream, 0, 1), OK);
+    assert_int_equal(stream_split_wait(stream, 0, 5), ERR_CLOSED);
+    assert_int_equal(stream_merge_wait(stream, 0, 1), ERR_CLOSED);
     struct stream_spec spec = {.id = id_of("beta"), .mode = STREAM_ON_DEMAND};
     assert_int_equal(stream_create_wait(fixture->streams, &spec), OK);
     struct stream *on_demand = streams_find(fixture->streams, spec.id);
-    assert_int_equal(split_wait(on_demand, 0, 5), ERR_UNSUPPORTED);
+    assert_int_equal(stream_split_wait(on_demand, 0, 5), ERR_UNSUPPORTED);
     stream_unref(on_demand);
     assert_int_equal(stream_delete_wait(stream), OK);
-    assert_int_equal(split_wait(stream, 2, 5), ERR_NOT_FOUND);
+    assert_int_equal(stream_split_wait(stream, 2, 5), ERR_NOT_FOUND);
     stream_unref(stream);
 }
 
@@ -152,7 +152,7 @@ static void scaling_makes_even_shards(void **state)
         char name[16];
         snprintf(name, sizeof name, "s%d", (int)i);
         struct stream *stream = make_stream(fixture, name, pairs[i][0]);
-        assert_int_equal(scale_wait(stream, pairs[i][1]), OK);
+        assert_int_equal(stream_scale_wait(stream, pairs[i][1]), OK);
         check_even(stream, pairs[i][1]);
         stream_unref(stream);
     }
@@ -162,11 +162,11 @@ static void uneven_shards_become_even(void **state)
 {
     struct fixture *fixture = *state;
     struct stream *stream = make_stream(fixture, "alpha", 1);
-    assert_int_equal(split_wait(stream, 0, 5), OK);
-    assert_int_equal(split_wait(stream, 2, 1000), OK);
-    assert_int_equal(scale_wait(stream, 6), OK);
+    assert_int_equal(stream_split_wait(stream, 0, 5), OK);
+    assert_int_equal(stream_split_wait(stream, 2, 1000), OK);
+    assert_int_equal(stream_scale_wait(stream, 6), OK);
     check_even(stream, 6);
-    assert_int_equal(scale_wait(stream, 6), OK); /* Nothing to do. */
+    assert_int_equal(stream_scale_wait(stream, 6), OK); /* Nothing to do. */
     struct stream_info info;
     stream_get_info(stream, &info);
     i32 count = info.shard_count;
@@ -183,27 +183,27 @@ static void scaling_has_limits(void **state)
 {
     struct fixture *fixture = *state;
     struct stream *stream = make_stream(fixture, "alpha", 3);
-    assert_int_equal(scale_wait(stream, 7), ERR_RANGE);
-    assert_int_equal(scale_wait(stream, 1), ERR_RANGE);
-    assert_int_equal(scale_wait(stream, 0), ERR_RANGE);
+    assert_int_equal(stream_scale_wait(stream, 7), ERR_RANGE);
+    assert_int_equal(stream_scale_wait(stream, 1), ERR_RANGE);
+    assert_int_equal(stream_scale_wait(stream, 0), ERR_RANGE);
     for (int i = 0; i < STREAM_SCALES_MAX; i++) {
-        assert_int_equal(scale_wait(stream, i % 2 == 0 ? 4 : 3), OK);
+        assert_int_equal(stream_scale_wait(stream, i % 2 == 0 ? 4 : 3), OK);
     }
-    assert_int_equal(scale_wait(stream, 4), ERR_AGAIN);
+    assert_int_equal(stream_scale_wait(stream, 4), ERR_AGAIN);
     /* Splits do not count, and a restart forgets nothing, not even behind a restatement. */
     struct stream_info info;
     stream_get_info(stream, &info);
     struct stream_shard shard;
     assert_true(stream_get_shard(stream, info.shard_count - 1, &shard));
-    assert_int_equal(split_wait(stream, shard.index,
-                                (shard.hash_last - shard.hash_first) / 2 + shard.hash_first),
+    assert_int_equal(stream_split_wait(stream, shard.index,
+                                       (shard.hash_last - shard.hash_first) / 2 + shard.hash_first),
                      OK);
     stream_unref(stream);
     fixture_reopen(fixture);
     stream = streams_find(fixture->streams, id_of("alpha"));
-    assert_int_equal(scale_wait(stream, 4), ERR_AGAIN);
+    assert_int_equal(stream_scale_wait(stream, 4), ERR_AGAIN);
     skew_us = 24LL * 3600 * 1000000 + 1000000;
-    assert_int_equal(scale_wait(stream, 5), OK);
+    assert_int_equal(stream_scale_wait(stream, 5), OK);
     stream_unref(stream);
 }
 
@@ -226,8 +226,8 @@ static void a_batch_that_was_overtaken_is_routed_anew(void **state)
     }
     struct stream_record record = {.partition_key = STR("o"), .data = STR("o")};
     assert_int_equal(stream_batch_add(other, batch, &record, &shards[COUNT]), OK);
-    assert_int_equal(split_wait(stream, 0, middle), OK);
-    assert_int_equal(split_wait(stream, 2, middle + middle / 2), OK);
+    assert_int_equal(stream_split_wait(stream, 0, middle), OK);
+    assert_int_equal(stream_split_wait(stream, 2, middle + middle / 2), OK);
     assert_int_equal(log_commit(fixture->log, batch), OK);
     stream_batch_settle(batch, shards, COUNT + 1);
     isize expected[5] = {0};
@@ -266,7 +266,7 @@ static void readers_of_a_closed_shard_are_woken(void **state)
     int count = 0;
     (void)stream_wait(stream, 0, stream_pos_latest(stream, 0), woken, &count);
     assert_int_equal(count, 0);
-    assert_int_equal(split_wait(stream, 0, 1000), OK);
+    assert_int_equal(stream_split_wait(stream, 0, 1000), OK);
     assert_int_equal(count, 1);
     (void)stream_wait(stream, 0, stream_pos_latest(stream, 0), woken, &count);
     assert_int_equal(count, 2);
@@ -277,7 +277,7 @@ static void closed_shards_expire_with_their_records(void **state)
 {
     struct fixture *fixture = *state;
     struct stream *stream = make_stream(fixture, "alpha", 1);
-    assert_int_equal(split_wait(stream, 0, middle), OK);
+    assert_int_equal(stream_split_wait(stream, 0, middle), OK);
     assert_false(shard_of(stream, 0).is_expired);
     skew_us = 24LL * 3600 * 1000000;
     assert_false(shard_of(stream, 0).is_expired);

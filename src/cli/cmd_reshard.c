@@ -1,0 +1,136 @@
+/* cli/cmd_reshard.c: leat stream split, merge, scale. */
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "os/os.h"
+
+#include <stdio.h>
+
+enum { REGION, OUTPUT, AT };
+
+static const struct option common_options[] = {
+    [REGION] = {"region", OPTION_TEXT, "R", "Region (AWS_REGION, else us-east-1).", NULL, 0, false},
+    [OUTPUT] = {"output", OPTION_TEXT, "table|json", "json: as the API answers.", NULL, 0, false},
+};
+
+/* "7" or "shardId-000000000007", as a member of JSON. */
+static void put_shard(struct buf *out, const char *text)
+{
+    char id[21];
+    bool is_number = text[0] != '\0' && strlen(text) <= 10;
+    u32 index = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        is_number = is_number && *at >= '0' && *at <= '9';
+        index = is_number ? index * 10 + (u32)(*at - '0') : 0;
+    }
+    (void)snprintf(id, sizeof id, "shardId-%012u", index);
+    json_write_string(out, is_number ? str_of(id) : str_of(text));
+}
+
+static void print_list(const char *word, const struct json_value *list)
+{
+    if (json_first(list) == NULL) {
+        return;
+    }
+    (void)printf("  %-8s", word);
+    for (const struct json_value *id = json_first(list); id != NULL; id = json_next(id)) {
+        (void)printf(" " STR_FMT, STR_ARG(json_text(id)));
+    }
+    (void)puts("");
+}
+
+static void print_done(const struct json_value *answer)
+{
+    (void)printf(STR_FMT " in " STR_FMT ": %lld -> %lld open shards\n",
+                 STR_ARG(json_get_text(answer, STR("name"))),
+                 STR_ARG(json_get_text(answer, STR("region"))),
+                 (long long)json_get_i64(answer, STR("before"), 0),
+                 (long long)json_get_i64(answer, STR("open_shard_count"), 0));
+    print_list("new", json_get(answer, STR("created")));
+    print_list("passed", json_get(answer, STR("passed")));
+}
+
+static int reshard(const char *name, const struct option *options, const struct buf *body)
+{
+    struct arena arena = {0};
+    struct buf path = {0};
+    str text;
+    api_stream_path(&path, name, "/reshard", api_region(&options[REGION]));
+    int code = api_call(&arena, "POST", api_path(&path), buf_str(body), &text);
+    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
+        (void)printf(STR_FMT "\n", STR_ARG(text));
+    } else if (code == EXIT_OK) {
+        print_done(json_parse_request(&arena, text));
+    }
+    buf_deinit(&path);
+    arena_deinit(&arena);
+    return code;
+}
+
+int cmd_stream_split(int argc, char **argv)
+{
+    struct option options[] = {[REGION] = common_options[REGION],
+                               [OUTPUT] = common_options[OUTPUT],
+                               [AT] = {"at", OPTION_TEXT, "HASH",
+                                       "First hash key of the upper half; else its middle.", NULL,
+                                       0, false},
+                               {.name = NULL}};
+    const char *words[WORDS_MAX];
+    struct arguments a;
+    if (!options_parse(command_get("stream split"), options, argc, argv, words, &a) ||
+        !arguments_exactly("stream split", 2, &a)) {
+        return EXIT_USAGE;
+    }
+    struct buf body = {0};
+    buf_append(&body, STR("{\"split\":"));
+    put_shard(&body, a.words[1]);
+    if (options[AT].is_given) {
+        api_member(&body, "at", str_of(options[AT].text));
+    }
+    buf_append_byte(&body, '}');
+    int code = reshard(a.words[0], options, &body);
+    buf_deinit(&body);
+    return code;
+}
+
+int cmd_stream_merge(int argc, char **argv)
+{
+    struct option options[] = {
+        [REGION] = common_options[REGION], [OUTPUT] = common_options[OUTPUT], {.name = NULL}};
+    const char *words[WORDS_MAX];
+    struct arguments a;
+    if (!options_parse(command_get("stream merge"), options, argc, argv, words, &a) ||
+        !arguments_exactly("stream merge", 3, &a)) {
+        return EXIT_USAGE;
+    }
+    struct buf body = {0};
+    buf_append(&body, STR("{\"merge\":["));
+    put_shard(&body, a.words[1]);
+    buf_append_byte(&body, ',');
+    put_shard(&body, a.words[2]);
+    buf_append(&body, STR("]}"));
+    int code = reshard(a.words[0], options, &body);
+    buf_deinit(&body);
+    return code;
+}
+
+int cmd_stream_scale(int argc, char **argv)
+{
+    struct option options[] = {
+        [REGION] = common_options[REGION], [OUTPUT] = common_options[OUTPUT], {.name = NULL}};
+    const char *words[WORDS_MAX];
+    struct arguments a;
+    if (!options_parse(command_get("stream scale"), options, argc, argv, words, &a) ||
+        !arguments_exactly("stream scale", 2, &a)) {
+        return EXIT_USAGE;
+    }
+    i64 target = 0;
+    if (str_to_i64(str_of(a.words[1]), &target) != OK || target < 1) {
+        print_error("leat stream scale NAME SHARDS", "\"%s\" is no number of shards", a.words[1]);
+        return EXIT_USAGE;
+    }
+    struct buf body = {0};
+    buf_printf(&body, "{\"scale\":%lld}", (long long)target);
+    int code = reshard(a.words[0], options, &body);
+    buf_deinit(&body);
+    return code;
+}
