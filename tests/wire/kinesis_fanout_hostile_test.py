@@ -1,54 +1,19 @@
 """SubscribeToShard under clients that do not read, that leave, that come in thousands."""
 
 import resource
-import socket
-import struct
 import threading
 import time
 import urllib.request
-import zlib
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 import leat_server
-from kinesis_fanout_test import HORIZON, IN_TIME, SHARD, Consumer, take
+from fanout_wire import connect, frames, read_until
+from kinesis_fanout_test import HORIZON, IN_TIME, Consumer, take
 
 MIB = 1 << 20
-
-
-def request(server, consumer, shard=SHARD, kind="TRIM_HORIZON"):
-    body = (f'{{"ConsumerARN":"{consumer}","ShardId":"{shard}",'
-            f'"StartingPosition":{{"Type":"{kind}"}}}}').encode()
-    head = (
-        f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
-        "Content-Type: application/x-amz-json-1.1\r\n"
-        "X-Amz-Target: Kinesis_20131202.SubscribeToShard\r\n"
-        "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, "
-        "SignedHeaders=host, Signature=00\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    ).encode()
-    return head + body
-
-
-def connect(server, consumer, small=False, **kwargs):
-    s = socket.socket()
-    if small:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    s.settimeout(IN_TIME)
-    s.connect(("127.0.0.1", server.port))
-    s.sendall(request(server, consumer, **kwargs))
-    return s
-
-
-def read_until(s, wanted):
-    seen = b""
-    while wanted not in seen:
-        part = s.recv(1 << 16)
-        assert part, f"it ended after {seen[-200:]!r}"
-        seen = seen[-len(wanted):] + part if len(seen) > MIB else seen + part
-    return seen
 
 
 def metric(server, name):
@@ -100,39 +65,6 @@ def test_who_never_reads_costs_little_and_harms_nobody():
         s.close()
     reader.close()
     server.stop()
-
-
-def chunks(s, seen):
-    """The bodies of the chunks that follow the header."""
-    at = seen.index(b"\r\n\r\n") + 4
-    seen = seen[at:]
-    while True:
-        while b"\r\n" not in seen:
-            seen += s.recv(1 << 16)
-        size, _, seen = seen.partition(b"\r\n")
-        size = int(size, 16)
-        while len(seen) < size + 2:
-            part = s.recv(1 << 16)
-            assert part
-            seen += part
-        yield seen[:size]
-        if size == 0:
-            return
-        seen = seen[size + 2:]
-
-
-def frames(s, seen):
-    rest = b""
-    for chunk in chunks(s, seen):
-        rest += chunk
-        while len(rest) >= 12:
-            total, headers, crc = struct.unpack(">III", rest[:12])
-            assert zlib.crc32(rest[:8]) == crc
-            if len(rest) < total:
-                break
-            assert zlib.crc32(rest[:total - 4]) == struct.unpack(">I", rest[total - 4:total])[0]
-            yield rest[12:12 + headers], rest[12 + headers:total - 4]
-            rest = rest[total:]
 
 
 def take_records(s, seen, wanted):

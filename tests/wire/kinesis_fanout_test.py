@@ -9,14 +9,14 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from botocore.exceptions import ClientError
 
+import amz_cbor
 import leat_server
 from conftest import make_client
+from fanout_wire import IN_TIME, SHARD, connect, frames, read_until
 from kinesis_test import failure, raw_error
 
-SHARD = "shardId-000000000000"
 HORIZON = {"Type": "TRIM_HORIZON"}
 LIFE_MS = 1500
-IN_TIME = 20
 
 
 @pytest.fixture(scope="module")
@@ -310,3 +310,82 @@ def test_many_readers_see_the_same_order(long):
     for thread in threads:
         thread.join(IN_TIME)
     assert [results.get(timeout=1) for _ in readers] == [wanted] * 8
+
+
+def split(consumer):
+    consumer.kinesis.split_shard(StreamName=consumer.stream, ShardToSplit=SHARD,
+                                 NewStartingHashKey=str(2**127))
+
+
+def ends_with_children(stream):
+    """All data, and the shards that the last event names with their parents."""
+    seen = list(events(stream))
+    data = [r["Data"] for e in seen for r in e["Records"]]
+    assert all(e["ContinuationSequenceNumber"] and not e.get("ChildShards") for e in seen[:-1])
+    assert not seen[-1].get("ContinuationSequenceNumber")
+    assert seen[-1]["MillisBehindLatest"] == 0
+    return data, [(c["ShardId"][-1], [p[-1] for p in c["ParentShards"]], c["HashKeyRange"])
+                  for c in seen[-1]["ChildShards"]]
+
+
+def test_the_end_of_a_shard_that_was_split(long):
+    long.put(b"a")
+    idle = long.subscribe({"Type": "LATEST"})
+    busy = long.subscribe(HORIZON, consumer=long.register("busy"))
+    split(long)
+    middle = str(2**127)
+    children = [
+        ("1", ["0"], {"StartingHashKey": "0", "EndingHashKey": str(2**127 - 1)}),
+        ("2", ["0"], {"StartingHashKey": middle, "EndingHashKey": str(2**128 - 1)}),
+    ]
+    assert ends_with_children(idle) == ([], children)
+    assert ends_with_children(busy) == ([b"a"], children)
+    late = long.register("late")
+    assert ends_with_children(long.subscribe(HORIZON, consumer=late)) == ([b"a"], children)
+    latest = long.subscribe({"Type": "LATEST"}, consumer=late)
+    assert ends_with_children(latest) == ([], children)
+
+
+def test_the_end_of_shards_that_were_merged(leat):
+    consumer = Consumer(leat, shards=2)
+    streams = [consumer.subscribe(HORIZON, shard=f"shardId-{i:012}") for i in range(2)]
+    consumer.kinesis.merge_shards(StreamName=consumer.stream, ShardToMerge=SHARD,
+                                  AdjacentShardToMerge="shardId-000000000001")
+    whole = {"StartingHashKey": "0", "EndingHashKey": str(2**128 - 1)}
+    for stream in streams:
+        assert ends_with_children(stream) == ([], [("2", ["0", "1"], whole)])
+
+
+def test_events_in_cbor(leat, long):
+    numbers = long.put(b"\x00\xff", b"")
+    s = connect(leat, long.consumer, form="cbor")
+    answer = frames(s, read_until(s, b"\r\n\r\n"))
+    headers, payload = next(answer)
+    assert headers == {":message-type": "event", ":event-type": "initial-response",
+                       ":content-type": "application/x-amz-cbor-1.1"}
+    assert amz_cbor.decode(payload) == {}
+    headers, payload = next(answer)
+    assert headers == {":message-type": "event", ":event-type": "SubscribeToShardEvent",
+                       ":content-type": "application/x-amz-cbor-1.1"}
+    event = amz_cbor.decode(payload)
+    assert event["MillisBehindLatest"] == 0
+    assert [r["Data"] for r in event["Records"]] == [b"\x00\xff", b""]
+    assert [r["SequenceNumber"] for r in event["Records"]] == numbers
+    arrival = event["Records"][0]["ApproximateArrivalTimestamp"]
+    assert isinstance(arrival, amz_cbor.Time)
+    assert abs(arrival / 1000 - time.time()) < 60
+    split(long)
+    headers, payload = next(answer)
+    event = amz_cbor.decode(payload)
+    assert event["ContinuationSequenceNumber"] is None
+    assert len(event["ChildShards"]) == 2
+    assert list(answer) == []
+    s.close()
+    s = connect(leat, long.register("other"), form="cbor", shard="shardId-000000000001")
+    answer = frames(s, read_until(s, b"initial-response"))
+    next(answer)
+    long.kinesis.delete_stream(StreamARN=long.arn, EnforceConsumerDeletion=True)
+    headers, payload = next(answer)
+    assert headers[":message-type"] == "exception"
+    assert headers[":exception-type"] == "ResourceNotFoundException"
+    assert "deleted" in amz_cbor.decode(payload)["message"]
