@@ -225,7 +225,7 @@ static isize utf8_sequence(const u8 *p, const u8 *end)
     return count;
 }
 
-bool str_is_utf8(str s)
+isize str_utf8_end(str s)
 {
     const u8 *p = s.data, *end = s.data + s.len;
     while (p < end) {
@@ -239,11 +239,16 @@ bool str_is_utf8(str s)
         }
         isize count = utf8_sequence(p, end);
         if (count == 0) {
-            return false;
+            break;
         }
         p += count;
     }
-    return true;
+    return p - s.data;
+}
+
+bool str_is_utf8(str s)
+{
+    return str_utf8_end(s) == s.len;
 }
 
 /* Optimal string alignment: Levenshtein plus swaps of neighbours. */

@@ -58,6 +58,7 @@ void str_copy_cstr(str s, char *out, isize capacity);
 
 /* True when every byte sequence is valid UTF-8 (no overlong form, no surrogate, <= U+10FFFF). */
 bool str_is_utf8(str s);
+isize str_utf8_end(str s); /* Offset of the first byte that is not UTF-8; s.len when all is. */
 
 /* Number of edits (insert, delete, replace, swap) between two short names, case folded;
  * used for "did you mean". Names over 64 bytes count as far apart (999). */

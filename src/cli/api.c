@@ -175,10 +175,15 @@ static int answer_failed(struct arena *arena, int status, str text)
     } else {
         print_error(NULL, "the server answered with status %d", status);
     }
+    str code = json_get_text(error, STR("code"));
     if (status == 404) {
         return EXIT_ABSENT;
     }
-    return status >= 500 ? EXIT_REMOTE : code_of(json_get_text(error, STR("code")));
+    /* Options of `stream create` and `replay` that the server has looked at. */
+    if (status == 400 && (str_eq(code, STR("API005")) || str_starts(code, STR("FEED01")))) {
+        return EXIT_USAGE;
+    }
+    return status >= 500 ? EXIT_REMOTE : code_of(code);
 }
 
 static int unreachable(const struct diag *diag)

@@ -127,6 +127,17 @@ int cmd_deadletter_show(int argc, char **argv)
     return code;
 }
 
+/* 5 when all that failed is not there. */
+static int redrive_code(const struct json_value *failed)
+{
+    bool are_absent = json_count(failed) > 0;
+    for (const struct json_value *f = json_first(failed); f != NULL; f = json_next(f)) {
+        are_absent = are_absent && json_get_bool(f, STR("absent"), false);
+    }
+    int code = json_count(failed) > 0 ? EXIT_FAILED : EXIT_OK;
+    return are_absent ? EXIT_ABSENT : code;
+}
+
 static int redrive_print(const struct json_value *answer)
 {
     const struct json_value *failed = json_get(answer, STR("failed"));
@@ -137,7 +148,7 @@ static int redrive_print(const struct json_value *answer)
         print_error(NULL, "dead letter " STR_FMT ": " STR_FMT, STR_ARG(json_get_text(f, STR("id"))),
                     STR_ARG(json_get_text(f, STR("reason"))));
     }
-    return json_count(failed) > 0 ? EXIT_FAILED : EXIT_OK;
+    return redrive_code(failed);
 }
 
 int cmd_deadletter_redrive(int argc, char **argv)
@@ -183,7 +194,7 @@ int cmd_deadletter_redrive(int argc, char **argv)
     if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
         const struct json_value *answer = json_parse_request(&arena, text);
         (void)printf(STR_FMT "\n", STR_ARG(text));
-        code = json_count(json_get(answer, STR("failed"))) > 0 ? EXIT_FAILED : EXIT_OK;
+        code = redrive_code(json_get(answer, STR("failed")));
     } else if (code == EXIT_OK) {
         code = redrive_print(json_parse_request(&arena, text));
     }

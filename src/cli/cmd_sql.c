@@ -8,9 +8,31 @@
 
 enum { SCRIPT_BYTES_MAX = 1 << 20, READ_BYTES = 65536 };
 
+/* JSON cannot carry other bytes; replaced ones would be another statement. */
+static bool is_text(const struct sql_request *request)
+{
+    isize end = str_utf8_end(request->sql), line = 1, column = 1;
+    if (end == request->sql.len) {
+        return true;
+    }
+    for (isize i = 0; i < end; i++) {
+        u8 c = request->sql.data[i];
+        column = c == '\n' ? 1 : column + ((c & 0xC0) != 0x80);
+        line += c == '\n';
+    }
+    str file = request->file.len > 0 ? request->file : STR("statement");
+    print_error("save the text as UTF-8, for example with: iconv -f ISO-8859-1 -t UTF-8",
+                STR_FMT ":%td:%td: the byte 0x%02X is not UTF-8", STR_ARG(file), line, column,
+                request->sql.data[end]);
+    return false;
+}
+
 int sql_send(const struct sql_request *request, struct sql_print *print)
 {
     struct buf body = {0};
+    if (!is_text(request)) {
+        return EXIT_SQL;
+    }
     buf_append_byte(&body, '{');
     api_member(&body, "sql", request->sql);
     api_member(&body, "file", request->file);
@@ -18,6 +40,7 @@ int sql_send(const struct sql_request *request, struct sql_print *print)
     api_member(&body, "from", request->from);
     api_member(&body, "session", request->session);
     api_member(&body, "region", str_of(request->region));
+    buf_append(&body, request->keeps_tables ? STR(",\"keep_tables\":true") : STR_EMPTY);
     buf_append_byte(&body, '}');
     print->column_count = -1;
     int code = api_lines("POST", "/_leat/api/sql", buf_str(&body), sql_print_line, print);
@@ -109,8 +132,8 @@ int cmd_run(int argc, char **argv)
     enum { RESTART, AGAIN, FROM, REGION, OUTPUT };
     struct option options[] = {
         [RESTART] = {"restart", OPTION_FLAG, NULL,
-                     "Replace the job that runs the same statements; go on where it stood.", NULL,
-                     0, false},
+                     "Replace the job of the same statements; go on where it stood.", NULL, 0,
+                     false},
         [AGAIN] = {"again", OPTION_FLAG, NULL, "Start one more job of the same statements.", NULL,
                    0, false},
         [FROM] = {"from", OPTION_TEXT, "WHERE", "latest, trim-horizon or a UTC time.", NULL, 0,
@@ -130,7 +153,8 @@ int cmd_run(int argc, char **argv)
         print_error(NULL, "--restart and --again exclude each other");
         return EXIT_USAGE;
     }
-    struct sql_request request = {.mode = STR("start"), .region = api_region(&options[REGION])};
+    struct sql_request request = {
+        .mode = STR("start"), .region = api_region(&options[REGION]), .keeps_tables = true};
     request.mode = options[RESTART].is_given ? STR("restart") : request.mode;
     request.mode = options[AGAIN].is_given ? STR("again") : request.mode;
     request.from = str_of(options[FROM].text);

@@ -49,7 +49,8 @@ static int failed(err e, const struct diag *diag)
     diag_render(diag, STR_EMPTY, term_has_colour(2), &text);
     (void)fwrite(text.data, 1, (size_t)text.len, stderr);
     buf_deinit(&text);
-    return exit_code(e);
+    bool is_unusable = str_eq(str_of(diag->code), STR("SRV002")); /* The data directory. */
+    return is_unusable ? EXIT_CONFIGURATION : exit_code(e);
 }
 
 static void announce(const struct server *server, const struct server_options *options)

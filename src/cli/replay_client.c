@@ -37,6 +37,7 @@ struct follow {
     u64 started_ns, shown_ns;
     u64 rows_before; /* When this command began. */
     bool is_terminal, has_bar, is_problem_told;
+    bool is_input_bad; /* What was to be sent cannot be read; printed. */
     u64 sent_pass;
 };
 
@@ -311,16 +312,15 @@ static bool push_piece(struct follow *f, struct buf *piece)
     const struct status s = f->status;
     if (s.push_pass != f->sent_pass) {
         f->sent_pass = s.push_pass;
-        if (!byte_source_seek(source, 0)) {
-            return false;
-        }
+        f->is_input_bad = !byte_source_seek(source, 0);
     }
     byte_source_forget(source, s.offset);
-    if (byte_source_offset(source) != s.push_offset && !byte_source_seek(source, s.push_offset)) {
-        return false;
-    }
     buf_reset(piece);
-    if (!byte_source_read(source, (isize)MIN(s.push_room, PIECE_BYTES), piece)) {
+    f->is_input_bad =
+        f->is_input_bad ||
+        (byte_source_offset(source) != s.push_offset && !byte_source_seek(source, s.push_offset)) ||
+        !byte_source_read(source, (isize)MIN(s.push_room, PIECE_BYTES), piece);
+    if (f->is_input_bad) {
         return false;
     }
     char path[256];
@@ -354,7 +354,8 @@ static bool follow_all(struct follow *f)
     return is_good;
 }
 
-static int stopped(struct follow *f)
+/* It waits for nothing then; the same command goes on with it. */
+static void stop_it(struct follow *f)
 {
     char path[160];
     (void)snprintf(path, sizeof path, "/_leat/api/replays/%s/stop", f->status.id);
@@ -362,7 +363,6 @@ static int stopped(struct follow *f)
         (void)fprintf(stderr, "stopped after %llu rows; the same command goes on there\n",
                       (unsigned long long)f->status.rows);
     }
-    return EXIT_INTERRUPTED;
 }
 
 static int finished(struct follow *f)
@@ -405,7 +405,11 @@ int replay_follow(const struct replay_request *request)
         (void)fputc('\n', stderr);
     }
     if (os_interrupt_is_set() && is_running(&f)) {
-        code = stopped(&f);
+        stop_it(&f);
+        code = EXIT_INTERRUPTED;
+    } else if (f.is_input_bad) {
+        stop_it(&f);
+        code = EXIT_FAILED;
     } else {
         code = is_good ? finished(&f) : EXIT_REMOTE;
     }

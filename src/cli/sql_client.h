@@ -7,6 +7,7 @@
 struct sql_request {
     str sql, file, mode, from, session; /* Empty: not sent. */
     const char *region;
+    bool keeps_tables; /* A table that is there with the same text is no error. */
 };
 
 /* Runs the script and prints what comes; returns the exit code. */

@@ -1,7 +1,7 @@
 /* console/api_jobs.c: jobs: list, one, stop. */
 #include "console/console_int.h"
 
-static const char *const state_names[] = {"RUNNING", "FAILED", "STOPPED", "FINISHED"};
+static const char *const state_names[] = {"RUNNING", "FAILED", "STOPPED", "FINISHED", "DELIVERING"};
 
 static void put_delivery(struct buf *out, const struct engine_job_source *sink)
 {

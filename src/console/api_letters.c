@@ -120,12 +120,13 @@ struct redrive {
     struct buf failures;
 };
 
-static void fail(struct redrive *r, str id, str reason)
+static void fail(struct redrive *r, str id, str reason, bool is_absent)
 {
     buf_append(&r->failures, r->failed > 0 ? STR(",{") : STR("{"));
     console__put(&r->failures, "id", id);
     buf_append_byte(&r->failures, ',');
     console__put(&r->failures, "reason", reason);
+    buf_printf(&r->failures, ",\"absent\":%s", is_absent ? "true" : "false");
     buf_append_byte(&r->failures, '}');
     r->failed++;
 }
@@ -139,7 +140,7 @@ static void put_back(struct redrive *r, const struct engine_letter *letters, isi
         r->skipped += results[i].result == ENGINE_REDRIVE_SKIPPED;
         if (results[i].result == ENGINE_REDRIVE_FAILED) {
             fail(r, arena_printf(r->arena, "%llu", (unsigned long long)letters[i].id),
-                 results[i].reason);
+                 results[i].reason, false);
         }
     }
 }
@@ -155,7 +156,7 @@ static err by_id(struct redrive *r, str id)
                                 &has_more));
     }
     if (count == 0) {
-        fail(r, id, STR("there is no such dead letter"));
+        fail(r, id, STR("there is no such dead letter"), true);
     } else {
         put_back(r, letters, 1);
     }

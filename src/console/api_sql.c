@@ -318,6 +318,7 @@ static err request_read(struct script *s, const struct json_value **body, struct
     s->account = console__text_or(*body, "account", STR(CONSOLE_ACCOUNT));
     s->options.from = json_get_text(*body, STR("from"));
     s->options.name = json_get_text(*body, STR("name"));
+    s->options.keeps_tables = json_get_bool(*body, STR("keep_tables"), false);
     bool is_word = s->options.from.len == 0 || str_eq(s->options.from, STR("latest")) ||
                    str_eq(s->options.from, STR("trim-horizon"));
     i64 ms;

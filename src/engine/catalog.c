@@ -140,15 +140,46 @@ struct connect_table engine__connect_table(const struct table_def *table, struct
         pairs, table->option_count};
 }
 
-/* The option that a message of the connector is about, for the caret. */
+static bool is_name_byte(u8 c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+}
+
+/* Not as a part of a longer name: 'stream' is none of "streamm". */
+static bool is_named(str message, str key)
+{
+    isize at = str_find(message, key, 0);
+    while (at >= 0) {
+        isize end = at + key.len;
+        bool goes_on = end < message.len && (is_name_byte(message.data[end]) ||
+                                             (message.data[end] == '.' && end + 1 < message.len &&
+                                              is_name_byte(message.data[end + 1])));
+        bool begins =
+            at == 0 || !(is_name_byte(message.data[at - 1]) || message.data[at - 1] == '.');
+        if (begins && !goes_on) {
+            return true;
+        }
+        at = str_find(message, key, end);
+    }
+    return false;
+}
+
+/* The option that a message of the connector is about, for the caret: its value, or its key when
+ * there is none of that name (CON002). */
 static void span_find(const struct table_def *table, struct diag *diag)
 {
-    str message = str_of(diag->message);
+    str message = str_of(diag->message), code = str_of(diag->code);
+    bool is_unknown_connector = str_eq(code, STR("CON001")), is_key = str_eq(code, STR("CON002"));
     for (isize i = 0; i < table->option_count; i++) {
         const struct plan_option *option = &table->options[i];
-        if (option->span_len > 0 && str_find(message, option->key, 0) >= 0 &&
-            !str_eq(option->key, STR("connector"))) {
-            diag_span(diag, option->span_start, option->span_len);
+        bool is_connector = str_eq(option->key, STR("connector"));
+        bool is_meant =
+            is_unknown_connector ? is_connector : !is_connector && is_named(message, option->key);
+        if (option->span_len > 0 && is_meant) {
+            bool has_key = is_key && option->key_len > 0;
+            diag_span(diag, has_key ? option->key_start : option->span_start,
+                      has_key ? option->key_len : option->span_len);
             return;
         }
     }

@@ -114,6 +114,7 @@ static bool range_wait(struct engine_outbox *outbox, struct scan *scan)
         }
         if (is_draining && !has_rows) {
             hold_release(outbox);
+            __atomic_store_n(&outbox->is_over, true, __ATOMIC_RELEASE);
             return false;
         }
         i64 wait_ms = !has_rows  ? IDLE_MS

@@ -207,8 +207,7 @@ err engine_open(struct os *os, struct streams *streams, const char *data_dir, st
         engine_close(engine);
         return e;
     }
-    __atomic_store_n(&engine->first_job, engine->jobs != NULL ? engine->jobs->id : engine->next_job,
-                     __ATOMIC_RELEASE);
+    engine__jobs_note(engine);
     engine__landings_sweep(engine);
     jobs_resume(engine);
     streams_hold_release(streams, all);
@@ -236,6 +235,7 @@ void engine_close(struct engine *engine)
     }
     engine__tables_free(&engine->tables);
     engine__outbox_marks_free(engine);
+    mem_free(engine->job_ids);
     os_mutex_deinit(&engine->outbox_cursor_lock);
     os_mutex_deinit(&engine->outbox_list_lock);
     os_cond_deinit(&engine->wake);
@@ -295,6 +295,9 @@ static void job_info(struct engine_job *job, struct arena *arena, struct engine_
     };
     os_mutex_unlock(&job->lock);
     const struct engine_counters *c = &job->counters;
+    if (out->state == ENGINE_FINISHED && !engine__job_is_delivered(job)) {
+        out->state = ENGINE_DELIVERING;
+    }
     out->tip_lsn = log_tip(job->engine->log);
     out->watermark_ms = __atomic_load_n(&job->watermark_ms, __ATOMIC_RELAXED);
     out->lag_ms = (i64)(lag_seconds(job) * 1000);
@@ -335,6 +338,11 @@ static void job_info(struct engine_job *job, struct arena *arena, struct engine_
         };
         if (sink->outbox != NULL) {
             engine__outbox_info(sink->outbox, arena, &out->sinks[i]);
+            const struct engine_job_source *to = &out->sinks[i];
+            bool is_waiting =
+                to->oldest_undelivered_ms > 0 || to->delivered_rows + to->rejected_rows < to->rows;
+            out->state =
+                out->state == ENGINE_FINISHED && is_waiting ? ENGINE_DELIVERING : out->state;
         }
     }
 }

@@ -38,13 +38,15 @@ void engine_session_free(struct engine_session *session);
 
 enum engine_mode {
     ENGINE_START,   /* The same statements run already: that job is the answer. */
-    ENGINE_RESTART, /* It is replaced, and the new one goes on where it stood. */
+    ENGINE_RESTART, /* It, or else the newest that was stopped or has failed, is replaced, and the
+                       new one goes on where it stood. */
     ENGINE_AGAIN,   /* One more. */
 };
 struct engine_options {
     enum engine_mode mode;
-    str from; /* "latest", "trim-horizon" or an ISO time; empty: as the tables say. */
-    str name; /* Of the job; empty: made from the sink's. */
+    str from;          /* "latest", "trim-horizon" or an ISO time; empty: as the tables say. */
+    str name;          /* Of the job; empty: made from the sink's. */
+    bool keeps_tables; /* CREATE of what is there with the same text is no error. */
 };
 
 struct engine_query;
@@ -105,7 +107,13 @@ void engine_query_free(struct engine_query *query);
 /* --- jobs
  * ------------------------------------------------------------------------------------------ */
 
-enum engine_state { ENGINE_RUNNING, ENGINE_FAILED, ENGINE_STOPPED, ENGINE_FINISHED };
+enum engine_state {
+    ENGINE_RUNNING,
+    ENGINE_FAILED,
+    ENGINE_STOPPED,
+    ENGINE_FINISHED,
+    ENGINE_DELIVERING, /* In engine_job_info only: finished, but a sink has not taken all rows. */
+};
 
 struct engine_job_source {
     str table, stream, region; /* stream: of a sink outside the log its target. */

@@ -14,7 +14,8 @@
 
 enum {
     ENGINE_TABLES_MAX = 10000,
-    ENGINE_JOBS_MAX = 256,
+    ENGINE_JOBS_MAX = 256,  /* Running. */
+    ENGINE_ENDED_MAX = 256, /* That have ended, in the list. */
     ENGINE_SETTINGS_MAX = 256,
     ENGINE_STEP_FRAMES_MAX = 64,
     ENGINE_STEP_BYTES_MAX = 4 << 20,    /* Of frames read by one step. */
@@ -208,14 +209,25 @@ struct engine {
     struct engine_job *forgotten; /* By a reset; the journal names them still. */
     isize job_count;
     u64 next_job;
-    u64 query_count;              /* Atomic: since the start. */
-    u64 first_job;                /* Atomic: those below are forgotten; 0 = not known yet. */
+    u64 query_count; /* Atomic: since the start. */
+    u64 *job_ids;    /* outbox_list_lock: of all jobs, ascending; NULL: not known yet. */
+    isize job_id_count;
     struct os_mutex redrive_lock; /* One letter is put back at a time; no other is taken in it. */
     struct os_mutex wake_lock;    /* Guards the condition that the tip has moved. */
     struct os_cond wake;
     int watch;
     isize step_frames_max; /* ENGINE_STEP_FRAMES_MAX, or less where a test asks for it. */
 };
+
+/* prune.c; engine->lock is held. */
+bool engine__job_is_delivered(const struct engine_job *job); /* No lock. */
+isize engine__jobs_running(const struct engine *engine);
+/* Forgets the oldest of too many ended jobs; to be called when the list has grown. */
+void engine__jobs_prune(struct engine *engine);
+/* The list has changed: engine__job_is_known, under the outbox_list_lock alone, goes by it. Before
+ * the first call every job counts as known. */
+void engine__jobs_note(struct engine *engine);
+bool engine__job_is_known(const struct engine *engine, u64 id);
 
 /* catalog.c */
 void engine__tables_free(struct engine_tables *tables);

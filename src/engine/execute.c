@@ -76,6 +76,12 @@ static err elsewhere(struct call *c)
     return ERR_NOT_FOUND;
 }
 
+static bool is_same(const struct engine_tables *tables, const struct sql_statement *s)
+{
+    const struct engine_table *table = engine__table_find(tables, s->name.name);
+    return table != NULL && str_eq(str_trim(table->def.create_text), str_trim(s->text));
+}
+
 static err create(struct call *c)
 {
     struct engine *engine = c->session->engine;
@@ -85,6 +91,11 @@ static err create(struct call *c)
     lookup_make(c, &lookup);
     bool exists = engine__table_find(tables, s->name.name) != NULL;
     if (exists && s->if_not_exists) {
+        return OK;
+    }
+    if (exists && c->options->keeps_tables && !s->is_temporary && is_same(tables, s)) {
+        c->out->notice = arena_printf(c->arena, STR_FMT " is there already, as it is written here",
+                                      STR_ARG(s->name.name));
         return OK;
     }
     if (exists) {

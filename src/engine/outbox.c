@@ -144,11 +144,10 @@ static err put_mark(struct log_batch *batch, const struct engine_outbox_mark *ma
 
 static err put_marks(struct engine *engine, struct log_batch *batch)
 {
-    u64 first_job = __atomic_load_n(&engine->first_job, __ATOMIC_ACQUIRE);
     err e = OK;
     for (const struct engine_outbox_mark *mark = engine->outbox_marks; mark != NULL && e == OK;
          mark = mark->next) {
-        if (mark->job >= first_job && !is_open(engine, mark)) {
+        if (engine__job_is_known(engine, mark->job) && !is_open(engine, mark)) {
             e = put_mark(batch, mark);
         }
     }
@@ -277,9 +276,10 @@ bool engine__outbox_is_live(struct engine *engine, struct log_channel channel, u
             is_live = last_no > __atomic_load_n(&o->cursor, __ATOMIC_ACQUIRE);
         }
     }
-    os_mutex_unlock(&engine->outbox_list_lock);
     u64 job = (channel.shard - OUTBOX_CHANNEL_BASE) / OUTBOX_SINKS_MAX;
-    return is_live && job >= __atomic_load_n(&engine->first_job, __ATOMIC_ACQUIRE);
+    is_live = is_live && engine__job_is_known(engine, job);
+    os_mutex_unlock(&engine->outbox_list_lock);
+    return is_live;
 }
 
 /* --- rows in ------------------------------------------------------------------------------- */

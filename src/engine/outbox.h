@@ -46,6 +46,7 @@ struct engine_outbox {
     u64 added;         /* Counts steps that added rows. */
     char problem[512]; /* Of the delivery that is being tried again; empty when all is well. */
     bool is_stopping, has_thread, is_draining;
+    bool is_over; /* Atomic: it drained, and nothing is left. */
     struct os_thread thread;
     u64 hold;
     bool has_hold;

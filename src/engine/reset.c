@@ -37,7 +37,7 @@ err engine_reset(struct engine *engine)
             outboxes_drop(job);
         }
         engine__forget_all(engine);
-        __atomic_store_n(&engine->first_job, engine->next_job, __ATOMIC_RELEASE);
+        engine__jobs_note(engine);
     }
     os_mutex_unlock(&engine->lock);
     return e;

@@ -174,6 +174,12 @@ err engine__snapshot_adopt(struct engine_job *job, const struct engine_job *old,
     if (old->step == 0) {
         return OK; /* There is no state yet. */
     }
+    if (!old->has_state && old->state != ENGINE_RUNNING) {
+        (void)diag_set(diag, ERR_NOT_FOUND, "ENG079",
+                       "job %s has ended, and the state of its windows is not kept", old->id_text);
+        diag_hint(diag, "--from latest or --from trim-horizon begins without it");
+        return ERR_NOT_FOUND;
+    }
     if (job->engine->data_dir[0] == '\0' || !old->has_state) {
         return diag_set(diag, ERR_AGAIN, "ENG079", "the state of job %s cannot be taken over %s",
                         old->id_text,

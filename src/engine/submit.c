@@ -174,14 +174,25 @@ static void take_over(struct engine_job *job, const struct engine_job *old)
     job->position = old->position;
 }
 
-static struct engine_job *same_job(struct engine *engine, u64 fingerprint)
+/* The one that runs; for a restart else the newest that was stopped or has failed. One that was
+ * replaced has its successor. */
+static struct engine_job *same_job(struct engine *engine, u64 fingerprint, enum engine_mode mode)
 {
+    struct engine_job *ended = NULL;
     for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
-        if (job->fingerprint == fingerprint && job->state == ENGINE_RUNNING) {
+        if (job->fingerprint != fingerprint) {
+            continue;
+        }
+        if (job->state == ENGINE_RUNNING) {
             return job;
         }
+        if (job->state == ENGINE_FINISHED || str_eq(str_of(job->reason), STR(ENGINE_REPLACED))) {
+            ended = NULL; /* What came before it is over. */
+        } else {
+            ended = job;
+        }
     }
-    return NULL;
+    return mode == ENGINE_RESTART ? ended : NULL;
 }
 
 void engine__settings_keep(struct engine_session *session, struct engine_job *job)
@@ -277,11 +288,13 @@ static err submit(struct engine_session *session, struct engine_job *job,
                   struct engine_result *out, struct diag *diag)
 {
     struct engine *engine = session->engine;
-    if (engine->job_count >= ENGINE_JOBS_MAX) {
-        return diag_set(diag, ERR_LIMIT, "ENG042", "there are %d jobs, which is the most allowed",
-                        ENGINE_JOBS_MAX);
+    if (engine__jobs_running(engine) >= ENGINE_JOBS_MAX) {
+        (void)diag_set(diag, ERR_LIMIT, "ENG042", "%d jobs are running, which is the most allowed",
+                       ENGINE_JOBS_MAX);
+        diag_hint(diag, "leat job list shows them, leat job stop ID stops one");
+        return ERR_LIMIT;
     }
-    struct engine_job *old = same_job(engine, job->fingerprint);
+    struct engine_job *old = same_job(engine, job->fingerprint, options->mode);
     if (old != NULL && options->mode == ENGINE_START) {
         result_set(out, arena, old);
         out->already_running = true;
@@ -301,6 +314,7 @@ static err submit(struct engine_session *session, struct engine_job *job,
         engine->next_job++;
         job_append(engine, job);
         result_set(out, arena, job);
+        engine__jobs_prune(engine);
         engine__job_start(job);
     }
     streams_hold_release(engine->streams, all);

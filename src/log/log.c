@@ -87,12 +87,25 @@ static void retain_and_say(struct log *log)
     }
 }
 
+/* What is written to files that have no name is lost with the process: rather no process. */
+static void check_place(struct log *log)
+{
+    char path[LOG__PATH_MAX];
+    struct os_stat stat;
+    (void)snprintf(path, sizeof path, "%s/STORE", log->dir);
+    if (log->durability != LOG_MEMORY && os_stat_path(log->os, path, &stat) == ERR_NOT_FOUND) {
+        os_fatal("the data directory was deleted or moved while leat was running: finding", path,
+                 ERR_NOT_FOUND);
+    }
+}
+
 static void tidier_run(void *ctx)
 {
     struct log *log = ctx;
     u64 period_ns = (u64)LOG__RETAIN_PERIOD_MS * 1000000;
     u64 next_ns = os_mono_ns(log->os) + period_ns;
     while (tidier_wait(log)) {
+        check_place(log);
         log__zero_once(log);
         if (os_mono_ns(log->os) >= next_ns) {
             next_ns = os_mono_ns(log->os) + period_ns;

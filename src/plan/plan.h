@@ -14,6 +14,7 @@
 struct plan_option {
     str key, value;
     isize span_start, span_len; /* Of the value, in the CREATE statement. */
+    isize key_start, key_len;   /* Of the key; 0 and 0 when it is not written there. */
 };
 
 enum column_kind { COLUMN_PHYSICAL, COLUMN_COMPUTED, COLUMN_METADATA };

@@ -314,8 +314,10 @@ err sql__lex(struct arena *arena, str text, struct sql_token **out, isize *count
                          "the statement has %td bytes; at most %d are allowed", text.len,
                          SQL_TEXT_BYTES_MAX);
     }
-    if (!str_is_utf8(text)) {
-        return sql__fail(diag, SQLE_TEXT, (struct sql_span){-1, 0}, "the text is not UTF-8");
+    isize good = str_utf8_end(text);
+    if (good < text.len) {
+        return sql__fail(diag, SQLE_TEXT, (struct sql_span){-1, 0},
+                         "byte %td of the text, 0x%02X, is not UTF-8", good + 1, text.data[good]);
     }
     struct lexer lexer = {.text = text, .diag = diag};
     struct sql_token *tokens = NULL;

@@ -426,6 +426,8 @@ static err parse_option(struct sql_parser *p, struct plan_option *out)
     struct sql_span span = sql__span_since(p, first);
     out->span_start = span.start;
     out->span_len = span.len;
+    out->key_start = key.start;
+    out->key_len = key.len;
     return OK;
 }
 

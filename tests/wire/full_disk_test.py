@@ -53,13 +53,15 @@ def disk(tmp_path):
     if done.returncode != 0:
         pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
     yield Disk(path)
-    leat_server.end_all()  # Nobody may hold it.
     subprocess.run(["umount", str(path)], check=True)
 
 
 @pytest.fixture
 def server(disk):
-    return leat_server.Server(data=str(disk.path / "data")).start()
+    server = leat_server.Server(data=str(disk.path / "data")).start()
+    yield server
+    server.process.kill()  # Or the disk could not go.
+    server.process.wait()
 
 
 def leat(server, *words, timeout=WAIT_S):
@@ -174,7 +176,11 @@ def test_demo(disk, tmp_path):
             [*command, "--data", str(disk.path / "demo")], stdout=said, stderr=subprocess.STDOUT
         )
         text = Path(said.name)
-        until(lambda: "is full" in text.read_text())
-        disk.free()
-        assert demo.wait(timeout=60) == 0, text.read_text()
+        try:
+            until(lambda: "is full" in text.read_text())
+            disk.free()
+            assert demo.wait(timeout=60) == 0, text.read_text()
+        finally:
+            demo.kill()
+            demo.wait()
     assert text.read_text().count("as it must be") == 6

@@ -1,0 +1,84 @@
+"""What `leat run` makes of a file that it has seen before, and when a job counts as finished."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+import leat_server
+from conftest import make_client
+
+
+@pytest.fixture
+def server():
+    server = leat_server.Server().start()
+    yield server
+    server.stop()
+
+
+def leat(server, *words, code=0):
+    environment = {**os.environ, "LEAT_ENDPOINT": server.endpoint}
+    done = subprocess.run(
+        [leat_server.BINARY, *words], env=environment, capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def states(server):
+    return [job["state"] for job in json.loads(leat(server, "job", "list", "-o", "json"))["jobs"]]
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_same_file_again(server, tmp_path):
+    for stream in ("in", "out"):
+        leat(server, "stream", "create", stream, "--shards", "1")
+    script = tmp_path / "job.sql"
+    table = """CREATE TABLE {0} (a INT) WITH ('connector' = 'kinesis', 'stream' = '{0}',
+        'aws.region' = 'us-east-1', 'format' = 'json', 'scan.stream.initpos' = 'TRIM_HORIZON');
+        """
+    text = table.format("in").replace("TABLE in", "TABLE i") + table.format("out").replace("TABLE out", "TABLE o")
+    script.write_text(text + "INSERT INTO o SELECT a FROM i;")
+    leat(server, "run", str(script))
+    again = leat(server, "run", str(script))
+    assert "already running as job job-1" in again and "i is there already" in again
+    assert states(server) == ["RUNNING"]
+    # Stopped: --restart goes on where it stood, without a row twice.
+    leat(server, "stream", "put", "in", '{"a":1}')
+    kinesis = make_client(server, "kinesis")
+    it = kinesis.get_shard_iterator(StreamName="out", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")
+
+    def rows():
+        return [r["Data"] for r in kinesis.get_records(ShardIterator=it["ShardIterator"])["Records"]]
+
+    until(lambda: len(rows()) == 1)
+    leat(server, "job", "stop", "job-1")
+    leat(server, "stream", "put", "in", '{"a":2}')
+    leat(server, "run", str(script), "--restart")
+    until(lambda: len(rows()) == 2)
+    assert rows() == [b'{"a":1}', b'{"a":2}'] and states(server) == ["STOPPED", "RUNNING"]
+    # Another text for the same name is an error, and so is the same one outside of `run`.
+    script.write_text(text.replace("a INT", "a BIGINT") + "INSERT INTO o SELECT a FROM i;")
+    assert "already exists" in leat(server, "run", str(script), code=4)
+    assert "already exists" in leat(server, "sql", "-c", text, code=4)
+    assert states(server) == ["STOPPED", "RUNNING"]
+
+
+def test_a_job_with_undelivered_rows_is_not_finished(server):
+    leat(server, "sql", "-c", """CREATE TABLE files (a INT) WITH ('connector' = 'filesystem',
+        'path' = 's3://later/rows', 'format' = 'json'); INSERT INTO files VALUES (1), (2);""")
+    until(lambda: states(server) == ["DELIVERING"])
+    assert "not delivered yet" in leat(server, "job", "list")
+    server.kill()
+    server.start()
+    assert states(server) == ["DELIVERING"]
+    make_client(server, "s3").create_bucket(Bucket="later")
+    until(lambda: states(server) == ["FINISHED"])
