@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 import zlib
@@ -696,11 +697,44 @@ def test_the_resource_api(leat):
     table.delete()
 
 
+def test_time_to_live(ddb, make):
+    name = make()
+
+    def switch(enabled, attribute):
+        return ddb.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": enabled, "AttributeName": attribute})
+
+    now = int(time.time())
+    ddb.put_item(TableName=name, Item={"h": s("old"), "until": n(now - 10)})
+    assert ddb.describe_time_to_live(TableName=name)["TimeToLiveDescription"] == {"TimeToLiveStatus": "DISABLED"}
+    error(lambda: switch(False, "until"), "ValidationException", "TimeToLive is already disabled")
+    assert switch(True, "until")["TimeToLiveSpecification"] == {"Enabled": True, "AttributeName": "until"}
+    error(lambda: switch(True, "until"), "ValidationException", "TimeToLive is already enabled")
+    error(lambda: switch(True, "other"), "ValidationException", "current AttributeName is until")
+    assert ddb.describe_time_to_live(TableName=name)["TimeToLiveDescription"] == {"TimeToLiveStatus": "ENABLED",
+                                                                                  "AttributeName": "until"}
+    ddb.put_item(TableName=name, Item={"h": s("late"), "until": n(now - 5)})
+    ddb.put_item(TableName=name, Item={"h": s("later"), "until": n(now + 3600)})
+    ddb.put_item(TableName=name, Item={"h": s("never"), "until": s("soon")})
+    deadline = time.monotonic() + 20
+    while ddb.scan(TableName=name)["Count"] > 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert sorted(i["h"]["S"] for i in ddb.scan(TableName=name)["Items"]) == ["later", "never"]
+    switch(False, "until")
+
+
+def test_reset_takes_the_tables(tmp_path):
+    server = leat_server.Server(data=str(tmp_path / "data"), args=["--allow-reset"]).start()
+    ddb = make_client(server, "dynamodb")
+    for _ in range(2):
+        ddb.create_table(TableName="gone", **HASH, BillingMode="PAY_PER_REQUEST")
+        ddb.put_item(TableName="gone", Item={"h": s("a")})
+        urllib.request.urlopen(urllib.request.Request(server.endpoint + "/_leat/reset", data=b"{}", method="POST"), timeout=20)
+        assert ddb.list_tables()["TableNames"] == []
+    server.stop()
+
+
 def test_what_is_not_served_says_so(ddb, make):
     name = make()
-    assert ddb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED"
-    error(lambda: ddb.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "t"}),
-          "ValidationException", "not supported by leat")
     backups = ddb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
     error(lambda: ddb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}),

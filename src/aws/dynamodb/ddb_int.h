@@ -30,8 +30,15 @@ struct dynamodb {
     const char *endpoint;
     char dir[1024];
     struct os_mutex lock;
-    struct ddb_store *store; /* Opened at the first use, under the lock. */
+    struct ddb_store *store;  /* Opened at the first use, under the lock. */
+    struct os_thread expirer; /* Runs since then. */
+    struct os_cond wake;
+    bool is_stopping; /* Under the lock. */
 };
+
+/* ddb_expire.c: a thread that deletes items whose time has come. Start: with the lock. */
+void ddb__expirer_start(struct dynamodb *service);
+void ddb__expirer_stop(struct dynamodb *service);
 
 struct ddb_call {
     struct ddb_work work; /* First: what refused the request. */

@@ -95,6 +95,26 @@ static err index_write(struct ddb_store *store, const struct ddb_table *table,
     return e;
 }
 
+/* Where the item stands among those that expire. */
+static err expiry_write(struct ddb_store *store, const struct ddb_table *table, str key,
+                        const struct ddb_value *old, const struct ddb_value *item)
+{
+    const struct ddb_definition *d = &table->definition;
+    struct buf before = {0}, after = {0};
+    bool was_in = old != NULL && ddb_expiry_key(&before, d, old);
+    bool is_in = item != NULL && ddb_expiry_key(&after, d, item);
+    err e = OK;
+    if (!str_eq(buf_str(&before), buf_str(&after))) {
+        e = was_in ? entry_delete(store, table, DDB_EXPIRY_INDEX, buf_str(&before)) : OK;
+        e = e == OK && is_in
+                ? ddb__entry_write(store, table, DDB_EXPIRY_INDEX, buf_str(&after), key)
+                : e;
+    }
+    buf_deinit(&before);
+    buf_deinit(&after);
+    return e;
+}
+
 err ddb_item_write(struct ddb_store *store, const struct ddb_table *table,
                    const struct ddb_value *old, const struct ddb_value *item)
 {
@@ -110,6 +130,9 @@ err ddb_item_write(struct ddb_store *store, const struct ddb_table *table,
                          : body_delete(store, table, buf_str(&key));
     for (isize i = 0; i < table->definition.index_count && e == OK; i++) {
         e = index_write(store, table, &table->definition.indexes[i], buf_str(&key), old, item);
+    }
+    if (e == OK && table->definition.expiry.len > 0) {
+        e = expiry_write(store, table, buf_str(&key), old, item);
     }
     if (e == OK && (more.items != 0 || more.bytes != 0)) {
         e = ddb__counts_add(store, table, 0, more);
@@ -163,4 +186,72 @@ err ddb_range_read(struct ddb_store *store, const struct ddb_table *table,
     (void)sqlite3_reset(s);
     arena_deinit(&arena);
     return e;
+}
+
+/* --- expiry -------------------------------------------------------------------------------- */
+
+struct expired {
+    struct ddb_value *items;
+    isize count;
+};
+
+static err expired_read(struct ddb_store *store, const struct ddb_table *table, i64 now_s,
+                        isize max, struct arena *arena, struct expired *out)
+{
+    const i64 five_years_s = (i64)5 * 366 * 86400;
+    struct buf low = {0}, high = {0};
+    ddb_second_append(&low, MAX(now_s - five_years_s, 0));
+    ddb_second_append(&high, now_s);
+    sqlite3_stmt *s = store_statement(
+        store->db, "SELECT i.body FROM entries e CROSS JOIN items i ON i.tbl = e.tbl AND i.key = "
+                   "e.item WHERE e.tbl = ?1 AND e.idx = ?4 AND e.key >= ?2 AND e.key < ?3"
+                   " ORDER BY e.key LIMIT ?5");
+    (void)sqlite3_bind_int64(s, 1, table->id);
+    store_bind_blob(s, 2, buf_str(&low));
+    store_bind_blob(s, 3, buf_str(&high));
+    (void)sqlite3_bind_int64(s, 4, DDB_EXPIRY_INDEX);
+    (void)sqlite3_bind_int64(s, 5, max);
+    err e = OK;
+    while (e == OK && store_row(store->db, s, &e)) {
+        out->items = arena_grow(arena, out->items, out->count, (isize)sizeof *out->items);
+        e = ddb_item_decode(arena, arena_copy(arena, store_blob(s, 0)), &out->items[out->count]);
+        out->count += e == OK;
+    }
+    (void)sqlite3_reset(s);
+    buf_deinit(&low);
+    buf_deinit(&high);
+    return e;
+}
+
+static err expired_delete(struct ddb_store *store, const struct ddb_table *table,
+                          const struct expired *expired)
+{
+    TRY(ddb_store_begin(store));
+    for (isize i = 0; i < expired->count; i++) {
+        err e = ddb_item_write(store, table, &expired->items[i], NULL);
+        if (e != OK) {
+            ddb_store_rollback(store);
+            return e;
+        }
+    }
+    return ddb_store_commit(store);
+}
+
+err ddb_items_expire(struct ddb_store *store, i64 now_s, isize max, isize *deleted_out)
+{
+    *deleted_out = 0;
+    for (isize i = 0; i < store->table_count && *deleted_out < max; i++) {
+        const struct ddb_table *table = store->tables[i];
+        if (table->definition.expiry.len == 0) {
+            continue;
+        }
+        struct arena arena = {0};
+        struct expired expired = {0};
+        err e = expired_read(store, table, now_s, max - *deleted_out, &arena, &expired);
+        e = e == OK && expired.count > 0 ? expired_delete(store, table, &expired) : e;
+        *deleted_out += e == OK ? expired.count : 0;
+        arena_deinit(&arena);
+        TRY(e);
+    }
+    return OK;
 }

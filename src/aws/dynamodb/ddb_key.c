@@ -1,4 +1,5 @@
 /* aws/dynamodb/ddb_key.c: keys of items and of index entries: checks, and bytes in order. */
+#include "aws/dynamodb/ddb_number.h"
 #include "aws/dynamodb/ddb_table.h"
 #include "base/hash.h"
 
@@ -168,6 +169,34 @@ void ddb_prefix_end(struct buf *prefix)
         return;
     }
     buf_append_fill(prefix, 0xFF, original + 2 * ITEM_HASH_BYTES); /* Above every key's hash. */
+}
+
+/* --- expiry -------------------------------------------------------------------------------- */
+
+void ddb_second_append(struct buf *out, i64 second)
+{
+    for (int shift = 64 - 8; shift >= 0; shift -= 8) {
+        buf_append_byte(out, (u8)((u64)second >> shift));
+    }
+}
+
+bool ddb_expiry_key(struct buf *out, const struct ddb_definition *d, const struct ddb_value *item)
+{
+    enum { DIGITS_MAX = 12 };
+    const struct ddb_value *value = d->expiry.len == 0 ? NULL : ddb_get(item, d->expiry);
+    struct ddb_number number;
+    if (value == NULL || value->type != DDB_N ||
+        ddb_number_parse(value->text, &number) != DDB_NUMBER_OK || number.is_negative ||
+        number.exponent < 1 || number.exponent > DIGITS_MAX) {
+        return false; /* No second that will ever be. */
+    }
+    i64 second = 0;
+    for (int i = 0; i < number.exponent; i++) {
+        second = second * 10 + (i < number.count ? number.digits[i] : 0);
+    }
+    ddb_second_append(out, second);
+    ddb_item_key(out, d, item);
+    return true;
 }
 
 /* --- what an index shows ------------------------------------------------------------------- */

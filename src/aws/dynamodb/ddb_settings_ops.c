@@ -1,6 +1,15 @@
 /* aws/dynamodb/ddb_settings_ops.c: tags, and what else a table or the service can be asked. */
 #include "aws/dynamodb/ddb_table_ops.h"
 
+static void definition_set(struct ddb_call *call, const struct ddb_table *table,
+                           const struct ddb_definition *definition)
+{
+    err e = ddb_table_change(call->store, &table, definition);
+    if (e != OK) {
+        (void)ddb__store_failed(&call->work, e);
+    }
+}
+
 /* --- tags ---------------------------------------------------------------------------------- */
 
 static const struct ddb_table *resource(struct ddb_call *call)
@@ -12,15 +21,6 @@ static const struct ddb_table *resource(struct ddb_call *call)
         return NULL;
     }
     return ddb__table_named(call, &call->work, arn, true);
-}
-
-static void tags_set(struct ddb_call *call, const struct ddb_table *table,
-                     const struct ddb_definition *definition)
-{
-    err e = ddb_table_change(call->store, &table, definition);
-    if (e != OK) {
-        (void)ddb__store_failed(&call->work, e);
-    }
 }
 
 void ddb__tag_resource(struct ddb_call *call)
@@ -43,7 +43,7 @@ void ddb__tag_resource(struct ddb_call *call)
         d.tags[d.tag_count++] = table->definition.tags[i];
     }
     if (ddb_tags_parse(&call->work, tags, &d)) {
-        tags_set(call, table, &d);
+        definition_set(call, table, &d);
     }
 }
 
@@ -66,7 +66,7 @@ void ddb__untag_resource(struct ddb_call *call)
             d.tags[d.tag_count++] = table->definition.tags[i];
         }
     }
-    tags_set(call, table, &d);
+    definition_set(call, table, &d);
 }
 
 void ddb__list_tags(struct ddb_call *call)
@@ -87,29 +87,62 @@ void ddb__list_tags(struct ddb_call *call)
     buf_append_byte(&call->out, ']');
 }
 
-/* --- time to live, backups: told as they are, off ------------------------------------------- */
+/* --- time to live -------------------------------------------------------------------------- */
 
 void ddb__describe_ttl(struct ddb_call *call)
 {
-    if (ddb__table(call, &call->work, call->input, true) != NULL) {
-        ddb__member(&call->out, "TimeToLiveDescription");
-        buf_append(&call->out, STR("{\"TimeToLiveStatus\":\"DISABLED\"}"));
+    const struct ddb_table *table = ddb__table(call, &call->work, call->input, true);
+    if (table == NULL) {
+        return;
     }
+    str name = table->definition.expiry;
+    ddb__member(&call->out, "TimeToLiveDescription");
+    buf_printf(&call->out, "{\"TimeToLiveStatus\":\"%s\"", name.len > 0 ? "ENABLED" : "DISABLED");
+    if (name.len > 0) {
+        buf_append(&call->out, STR(",\"AttributeName\":"));
+        json_write_string(&call->out, name);
+    }
+    buf_append_byte(&call->out, '}');
+}
+
+static bool ttl_check(struct ddb_work *work, str name, bool is_enabled, str current)
+{
+    if (name.len == 0 || name.len > 255) {
+        return ddb_invalid(work,
+                           "1 validation error detected: Value '" STR_FMT
+                           "' at 'timeToLiveSpecification.attributeName' failed to satisfy "
+                           "constraint: Member must have length between 1 and 255",
+                           STR_ARG(str_slice(name, 0, 300)));
+    }
+    if (is_enabled == (current.len > 0) && (!is_enabled || str_eq(name, current))) {
+        return ddb_invalid(work, "TimeToLive is already %s", is_enabled ? "enabled" : "disabled");
+    }
+    return current.len == 0 || str_eq(name, current) ||
+           ddb_invalid(work,
+                       "TimeToLive is active on a different AttributeName: current AttributeName "
+                       "is " STR_FMT,
+                       STR_ARG(current));
 }
 
 void ddb__update_ttl(struct ddb_call *call)
 {
     const struct json_value *wanted = json_get(call->input, STR("TimeToLiveSpecification"));
-    if (ddb__table(call, &call->work, call->input, true) == NULL) {
+    const struct ddb_table *table = ddb__table(call, &call->work, call->input, true);
+    str name = json_get_text(wanted, STR("AttributeName"));
+    bool is_enabled = json_get_bool(wanted, STR("Enabled"), false);
+    if (table == NULL || !ttl_check(&call->work, name, is_enabled, table->definition.expiry)) {
         return;
     }
-    if (json_get_bool(wanted, STR("Enabled"), false)) {
-        (void)ddb_invalid(&call->work, "TimeToLive is not supported by leat yet: items would not "
-                                       "expire");
-        return;
-    }
-    (void)ddb_invalid(&call->work, "TimeToLive is already disabled");
+    struct ddb_definition d = table->definition;
+    d.expiry = is_enabled ? name : STR_EMPTY;
+    definition_set(call, table, &d);
+    ddb__member(&call->out, "TimeToLiveSpecification");
+    buf_printf(&call->out, "{\"Enabled\":%s,\"AttributeName\":", is_enabled ? "true" : "false");
+    json_write_string(&call->out, name);
+    buf_append_byte(&call->out, '}');
 }
+
+/* --- backups: told as they are, off --------------------------------------------------------- */
 
 static void backups_write(struct ddb_call *call)
 {

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+enum { NO_INDEX = -2 };
+
 static const char *const migrations[] = {
     "CREATE TABLE tables(id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,"
     " region TEXT NOT NULL, name TEXT NOT NULL, uuid TEXT NOT NULL, created_us INTEGER NOT NULL,"
@@ -166,7 +168,7 @@ static err table_take(sqlite3_stmt *s, struct ddb_table **out)
     const struct json_value *json;
     struct ddb_work work = {.arena = arena};
     err e = json_parse(arena, arena_copy(arena, store_blob(s, 7)), &json, NULL);
-    if (e == OK && ddb_definition_parse(&work, json, &table->definition)) {
+    if (e == OK && ddb_definition_parse(&work, json, true, &table->definition)) {
         *out = table;
         return OK;
     }
@@ -210,7 +212,7 @@ static err table_reload(struct ddb_store *store, i64 id, const struct ddb_table 
 static err run_for(struct ddb_store *store, sqlite3_stmt *s, i64 table, i64 index)
 {
     (void)sqlite3_bind_int64(s, 1, table);
-    if (index >= 0) {
+    if (index != NO_INDEX) {
         (void)sqlite3_bind_int64(s, 2, index);
     }
     return store_run(store->db, s);
@@ -304,7 +306,7 @@ struct filling {
     struct ddb_store *store;
     const struct ddb_table *table;
     const struct ddb_definition *definition;
-    const struct ddb_index *index;
+    const struct ddb_index *index; /* NULL: the entries by which items expire. */
     struct ddb_counts counts;
     struct buf entry, key;
     err result;
@@ -315,14 +317,17 @@ static bool fill_one(void *ctx, const struct ddb_value *item)
     struct filling *f = ctx;
     buf_reset(&f->entry);
     buf_reset(&f->key);
-    if (!ddb_index_key(&f->entry, f->definition, f->index, item)) {
+    bool is_in = f->index != NULL ? ddb_index_key(&f->entry, f->definition, f->index, item)
+                                  : ddb_expiry_key(&f->entry, f->definition, item);
+    if (!is_in) {
         return true;
     }
     ddb_item_key(&f->key, f->definition, item);
     f->counts.items++;
-    f->counts.bytes += ddb_index_bytes(f->definition, f->index, item);
+    f->counts.bytes += f->index != NULL ? ddb_index_bytes(f->definition, f->index, item) : 0;
     f->result =
-        ddb__entry_write(f->store, f->table, f->index->id, buf_str(&f->entry), buf_str(&f->key));
+        ddb__entry_write(f->store, f->table, f->index != NULL ? f->index->id : DDB_EXPIRY_INDEX,
+                         buf_str(&f->entry), buf_str(&f->key));
     return f->result == OK;
 }
 
@@ -333,10 +338,10 @@ static err index_fill(struct ddb_store *store, const struct ddb_table *table,
     struct buf high = {0};
     ddb_prefix_end(&high);
     struct ddb_range range = {.high = buf_str(&high)};
-    TRY(counts_new(store, table->id, index->id));
+    TRY(index != NULL ? counts_new(store, table->id, index->id) : OK);
     err e = ddb_range_read(store, table, &range, fill_one, &f);
     e = e == OK ? f.result : e;
-    e = e == OK ? ddb__counts_add(store, table, index->id, f.counts) : e;
+    e = e == OK && index != NULL ? ddb__counts_add(store, table, index->id, f.counts) : e;
     buf_deinit(&high);
     buf_deinit(&f.entry);
     buf_deinit(&f.key);
@@ -357,6 +362,10 @@ static err change(struct ddb_store *store, const struct ddb_table *table,
             TRY(index_fill(store, table, definition, &definition->indexes[i]));
         }
     }
+    if (!str_eq(old->expiry, definition->expiry)) {
+        TRY(index_empty(store, table->id, DDB_EXPIRY_INDEX));
+        TRY(definition->expiry.len > 0 ? index_fill(store, table, definition, NULL) : OK);
+    }
     sqlite3_stmt *s = store_statement(
         store->db, "UPDATE tables SET definition = ?2, billed_us = ?3 WHERE id = ?1");
     bool is_newly_billed = definition->is_on_demand && !old->is_on_demand;
@@ -376,10 +385,14 @@ err ddb_table_change(struct ddb_store *store, const struct ddb_table **table,
 
 static err delete_rows(struct ddb_store *store, i64 id)
 {
-    TRY(run_for(store, store_statement(store->db, "DELETE FROM items WHERE tbl = ?1"), id, -1));
-    TRY(run_for(store, store_statement(store->db, "DELETE FROM entries WHERE tbl = ?1"), id, -1));
-    TRY(run_for(store, store_statement(store->db, "DELETE FROM counts WHERE tbl = ?1"), id, -1));
-    return run_for(store, store_statement(store->db, "DELETE FROM tables WHERE id = ?1"), id, -1);
+    TRY(run_for(store, store_statement(store->db, "DELETE FROM items WHERE tbl = ?1"), id,
+                NO_INDEX));
+    TRY(run_for(store, store_statement(store->db, "DELETE FROM entries WHERE tbl = ?1"), id,
+                NO_INDEX));
+    TRY(run_for(store, store_statement(store->db, "DELETE FROM counts WHERE tbl = ?1"), id,
+                NO_INDEX));
+    return run_for(store, store_statement(store->db, "DELETE FROM tables WHERE id = ?1"), id,
+                   NO_INDEX);
 }
 
 err ddb_table_delete(struct ddb_store *store, const struct ddb_table *table)
@@ -451,7 +464,7 @@ err ddb_token_read(struct ddb_store *store, struct ddb_scope scope, str token, u
 err ddb_token_write(struct ddb_store *store, struct ddb_scope scope, str token, u64 hash)
 {
     sqlite3_stmt *s = store_statement(store->db, "DELETE FROM tokens WHERE at_us <= ?1");
-    TRY(run_for(store, s, token_horizon(store), -1));
+    TRY(run_for(store, s, token_horizon(store), NO_INDEX));
     s = store_statement(store->db, "INSERT OR REPLACE INTO tokens(account, region, token, hash,"
                                    " at_us) VALUES(?1, ?2, ?3, ?4, ?5)");
     store_bind_text(s, 1, scope.account);

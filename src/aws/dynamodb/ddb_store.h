@@ -84,6 +84,10 @@ MUST_USE err ddb_range_read(struct ddb_store *store, const struct ddb_table *tab
                             const struct ddb_range *range,
                             bool (*each)(void *ctx, const struct ddb_value *item), void *ctx);
 
+/* Deletes up to `max` items that expired before `now_s` and not more than five years before, in
+ * a transaction of its own. */
+MUST_USE err ddb_items_expire(struct ddb_store *store, i64 now_s, isize max, isize *deleted_out);
+
 /* --- tokens of transactions ------------------------------------------------------------------- */
 
 /* What this token stood for in the last 10 minutes: *found_out, and the hash of its request. */

@@ -13,6 +13,8 @@ struct ddb_store {
     isize table_count, table_capacity;
 };
 
+enum { DDB_EXPIRY_INDEX = -1 }; /* idx of the entries by which items expire. */
+
 MUST_USE err ddb__entry_write(struct ddb_store *store, const struct ddb_table *table, i64 index,
                               str entry, str item);
 /* Adds to the counts of a table (index 0) or of an index. */

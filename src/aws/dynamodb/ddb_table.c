@@ -202,10 +202,7 @@ bool ddb_index_parse(struct ddb_work *work, const struct json_value *input, bool
 {
     *out = (struct ddb_index){.is_local = is_local,
                               .name = json_get_text(input, STR("IndexName")),
-                              .id = json_get_i64(input, STR("Id"), 0)};
-    if (out->id == 0) {
-        out->id = d->index_next++;
-    }
+                              .id = d->index_next++};
     if (!is_name(out->name)) {
         return ddb_invalid(
             work, WRONG "IndexName \"" STR_FMT "\" must have 3 to 255 characters of [a-zA-Z0-9_.-]",
@@ -234,7 +231,7 @@ bool ddb_index_parse(struct ddb_work *work, const struct json_value *input, bool
 }
 
 static bool indexes_parse(struct ddb_work *work, const struct json_value *list, bool is_local,
-                          struct ddb_definition *out)
+                          bool is_stored, struct ddb_definition *out)
 {
     if (json_is_set(list) && (json_kind(list) != JSON_ARRAY || json_count(list) == 0)) {
         return ddb_invalid(work, WRONG "List of %sSecondaryIndexes is empty",
@@ -246,7 +243,8 @@ static bool indexes_parse(struct ddb_work *work, const struct json_value *list, 
         if (!ddb_index_parse(work, v, is_local, out, &out->indexes[out->index_count])) {
             return false;
         }
-        out->index_count++;
+        struct ddb_index *index = &out->indexes[out->index_count++];
+        index->id = is_stored ? json_get_i64(v, STR("Id"), index->id) : index->id;
     }
     return true;
 }
@@ -316,10 +314,17 @@ bool ddb_definition_check(struct ddb_work *work, const struct ddb_definition *d)
     return attributes_check(work, d);
 }
 
-bool ddb_definition_parse(struct ddb_work *work, const struct json_value *input,
+/* What is not a member of CreateTable; behind everything else, so that ids are as stored. */
+static void own_members_take(const struct json_value *input, struct ddb_definition *out)
+{
+    out->index_next = json_get_i64(input, STR("NextIndex"), out->index_next);
+    out->expiry = json_get_text(input, STR("TimeToLive"));
+}
+
+bool ddb_definition_parse(struct ddb_work *work, const struct json_value *input, bool is_stored,
                           struct ddb_definition *out)
 {
-    *out = (struct ddb_definition){.index_next = json_get_i64(input, STR("NextIndex"), 1)};
+    *out = (struct ddb_definition){.index_next = 1};
     str class = json_get_text(input, STR("TableClass"));
     out->is_protected = json_get_bool(input, STR("DeletionProtectionEnabled"), false);
     out->is_infrequent = str_eq(class, STR("STANDARD_INFREQUENT_ACCESS"));
@@ -330,13 +335,18 @@ bool ddb_definition_parse(struct ddb_work *work, const struct json_value *input,
                            "enum value set: [STANDARD, STANDARD_INFREQUENT_ACCESS]",
                            STR_ARG(str_slice(class, 0, 64)));
     }
-    return billing_parse(work, input, out) &&
-           ddb_attributes_parse(work, json_get(input, STR("AttributeDefinitions")), out) &&
-           key_parse(work, json_get(input, STR("KeySchema")), out, &out->key) &&
-           indexes_parse(work, json_get(input, STR("LocalSecondaryIndexes")), true, out) &&
-           indexes_parse(work, json_get(input, STR("GlobalSecondaryIndexes")), false, out) &&
-           ddb_tags_parse(work, json_get(input, STR("Tags")), out) &&
-           ddb_definition_check(work, out);
+    bool is_good =
+        billing_parse(work, input, out) &&
+        ddb_attributes_parse(work, json_get(input, STR("AttributeDefinitions")), out) &&
+        key_parse(work, json_get(input, STR("KeySchema")), out, &out->key) &&
+        indexes_parse(work, json_get(input, STR("LocalSecondaryIndexes")), true, is_stored, out) &&
+        indexes_parse(work, json_get(input, STR("GlobalSecondaryIndexes")), false, is_stored,
+                      out) &&
+        ddb_tags_parse(work, json_get(input, STR("Tags")), out) && ddb_definition_check(work, out);
+    if (is_good && is_stored) {
+        own_members_take(input, out);
+    }
+    return is_good;
 }
 
 /* --- writing ------------------------------------------------------------------------------- */
@@ -411,6 +421,10 @@ void ddb_definition_write(struct buf *out, const struct ddb_definition *d)
     }
     if (d->is_infrequent) {
         buf_append(out, STR(",\"TableClass\":\"STANDARD_INFREQUENT_ACCESS\""));
+    }
+    if (d->expiry.len > 0) {
+        buf_append(out, STR(",\"TimeToLive\":"));
+        json_write_string(out, d->expiry);
     }
     for (isize i = 0; i < d->attribute_count; i++) {
         buf_append(out, i == 0 ? STR(",\"AttributeDefinitions\":[{\"AttributeName\":")

@@ -53,18 +53,20 @@ struct ddb_definition {
     struct ddb_throughput throughput;
     bool is_protected;  /* DeletionProtectionEnabled */
     bool is_infrequent; /* TableClass STANDARD_INFREQUENT_ACCESS */
+    str expiry;         /* Attribute with the second at which an item expires; empty: none does. */
     struct ddb_tag *tags;
     isize tag_count;
 };
 
-/* The members of CreateTable, or of a stored definition. */
-bool ddb_definition_parse(struct ddb_work *work, const struct json_value *input,
+/* The members of CreateTable; of a stored definition (is_stored) those of ours too. */
+bool ddb_definition_parse(struct ddb_work *work, const struct json_value *input, bool is_stored,
                           struct ddb_definition *out);
 void ddb_definition_write(struct buf *out, const struct ddb_definition *definition);
 
 /* Pieces, for UpdateTable and TagResource too. */
 bool ddb_attributes_parse(struct ddb_work *work, const struct json_value *list,
                           struct ddb_definition *out);
+/* Gives it the next id. */
 bool ddb_index_parse(struct ddb_work *work, const struct json_value *input, bool is_local,
                      struct ddb_definition *definition, struct ddb_index *out);
 bool ddb_throughput_parse(struct ddb_work *work, const struct json_value *input,
@@ -95,6 +97,11 @@ void ddb_item_key(struct buf *out, const struct ddb_definition *definition,
 /* The same of an index, followed by the item's own key; false when the item is not in it. */
 bool ddb_index_key(struct buf *out, const struct ddb_definition *definition,
                    const struct ddb_index *index, const struct ddb_value *item);
+/* Under which an item is found when it expires: the second, big-endian, and its key; false when it
+ * does not. */
+bool ddb_expiry_key(struct buf *out, const struct ddb_definition *definition,
+                    const struct ddb_value *item);
+void ddb_second_append(struct buf *out, i64 second);
 /* What the index shows of an item, and how many bytes that is. */
 struct ddb_value ddb_index_item(struct arena *arena, const struct ddb_definition *definition,
                                 const struct ddb_index *index, const struct ddb_value *item);

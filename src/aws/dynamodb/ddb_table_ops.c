@@ -161,7 +161,7 @@ void ddb__create_table(struct ddb_call *call)
     str name;
     if (!ddb__table_name(call, work, json_get(call->input, STR("TableName")), &name) ||
         !ddb__settings_check(work, call->input) ||
-        !ddb_definition_parse(work, call->input, &definition)) {
+        !ddb_definition_parse(work, call->input, false, &definition)) {
         return;
     }
     if (ddb_table_find(call->store, call->scope, name) != NULL) {

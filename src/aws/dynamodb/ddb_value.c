@@ -176,7 +176,8 @@ isize ddb_value_bytes(const struct ddb_value *value)
     case DDB_L:
         bytes = 3;
         for (isize i = 0; i < value->count; i++) {
-            bytes += 1 + value->items[i].name.len + ddb_value_bytes(&value->items[i]);
+            bytes += 1 + ddb_value_bytes(&value->items[i]);
+            bytes += value->type == DDB_M ? value->items[i].name.len : 0;
         }
         return bytes;
     case DDB_TYPES:

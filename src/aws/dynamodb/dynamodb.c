@@ -106,6 +106,9 @@ static err store_get(struct dynamodb *service, struct ddb_store **out, struct di
     err e = OK;
     if (service->store == NULL) {
         e = ddb_store_open(service->os, service->dir, &service->store, diag);
+        if (e == OK) {
+            ddb__expirer_start(service);
+        }
     }
     *out = service->store;
     os_mutex_unlock(&service->lock);
@@ -197,6 +200,7 @@ static err dynamodb_open(const struct aws_env *env, void **out, struct diag *dia
     service->endpoint = env->endpoint;
     (void)snprintf(service->dir, sizeof service->dir, "%s/dynamodb", env->data_dir);
     os_mutex_init(&service->lock);
+    os_cond_init(&service->wake);
     *out = service;
     return OK;
 }
@@ -204,7 +208,9 @@ static err dynamodb_open(const struct aws_env *env, void **out, struct diag *dia
 static void dynamodb_close(void *object)
 {
     struct dynamodb *service = object;
+    ddb__expirer_stop(service);
     ddb_store_close(service->store);
+    os_cond_deinit(&service->wake);
     os_mutex_deinit(&service->lock);
     mem_free(service);
 }

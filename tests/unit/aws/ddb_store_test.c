@@ -28,7 +28,7 @@ static struct ddb_definition definition(const char *text)
     struct ddb_definition d;
     const struct json_value *value;
     assert_int_equal(json_parse(&arena, str_of(text), &value, NULL), OK);
-    if (!ddb_definition_parse(&work, value, &d)) {
+    if (!ddb_definition_parse(&work, value, true, &d)) {
         print_error("%.*s\n", STR_ARG(work.message));
         fail();
     }
@@ -153,6 +153,55 @@ static void tokens_live_ten_minutes(void **state)
     store_end(store);
 }
 
+static void expire_are(struct ddb_store *store, i64 now_s, isize max, isize wanted)
+{
+    isize deleted;
+    assert_int_equal(ddb_items_expire(store, now_s, max, &deleted), OK);
+    assert_int_equal(deleted, wanted);
+}
+
+/* Items as they were before, change after, and come after time to live was switched on. */
+static void items_expire(void **state)
+{
+    struct ddb_store *store = store_make(*state);
+    struct ddb_definition d = definition(indexed);
+    const struct ddb_table *table;
+    struct ddb_counts counts;
+    assert_int_equal(ddb_table_create(store, scope, STR("leases"), &d, &table), OK);
+    static const char *const times[] = {"100", "200", "200.9", "-5", "1e20", "300"};
+    struct ddb_value items[COUNT_OF(times)];
+    d.expiry = STR("t");
+    for (int i = 0; i < COUNT_OF(times); i++) {
+        if (i == 2) {
+            assert_int_equal(ddb_table_change(store, &table, &d), OK);
+        }
+        items[i] = lease(i % 2 == 0 ? (const char *[]){"a", "b", "c"}[i / 2]
+                                    : (const char *[]){"d", "e", "f"}[i / 2],
+                         "w");
+        struct ddb_value time = {.type = DDB_N, .text = str_of(times[i])};
+        ddb_put(&arena, &items[i], STR("t"), &time);
+        assert_int_equal(ddb_store_begin(store), OK);
+        assert_int_equal(ddb_item_write(store, table, NULL, &items[i]), OK);
+        assert_int_equal(ddb_store_commit(store), OK);
+    }
+    store_end(store);
+    store = store_make(*state);
+    table = ddb_table_find(store, scope, STR("leases"));
+    assert_str(table->definition.expiry, "t");
+    expire_are(store, 100, 10, 0);
+    expire_are(store, 101, 10, 1);
+    expire_are(store, 250, 1, 1);
+    expire_are(store, 250, 10, 1);
+    expire_are(store, 300 + (i64)6 * 366 * 86400, 10, 0); /* More than five years ago. */
+    assert_int_equal(count_of(store, table, "w"), 3);
+    assert_int_equal(ddb_table_counts(store, table, 0, &counts), OK);
+    assert_int_equal(counts.items, 3);
+    d.expiry = STR_EMPTY;
+    assert_int_equal(ddb_table_change(store, &table, &d), OK);
+    expire_are(store, 1000, 10, 0);
+    store_end(store);
+}
+
 static int teardown(void **state)
 {
     arena_deinit(&arena);
@@ -164,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(indexes_are_made_and_dropped, machine_setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_taken_back_leaves_nothing, machine_setup, teardown),
+        cmocka_unit_test_setup_teardown(items_expire, machine_setup, teardown),
         cmocka_unit_test_setup_teardown(tokens_live_ten_minutes, machine_setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
