@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { PATH_BYTES = 1024, PORT_DEFAULT = 4566 };
+enum { PATH_BYTES = 1024, PORT_DEFAULT = 4566, TLS_PORT_DEFAULT = 4567 };
 
 static const char *const durability_names[] = {"commit", "os", "memory"};
 
@@ -60,6 +60,12 @@ static void announce(const struct server *server, const struct server_options *o
         " (durability=memory: nothing is kept)"};
     (void)printf("data      %s%s\nendpoint  %s\n", options->data_dir, notes[options->durability],
                  server_endpoint(server));
+    if (server_tls_endpoint(server)[0] != '\0') {
+        (void)printf("tls       %s (certificate %s)\n", server_tls_endpoint(server),
+                     server_tls_certificate(server));
+    } else if (server_tls_note(server)[0] != '\0') {
+        (void)printf("tls       %s\n", server_tls_note(server));
+    }
     if (server_mail(server)[0] != '\0') {
         (void)printf("mail      %s\n", server_mail(server));
     }
@@ -73,9 +79,47 @@ static void announce(const struct server *server, const struct server_options *o
           T_STR("durability", str_of(durability_names[options->durability])));
 }
 
+/* The TLS port stands beside the usual port. Beside another one it is there when asked for. */
+static bool tls_parse(const struct option *tls_port, const struct option *port,
+                      struct server_options *out)
+{
+    u64 number = TLS_PORT_DEFAULT;
+    bool is_off = str_eq(str_of(tls_port->text), STR("off"));
+    bool is_usual = port->number == PORT_DEFAULT;
+    bool is_asked = tls_port->is_given || out->tls_cert != NULL || out->tls_key != NULL;
+    if (tls_port->is_given && !is_off &&
+        (str_to_u64(str_of(tls_port->text), &number) != OK || number > 65535)) {
+        print_error(NULL, "--tls-port is 0 to 65535, or off, not \"%s\"", tls_port->text);
+        return false;
+    }
+    if (is_off && (out->tls_cert != NULL || out->tls_key != NULL)) {
+        print_error(NULL, "--tls-cert and --tls-key need a TLS port, and --tls-port is off");
+        return false;
+    }
+    if (!is_asked && !is_usual) {
+        out->tls = TLS_NONE;
+        return true;
+    }
+    out->tls = is_off ? TLS_NONE : is_asked ? TLS_WANTED : TLS_IF_FREE;
+    out->tls_port = (u16)number;
+    return true;
+}
+
 int cmd_start(int argc, char **argv)
 {
-    enum { DATA, PORT, BIND, DURABILITY, LOG, LOG_LEVEL, ALLOW_RESET, ALLOW_EGRESS };
+    enum {
+        DATA,
+        PORT,
+        BIND,
+        TLS_PORT,
+        TLS_CERT,
+        TLS_KEY,
+        DURABILITY,
+        LOG,
+        LOG_LEVEL,
+        ALLOW_RESET,
+        ALLOW_EGRESS
+    };
     struct option options[] = {
         [DATA] = {"data", OPTION_TEXT, "DIR",
                   "Where data live (${XDG_STATE_HOME:-~/.local/state}/leat).", NULL, 0, false},
@@ -83,6 +127,13 @@ int cmd_start(int argc, char **argv)
                   PORT_DEFAULT, false},
         [BIND] = {"bind", OPTION_TEXT, "ADDR",
                   "Address to listen on (127.0.0.1); others need keys.", "127.0.0.1", 0, false},
+        [TLS_PORT] = {"tls-port", OPTION_TEXT, "N",
+                      "Port for https (4567 beside port 4566, else none; 0 = any free one; off).",
+                      NULL, 0, false},
+        [TLS_CERT] = {"tls-cert", OPTION_TEXT, "FILE",
+                      "Certificate and its chain in PEM (a self-signed one, see leat cert).", NULL,
+                      0, false},
+        [TLS_KEY] = {"tls-key", OPTION_TEXT, "FILE", "Its private key in PEM.", NULL, 0, false},
         [DURABILITY] = {"durability", OPTION_TEXT, "commit|os|memory",
                         "commit: acknowledge after fdatasync; os; memory (commit).", "commit", 0,
                         false},
@@ -107,10 +158,15 @@ int cmd_start(int argc, char **argv)
     struct server_options server_options = {.data_dir = options[DATA].text,
                                             .bind = options[BIND].text,
                                             .port = (u16)options[PORT].number,
+                                            .tls_cert = options[TLS_CERT].text,
+                                            .tls_key = options[TLS_KEY].text,
                                             .allows_reset = options[ALLOW_RESET].is_given,
                                             .allows_egress = options[ALLOW_EGRESS].is_given};
     if (options[PORT].number < 0 || options[PORT].number > 65535) {
         print_error(NULL, "--port is 0 to 65535, not %lld", (long long)options[PORT].number);
+        return EXIT_USAGE;
+    }
+    if (!tls_parse(&options[TLS_PORT], &options[PORT], &server_options)) {
         return EXIT_USAGE;
     }
     if (!durability_parse(options[DURABILITY].text, &server_options.durability)) {

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "feed/replay.h"
 #include "net/smtp.h"
+#include "net/tls.h"
 #include "stream/stream.h"
 
 #include <stdio.h>
@@ -32,9 +33,11 @@ struct server {
     struct aws_dispatch *dispatch;
     struct console *console;
     struct http_server *http;
+    struct tls_identity *tls;
     struct aws_keys keys;
     char data_dir[PATH_BYTES];
     char endpoint[128];
+    char tls_endpoint[128], tls_note[512];
     char mail[300];
     struct server_options options;
 };
@@ -207,15 +210,50 @@ static err services_open(struct server *server, struct diag *diag)
     return OK;
 }
 
-static err endpoint_open(struct server *server, struct diag *diag)
+static err tls_open(struct server *server, struct diag *diag)
+{
+    char dir[PATH_BYTES + 8];
+    struct tls_options options = {
+        .dir = dir,
+        .bind = server->options.bind,
+        .cert_path = server->options.tls_cert,
+        .key_path = server->options.tls_key,
+    };
+    (void)snprintf(dir, sizeof dir, "%s/tls", server->data_dir);
+    return server->options.tls == TLS_NONE
+               ? OK
+               : tls_identity_open(server->os, &options, &server->tls, diag);
+}
+
+static err http_open(struct server *server, struct diag *diag)
 {
     struct http_server_options options = {
         .bind = server->options.bind,
         .port = server->options.port,
+        .tls = server->tls,
+        .tls_port = server->options.tls_port,
         .handler = aws_dispatch_handle,
         .handler_ctx = server->dispatch,
     };
-    TRY(http_server_start(server->os, &options, &server->http, diag));
+    if (server->options.tls == TLS_IF_FREE && os_port_is_taken(options.tls_port)) {
+        char holder[256];
+        bool is_known = os_port_holder(options.tls_port, holder, (isize)sizeof holder);
+        (void)snprintf(server->tls_note, sizeof server->tls_note,
+                       "off: port %u is taken%s%s; --tls-port N takes another", options.tls_port,
+                       is_known ? " by " : "", is_known ? holder : "");
+        options.tls = NULL;
+    }
+    return http_server_start(server->os, &options, &server->http, diag);
+}
+
+static err endpoint_open(struct server *server, struct diag *diag)
+{
+    TRY(tls_open(server, diag));
+    TRY(http_open(server, diag));
+    if (http_server_tls_port(server->http) != 0) {
+        (void)snprintf(server->tls_endpoint, sizeof server->tls_endpoint, "https://%s:%u",
+                       server->options.bind, http_server_tls_port(server->http));
+    }
     console_set_http(server->console, server->http);
     (void)snprintf(server->endpoint, sizeof server->endpoint, "http://%s:%u", server->options.bind,
                    http_server_port(server->http));
@@ -260,6 +298,21 @@ const char *server_endpoint(const struct server *server)
     return server->endpoint;
 }
 
+const char *server_tls_endpoint(const struct server *server)
+{
+    return server->tls_endpoint;
+}
+
+const char *server_tls_note(const struct server *server)
+{
+    return server->tls_note;
+}
+
+const char *server_tls_certificate(const struct server *server)
+{
+    return tls_identity_path(server->tls);
+}
+
 const char *server_mail(const struct server *server)
 {
     return server->mail;
@@ -275,6 +328,7 @@ void server_close(struct server *server)
         aws_dispatch_stop(server->dispatch);
         http_server_stop(server->http, GRACE_MS);
     }
+    tls_identity_free(server->tls);
     if (server->console != NULL) {
         console_close(server->console);
     }

@@ -32,6 +32,7 @@ static void on_closed(uv_handle_t *handle)
     buf_deinit(&conn->line);
     buf_deinit(&conn->head);
     buf_deinit(&conn->leftover);
+    http__tls_free(conn);
     mem_free(conn);
 }
 
@@ -42,6 +43,9 @@ void http__conn_close(struct http_conn *conn)
     }
     conn->is_closing = true;
     struct http_loop *loop = conn->loop;
+    if (conn->tls != NULL) {
+        http__tls_close(conn);
+    }
     if (conn->previous != NULL) {
         conn->previous->next = conn->next;
     } else {
@@ -78,7 +82,7 @@ static void chunks_done(struct http_conn *conn, struct http_chunk *chunk)
         struct http_chunk *next = chunk->next;
         conn->unsent -= chunk->bytes;
         if (conn->writing_for != NULL) {
-            http__exchange_sent(conn->writing_for, chunk->bytes);
+            http__exchange_sent(conn->writing_for, chunk->bytes - chunk->overhead);
         }
         __atomic_add_fetch(&conn->loop->server->stats.bytes_out, (u64)chunk->bytes,
                            __ATOMIC_RELAXED);
@@ -202,17 +206,8 @@ static void flush(struct http_conn *conn)
     }
 }
 
-void http__conn_write(struct http_conn *conn, struct http_chunk *chunk, struct http_exchange *x)
+void http__conn_send(struct http_conn *conn, struct http_chunk *chunk)
 {
-    if (conn->writing_for != x) {
-        if (conn->writing_for != NULL) {
-            http__exchange_unref(conn->writing_for);
-        }
-        conn->writing_for = x;
-        if (x != NULL) {
-            http__exchange_ref(x);
-        }
-    }
     if (conn->out_last == NULL) {
         conn->out_first = chunk;
     } else {
@@ -224,6 +219,25 @@ void http__conn_write(struct http_conn *conn, struct http_chunk *chunk, struct h
     }
     conn->unsent += chunk->bytes;
     flush(conn);
+}
+
+void http__conn_write(struct http_conn *conn, struct http_chunk *chunk, struct http_exchange *x)
+{
+    if (conn->writing_for != x) {
+        if (conn->writing_for != NULL) {
+            http__exchange_unref(conn->writing_for);
+        }
+        conn->writing_for = x;
+        if (x != NULL) {
+            http__exchange_ref(x);
+        }
+    }
+    chunk = conn->tls != NULL ? http__tls_seal(conn, chunk) : chunk;
+    if (chunk == NULL) {
+        http__conn_close(conn);
+        return;
+    }
+    http__conn_send(conn, chunk);
 }
 
 /* --- reading
@@ -267,7 +281,7 @@ static bool sniff(struct http_conn *conn, const u8 *data, isize bytes)
     return http__h2_start(conn);
 }
 
-static void feed(struct http_conn *conn, const u8 *data, isize bytes)
+void http__conn_feed(struct http_conn *conn, const u8 *data, isize bytes)
 {
     if (!conn->is_sniffed) {
         if (conn->state == HTTP_CONN_IDLE) {
@@ -287,7 +301,7 @@ static void feed(struct http_conn *conn, const u8 *data, isize bytes)
         if (conn->leftover.len > 0) {
             struct buf all = conn->leftover;
             conn->leftover = (struct buf){0};
-            feed(conn, all.data, all.len);
+            http__conn_feed(conn, all.data, all.len);
             buf_deinit(&all);
             return;
         }
@@ -299,25 +313,37 @@ static void feed(struct http_conn *conn, const u8 *data, isize bytes)
     }
 }
 
+void http__conn_eof(struct http_conn *conn)
+{
+    bool is_in_handshake = conn->tls != NULL && !http__tls_is_up(conn);
+    if (conn->http2 != NULL || conn->state == HTTP_CONN_DRAIN || is_in_handshake) {
+        http__conn_close(conn);
+        return;
+    }
+    conn->is_eof = true;
+    (void)uv_read_stop((uv_stream_t *)&conn->tcp);
+    conn->is_reading = false;
+    http__h1_eof(conn);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
 {
     struct http_conn *conn = stream->data;
     if (got > 0) {
+        const u8 *data = (const u8 *)buffer->base;
         __atomic_add_fetch(&conn->loop->server->stats.bytes_in, (u64)got, __ATOMIC_RELAXED);
         conn->body_bytes_seen += (u64)got;
-        if (conn->state != HTTP_CONN_DRAIN) {
-            feed(conn, (const u8 *)buffer->base, got);
+        if (conn->state == HTTP_CONN_DRAIN) {
+            return;
         }
-        return;
-    }
-    if (got == UV_EOF && conn->http2 == NULL && conn->state != HTTP_CONN_DRAIN) {
-        conn->is_eof = true;
-        (void)uv_read_stop(stream);
-        conn->is_reading = false;
-        http__h1_eof(conn);
-        return;
-    }
-    if (got < 0) {
+        if (conn->tls != NULL) {
+            http__tls_read(conn, data, got);
+        } else {
+            http__conn_feed(conn, data, got);
+        }
+    } else if (got == UV_EOF) {
+        http__conn_eof(conn);
+    } else if (got < 0) {
         http__conn_close(conn);
     }
 }
@@ -332,6 +358,9 @@ void http__conn_read_pause(struct http_conn *conn, bool is_paused)
         (void)uv_read_stop((uv_stream_t *)&conn->tcp);
     } else {
         (void)uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+        if (conn->tls != NULL) {
+            http__tls_resume(conn);
+        }
     }
 }
 
@@ -378,7 +407,7 @@ static void make_room(struct http_loop *loop)
     }
 }
 
-void http__conn_open(struct http_loop *loop, int fd)
+void http__conn_open(struct http_loop *loop, int fd, bool is_tls)
 {
     make_room(loop);
     struct http_conn *conn = NEW(struct http_conn);
@@ -401,6 +430,10 @@ void http__conn_open(struct http_loop *loop, int fd)
     }
     (void)uv_tcp_nodelay(&conn->tcp, 1);
     peer_set(conn);
+    if (is_tls) {
+        http__conn_state(conn, HTTP_CONN_HEADER); /* Its time limit is the handshake's too. */
+        http__tls_open(conn);
+    }
     http__conn_read_pause(conn, false);
 }
 
@@ -414,6 +447,15 @@ static bool body_is_slow(const struct http_conn *conn, u64 in_state_ms)
     }
     u64 wanted = (u64)conn->loop->server->limits.body_rate_bytes * BODY_WINDOW_MS / 1000;
     return in_state_ms >= BODY_WINDOW_MS && conn->body_bytes_seen < wanted;
+}
+
+static void header_is_late(struct http_conn *conn)
+{
+    if (conn->tls != NULL && !http__tls_is_up(conn)) {
+        http__conn_close(conn);
+    } else {
+        http__h1_refuse(conn, 408);
+    }
 }
 
 void http__conn_tick(struct http_conn *conn, u64 now_ms)
@@ -439,7 +481,7 @@ void http__conn_tick(struct http_conn *conn, u64 now_ms)
     case HTTP_CONN_HEADER:
         if (in_state_ms > limits->header_timeout_ms) {
             __atomic_add_fetch(&conn->loop->server->stats.timeouts, 1, __ATOMIC_RELAXED);
-            http__h1_refuse(conn, 408);
+            header_is_late(conn);
         }
         break;
     case HTTP_CONN_BODY:

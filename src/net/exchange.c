@@ -15,6 +15,7 @@ struct http_exchange *http__exchange_new(struct http_conn *conn,
     x->conn = conn;
     x->transport = transport;
     x->content_length = -1;
+    x->is_tls = conn->tls != NULL;
     os_mutex_init(&x->lock);
     os_cond_init(&x->changed);
     return x;
@@ -130,8 +131,7 @@ struct http_chunk *http__chunk_new(const void *data, isize bytes)
     return chunk;
 }
 
-/* Takes the buffer's memory. */
-static struct http_chunk *chunk_of_buf(struct buf *buf)
+struct http_chunk *http__chunk_of_buf(struct buf *buf)
 {
     struct http_chunk *chunk = mem_alloc((isize)sizeof *chunk);
     *chunk = (struct http_chunk){.bytes = buf->len, .data = buf->data};
@@ -271,6 +271,11 @@ bool http_is_http2(const struct http_exchange *x)
     return x->is_http2;
 }
 
+bool http_is_tls(const struct http_exchange *x)
+{
+    return x->is_tls;
+}
+
 str http_peer(const struct http_exchange *x)
 {
     return x->conn == NULL ? STR_EMPTY : str_of(x->conn->peer);
@@ -372,7 +377,7 @@ void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx)
     bool is_collected = x->body_mode == HTTP_BODY_COLLECT && x->is_body_complete;
     CHECK(x->body_mode == HTTP_BODY_NONE || is_collected);
     if (is_collected && x->body.len > 0) {
-        x->body_first = x->body_last = chunk_of_buf(&x->body);
+        x->body_first = x->body_last = http__chunk_of_buf(&x->body);
         x->body_queued = x->body_first->bytes;
     }
     x->worker_fn = fn;
@@ -607,7 +612,7 @@ void http_respond(struct http_exchange *x, int status, const struct http_field *
 void http_respond_buf(struct http_exchange *x, int status, const struct http_field *fields,
                       isize field_count, struct buf *body)
 {
-    finish(x, status, fields, field_count, chunk_of_buf(body));
+    finish(x, status, fields, field_count, http__chunk_of_buf(body));
 }
 
 void http_respond_start(struct http_exchange *x, int status, const struct http_field *fields,

@@ -1,6 +1,7 @@
 /*
  * net/http.h: HTTP server: HTTP/1.1 and HTTP/2 with prior knowledge (h2c) on one
- * port. The rest of leat sees requests and responses ("exchanges"), never sockets
+ * port, the same over TLS on another (by ALPN, or by prior knowledge within TLS).
+ * The rest of leat sees requests and responses ("exchanges"), never sockets
  * or libuv.
  *
  * Threads. Each event loop has a thread; a connection, and each exchange on it,
@@ -30,6 +31,7 @@
 
 struct http_server;
 struct http_exchange;
+struct tls_identity; /* net/tls.h */
 
 typedef void (*http_fn)(struct http_exchange *x, void *ctx);
 
@@ -48,9 +50,11 @@ struct http_limits {
 };
 
 struct http_server_options {
-    const char *bind; /* NULL = "127.0.0.1" */
-    u16 port;         /* 0 = any free port; see http_server_port */
-    i32 loops;        /* 0 = os_cpu_count() */
+    const char *bind;         /* NULL = "127.0.0.1" */
+    u16 port;                 /* 0 = any free port; see http_server_port */
+    struct tls_identity *tls; /* Borrowed until the server has stopped; NULL = no TLS. */
+    u16 tls_port;             /* 0 = any free port; see http_server_tls_port */
+    i32 loops;                /* 0 = os_cpu_count() */
     struct http_limits limits;
     http_fn handler; /* LOOP */
     void *handler_ctx;
@@ -61,6 +65,7 @@ struct http_server_options {
 MUST_USE err http_server_start(struct os *os, const struct http_server_options *options,
                                struct http_server **out, struct diag *diag);
 u16 http_server_port(const struct http_server *server);
+u16 http_server_tls_port(const struct http_server *server); /* 0: no TLS */
 /* Stops accepting, lets running exchanges finish for up to `grace_ms`, closes, joins. */
 void http_server_stop(struct http_server *server, u32 grace_ms);
 
@@ -81,6 +86,7 @@ isize http_header_count(const struct http_exchange *x);
 void http_header_at(const struct http_exchange *x, isize index, str *name_out, str *value_out);
 str http_host(const struct http_exchange *x); /* Host header or :authority. */
 bool http_is_http2(const struct http_exchange *x);
+bool http_is_tls(const struct http_exchange *x);
 str http_peer(const struct http_exchange *x);           /* "127.0.0.1:51234" */
 i64 http_content_length(const struct http_exchange *x); /* -1: chunked or HTTP/2 without length */
 u64 http_received_ns(const struct http_exchange *x);    /* os_mono_ns at the first header byte */

@@ -22,16 +22,19 @@ enum {
     HTTP_LEFTOVER_MAX = 64 << 10,  /* Read ahead of an exchange that is not answered yet. */
     HTTP_FIELDS_MAX = 128,
     HTTP_TICK_MS = 250,
-    HTTP_DRAIN_MS = 2000, /* Reads on after an early answer, so that it is not lost. */
+    HTTP_HANDSHAKES_MAX = 256, /* TLS handshakes under way on one loop; beyond, the oldest goes. */
+    HTTP_DRAIN_MS = 2000,      /* Reads on after an early answer, so that it is not lost. */
 };
 
 struct http_loop;
 struct http_conn;
+struct http_tls; /* tls_conn.c */
 
 /* A piece of output, owned. */
 struct http_chunk {
     struct http_chunk *next;
     isize bytes, sent;
+    isize overhead; /* Of the bytes: TLS, not the answer. */
     u8 *data;
 };
 
@@ -58,7 +61,7 @@ struct http_exchange {
     isize field_count;
     i64 content_length;
     u64 received_ns;
-    bool is_http2, expects_continue, wants_close;
+    bool is_http2, is_tls, expects_continue, wants_close;
     i32 stream_id; /* HTTP/2. */
     /* The body; LOOP but for the queue. */
     enum http_body_mode body_mode;
@@ -114,7 +117,11 @@ struct http_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t tick;
-    u8 *read_buffer;         /* Made at the first read. */
+    u8 *read_buffer;            /* Made at the first read. */
+    u8 *plain_buffer;           /* What TLS gave; made at the first read. */
+    struct http_tls *tls_ready; /* Resumed, with something to read at hand. */
+    struct http_tls *handshake_first, *handshake_last; /* Oldest first. */
+    isize handshake_count;
     struct http_conn *conns; /* Doubly linked. */
     isize conn_count;
     struct http_exchange *timers, *timers_last; /* In order of time. */
@@ -130,17 +137,26 @@ struct http_loop {
 struct http_handover {
     struct http_handover *next;
     int fd;
+    bool is_tls;
+};
+
+/* On loop 0. */
+struct http_listener {
+    struct http_server *server;
+    uv_tcp_t tcp;
+    u16 port;
+    bool is_tls;
 };
 
 struct http_server {
     struct os *os;
     struct http_server_options options;
     struct http_limits limits; /* With defaults filled in. */
-    uv_tcp_t listener;         /* On loop 0. */
+    struct http_listener listeners[2];
+    int listener_count;
     struct http_loop *loops;
     i32 loop_count;
     i32 next_loop;
-    u16 port;
     struct os_pool *pool;
     bool is_refusing;               /* Accepting is paused: no descriptors. */
     struct http_server_stats stats; /* Relaxed atomics. */
@@ -169,6 +185,7 @@ struct http_conn {
     struct http_chunk *out_first, *out_last; /* To the kernel. */
     bool is_writing;
     struct http_exchange *writing_for;
+    struct http_tls *tls; /* NULL: plain. */
     /* HTTP/1 */
     bool is_sniffed;
     llhttp_t parser;
@@ -203,18 +220,38 @@ struct http_chunk *http__exchange_take(struct http_exchange *x);
 bool http__exchange_is_done(struct http_exchange *x, bool *is_aborted_out);
 void http__exchange_sent(struct http_exchange *x, isize bytes);
 void http__chunk_free(struct http_chunk *chunk);
+/* Takes the buffer's memory. */
+struct http_chunk *http__chunk_of_buf(struct buf *buf);
 struct http_chunk *http__chunk_new(const void *data, isize bytes);
 void http__run_posts(struct http_loop *loop);
 void http__run_timers(struct http_loop *loop, u64 now_ms);
 
 /* conn.c */
-void http__conn_open(struct http_loop *loop, int fd);
+void http__conn_open(struct http_loop *loop, int fd, bool is_tls);
 void http__conn_close(struct http_conn *conn);
 void http__conn_write(struct http_conn *conn, struct http_chunk *chunk, struct http_exchange *x);
+/* To the kernel as it is. */
+void http__conn_send(struct http_conn *conn, struct http_chunk *chunk);
+/* What the client said, without TLS; and that it will say no more. */
+void http__conn_feed(struct http_conn *conn, const u8 *data, isize bytes);
+void http__conn_eof(struct http_conn *conn);
 void http__conn_state(struct http_conn *conn, enum http_conn_state state);
 void http__conn_read_pause(struct http_conn *conn, bool is_paused);
 void http__conn_tick(struct http_conn *conn, u64 now_ms);
 u64 http__now_ms(struct http_loop *loop);
+
+/* tls_conn.c */
+void http__tls_open(struct http_conn *conn);
+void http__tls_read(struct http_conn *conn, const u8 *data, isize bytes);
+/* The chunk, encrypted; NULL when that cannot be: the connection is to be closed. */
+struct http_chunk *http__tls_seal(struct http_conn *conn, struct http_chunk *chunk);
+bool http__tls_is_up(const struct http_conn *conn);
+/* Reading goes on: what was kept is read soon. */
+void http__tls_resume(struct http_conn *conn);
+void http__tls_run_ready(struct http_loop *loop);
+/* Says goodbye. */
+void http__tls_close(struct http_conn *conn);
+void http__tls_free(struct http_conn *conn);
 
 /* http1.c */
 void http__h1_init(struct http_conn *conn);

@@ -27,10 +27,11 @@ static void limits_fill(struct http_limits *l)
 /* --- accepting
  * --------------------------------------------------------------------------------------- */
 
-static void hand_over(struct http_loop *loop, int fd)
+static void hand_over(struct http_loop *loop, int fd, bool is_tls)
 {
     struct http_handover *handover = mem_alloc((isize)sizeof *handover);
     handover->fd = fd;
+    handover->is_tls = is_tls;
     os_mutex_lock(&loop->lock);
     handover->next = loop->handovers;
     loop->handovers = handover;
@@ -43,17 +44,18 @@ static void accept_closed(uv_handle_t *handle)
     mem_free(handle);
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+static void on_connection(uv_stream_t *stream, int status)
 {
-    struct http_server *server = listener->data;
+    const struct http_listener *listener = stream->data;
+    struct http_server *server = listener->server;
     if (status < 0) {
         return; /* No descriptor was free: libuv has closed the socket with its spare one. */
     }
     uv_tcp_t *accepted = NEW(uv_tcp_t);
-    CHECK(uv_tcp_init(listener->loop, accepted) == 0);
+    CHECK(uv_tcp_init(stream->loop, accepted) == 0);
     uv_os_fd_t fd = -1;
     int duplicate = -1;
-    if (uv_accept(listener, (uv_stream_t *)accepted) == 0 &&
+    if (uv_accept(stream, (uv_stream_t *)accepted) == 0 &&
         uv_fileno((uv_handle_t *)accepted, &fd) == 0) {
         duplicate = dup(fd);
     }
@@ -66,9 +68,9 @@ static void on_connection(uv_stream_t *listener, int status)
     struct http_loop *loop = &server->loops[server->next_loop];
     server->next_loop = (server->next_loop + 1) % server->loop_count;
     if (loop == &server->loops[0]) {
-        http__conn_open(loop, duplicate);
+        http__conn_open(loop, duplicate, listener->is_tls);
     } else {
-        hand_over(loop, duplicate);
+        hand_over(loop, duplicate, listener->is_tls);
     }
 }
 
@@ -84,11 +86,12 @@ static void on_wake(uv_async_t *wake)
     os_mutex_unlock(&loop->lock);
     while (handover != NULL) {
         struct http_handover *next = handover->next;
-        http__conn_open(loop, handover->fd);
+        http__conn_open(loop, handover->fd, handover->is_tls);
         mem_free(handover);
         handover = next;
     }
     http__run_posts(loop);
+    http__tls_run_ready(loop);
 }
 
 static void on_any_closed(uv_handle_t *handle)
@@ -103,9 +106,11 @@ static void stop_step(struct http_loop *loop, u64 now_ms)
         return;
     }
     struct http_server *server = loop->server;
-    uv_handle_t *listener = (uv_handle_t *)&server->listener;
-    if (loop == &server->loops[0] && !uv_is_closing(listener)) {
-        uv_close(listener, on_any_closed);
+    for (int i = 0; loop == &server->loops[0] && i < server->listener_count; i++) {
+        uv_handle_t *listener = (uv_handle_t *)&server->listeners[i].tcp;
+        if (!uv_is_closing(listener)) {
+            uv_close(listener, on_any_closed);
+        }
     }
     struct http_conn *conn = loop->conns;
     while (conn != NULL) {
@@ -168,6 +173,7 @@ static void loop_deinit(struct http_loop *loop)
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
     CHECK(uv_loop_close(&loop->uv) == 0);
     mem_free(loop->read_buffer);
+    mem_free(loop->plain_buffer);
     os_mutex_deinit(&loop->lock);
 }
 
@@ -183,10 +189,10 @@ static err address_parse(const char *bind, u16 port, struct sockaddr_storage *ou
     return ERR_INVALID;
 }
 
-static err listen_failed(const struct http_server *server, int result, struct diag *diag)
+static err listen_failed(const struct http_listener *listener, int result, struct diag *diag)
 {
-    const char *bind = server->options.bind;
-    u16 port = server->options.port;
+    const char *bind = listener->server->options.bind;
+    u16 port = listener->port;
     if (result != UV_EADDRINUSE) {
         return diag_set(diag, result == UV_EACCES ? ERR_DENIED : ERR_IO, "NET002",
                         "cannot listen on %s:%u: %s", bind, port, uv_strerror(result));
@@ -195,37 +201,42 @@ static err listen_failed(const struct http_server *server, int result, struct di
     bool is_known = os_port_holder(port, holder, (isize)sizeof holder);
     (void)diag_set(diag, ERR_IN_USE, "NET003", "port %u is taken%s%s", port, is_known ? " by " : "",
                    is_known ? holder : "");
-    diag_hint(diag, "end that process, or choose another port with --port");
+    diag_hint(diag, "end that process, or choose another port with %s",
+              listener->is_tls ? "--tls-port" : "--port");
     return ERR_IN_USE;
 }
 
-static err listener_open(struct http_server *server, struct diag *diag)
+static err listener_open(struct http_server *server, u16 port, bool is_tls, struct diag *diag)
 {
     struct sockaddr_storage address;
     memset(&address, 0, sizeof address);
-    if (address_parse(server->options.bind, server->options.port, &address) != OK) {
+    if (address_parse(server->options.bind, port, &address) != OK) {
         return diag_set(diag, ERR_INVALID, "NET001", "\"%s\" is no IP address to bind to",
                         server->options.bind);
     }
-    uv_tcp_t *listener = &server->listener;
-    CHECK(uv_tcp_init(&server->loops[0].uv, listener) == 0);
-    listener->data = server;
-    int result = uv_tcp_bind(listener, (const struct sockaddr *)&address, 0);
+    struct http_listener *listener = &server->listeners[server->listener_count];
+    *listener = (struct http_listener){.server = server, .port = port, .is_tls = is_tls};
+    CHECK(uv_tcp_init(&server->loops[0].uv, &listener->tcp) == 0);
+    listener->tcp.data = listener;
+    server->listener_count++;
+    int result = uv_tcp_bind(&listener->tcp, (const struct sockaddr *)&address, 0);
     if (result == 0) {
-        result = uv_listen((uv_stream_t *)listener, BACKLOG, on_connection);
+        result = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
     }
     if (result != 0) {
-        uv_close((uv_handle_t *)listener, on_any_closed);
-        return listen_failed(server, result, diag);
+        return listen_failed(listener, result, diag);
     }
     int len = (int)sizeof address;
-    CHECK(uv_tcp_getsockname(listener, (struct sockaddr *)&address, &len) == 0);
-    server->port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+    CHECK(uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&address, &len) == 0);
+    listener->port = ntohs(((struct sockaddr_in *)&address)->sin_port);
     return OK;
 }
 
 static void loops_abandon(struct http_server *server)
 {
+    for (int i = 0; i < server->listener_count; i++) {
+        uv_close((uv_handle_t *)&server->listeners[i].tcp, on_any_closed);
+    }
     for (i32 i = 0; i < server->loop_count; i++) {
         struct http_loop *loop = &server->loops[i];
         uv_close((uv_handle_t *)&loop->tick, on_any_closed);
@@ -253,7 +264,10 @@ err http_server_start(struct os *os, const struct http_server_options *options,
     for (i32 i = 0; i < server->loop_count; i++) {
         loop_init(server, &server->loops[i]);
     }
-    err e = listener_open(server, diag);
+    err e = listener_open(server, options->port, false, diag);
+    if (e == OK && options->tls != NULL) {
+        e = listener_open(server, options->tls_port, true, diag);
+    }
     if (e != OK) {
         loops_abandon(server);
         return e;
@@ -267,7 +281,12 @@ err http_server_start(struct os *os, const struct http_server_options *options,
 
 u16 http_server_port(const struct http_server *server)
 {
-    return server->port;
+    return server->listeners[0].port;
+}
+
+u16 http_server_tls_port(const struct http_server *server)
+{
+    return server->listener_count > 1 ? server->listeners[1].port : 0;
 }
 
 void http_server_stop(struct http_server *server, u32 grace_ms)

@@ -259,7 +259,7 @@ static bool is_foreign(struct http_exchange *x)
         bool is_navigation = str_eq(mode, STR("navigate")) && str_eq(http_method(x), STR("GET"));
         return is_other_site && !is_navigation;
     }
-    str scheme = STR("http://");
+    str scheme = http_is_tls(x) ? STR("https://") : STR("http://");
     bool is_ours = str_starts(origin, scheme) &&
                    str_eq_nocase(str_slice(origin, scheme.len, origin.len), http_host(x));
     return !is_ours;
