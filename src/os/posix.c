@@ -15,11 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IOV_BATCH = 64 };
+/* Below the least size a copy into the page cache costs less than to wait for the disk twice. */
+enum { IOV_BATCH = 64, DIRECT_ALIGN = 4096, DIRECT_BYTES_MIN = 128 << 10 };
 
 struct posix_file {
     struct os_file base;
     int fd;
+    int direct_fd; /* O_DIRECT; -1 = none. */
 };
 
 static __thread int last_errno;
@@ -64,28 +66,39 @@ static int fd_of(struct os_file *file)
     return ((struct posix_file *)file)->fd;
 }
 
+static int open_again(const char *path, int mode)
+{
+    int fd;
+    do {
+        fd = open(path, mode | O_CLOEXEC, 0600);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 static err posix_open(struct os *os, const char *path, int flags, struct os_file **out)
 {
-    int mode = O_CLOEXEC | ((flags & OS_WRITE) != 0 ? O_RDWR : O_RDONLY);
+    int mode = (flags & OS_WRITE) != 0 ? O_RDWR : O_RDONLY;
     mode |= (flags & OS_CREATE) != 0 ? O_CREAT : 0;
     mode |= (flags & OS_EXCLUSIVE) != 0 ? O_EXCL : 0;
     mode |= (flags & OS_TRUNCATE) != 0 ? O_TRUNC : 0;
-    int fd;
-    do {
-        fd = open(path, mode, 0600);
-    } while (fd < 0 && errno == EINTR);
+    int fd = open_again(path, mode);
     if (fd < 0) {
         return fail();
     }
     struct posix_file *file = NEW(struct posix_file);
     file->base.os = os;
     file->fd = fd;
+    file->direct_fd = (flags & OS_DIRECT) != 0 ? open_again(path, O_WRONLY | O_DIRECT) : -1;
     *out = &file->base;
     return OK;
 }
 
 static err posix_close(struct os_file *file)
 {
+    int direct_fd = ((struct posix_file *)file)->direct_fd;
+    if (direct_fd >= 0) {
+        close(direct_fd);
+    }
     int result = close(fd_of(file));
     mem_free(file);
     return result == 0 || errno == EINTR ? OK : fail();
@@ -145,9 +158,28 @@ static err write_some(int fd, u64 *offset, struct iovec *iov, int count)
     return OK;
 }
 
+/* How much of a large aligned write the disk took straight from memory; the page cache takes the
+ * rest, and everything where the file system or the disk wants another alignment. */
+static isize write_direct(int fd, u64 offset, const struct os_iov *iov)
+{
+    bool is_aligned = (offset | (u64)iov->bytes | (uintptr_t)iov->data) % DIRECT_ALIGN == 0;
+    if (fd < 0 || iov->bytes < DIRECT_BYTES_MIN || !is_aligned) {
+        return 0;
+    }
+    ssize_t wrote = pwrite(fd, iov->data, (size_t)iov->bytes, (off_t)offset);
+    return MAX(0, wrote);
+}
+
 static err posix_write(struct os_file *file, u64 offset, const struct os_iov *iov, int count)
 {
     struct iovec batch[IOV_BATCH];
+    struct os_iov rest;
+    if (count == 1) {
+        isize done = write_direct(((struct posix_file *)file)->direct_fd, offset, iov);
+        rest = (struct os_iov){(const u8 *)iov->data + done, iov->bytes - done};
+        offset += (u64)done;
+        iov = &rest;
+    }
     for (int done = 0; done < count;) {
         int n = 0;
         for (; n < IOV_BATCH && done + n < count; n++) {
