@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/env.h"
 #include "cli/server.h"
+#include "net/tls.h"
 #include "os/process.h"
 
 #include <stdarg.h>
@@ -219,6 +220,36 @@ static void check_lock(struct doctor *d)
     }
 }
 
+/* --- https
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void check_certificate(struct doctor *d)
+{
+    enum { DAY_S = 24 * 3600 };
+    char path[PATH_BYTES + 32];
+    struct os_stat stat;
+    struct tls_certificate certificate;
+    struct diag diag;
+    diag_init(&diag);
+    (void)snprintf(path, sizeof path, "%s/tls/cert.pem", d->data_dir);
+    if (os_stat_path(os_real(), path, &stat) == ERR_NOT_FOUND) {
+        report(d, GOOD, "tls", NULL, "no certificate yet: leat start makes it");
+        return;
+    }
+    if (tls_certificate_read(os_real(), path, &d->arena, &certificate, &diag) != OK) {
+        report(d, BAD, "tls", "leat start makes another", "%s", diag.message);
+        return;
+    }
+    i64 left_s = certificate.ends_s - os_wall_us(os_real()) / 1000000;
+    if (left_s <= 0) {
+        report(d, BAD, "tls", "leat start makes another", "%s has ended", path);
+    } else {
+        report(d, GOOD, "tls", NULL, "%s is good for %lld days; leat cert tells how to trust it",
+               path, (long long)(left_s / DAY_S));
+    }
+}
+
 /* --- clients
  * --------------------------------------------------------------------------------------------- */
 
@@ -344,6 +375,7 @@ int cmd_doctor(int argc, char **argv)
     check_space(&d, dir);
     check_sync(&d, dir);
     check_lock(&d);
+    check_certificate(&d);
     check_aws(&d);
     check_boto3(&d);
     check_probe(&d);

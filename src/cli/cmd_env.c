@@ -26,6 +26,15 @@ const char *env_secret(void)
     return own != NULL && own[0] != '\0' ? own : "test";
 }
 
+const char *env_ca_bundle(void)
+{
+    const char *own = os_getenv("LEAT_CA_BUNDLE"), *aws = os_getenv("AWS_CA_BUNDLE");
+    if (own != NULL && own[0] != '\0') {
+        return own;
+    }
+    return aws != NULL && aws[0] != '\0' ? aws : NULL;
+}
+
 /* --- leat env
  * ---------------------------------------------------------------------------------------- */
 
@@ -120,6 +129,9 @@ int cmd_env(int argc, char **argv)
     line_print(shell, "AWS_DEFAULT_REGION", region, false);
     line_print(shell, "AWS_ACCESS_KEY_ID", env_access_key(), false);
     line_print(shell, "AWS_SECRET_ACCESS_KEY", env_secret(), false);
+    if (env_ca_bundle() != NULL) {
+        line_print(shell, "AWS_CA_BUNDLE", env_ca_bundle(), false);
+    }
     if (shell == SHELL_JSON) {
         (void)puts("\n}");
     }
@@ -141,10 +153,11 @@ static void env_apply(void)
         {"AWS_SECRET_ACCESS_KEY", env_secret()},
         {"AWS_ENDPOINT_URL", api_endpoint()},
         {"AWS_EC2_METADATA_DISABLED", "true"},
+        {"AWS_CA_BUNDLE", env_ca_bundle()},
     };
     static const char *const without[] = {"AWS_PROFILE", "AWS_SESSION_TOKEN",
                                           "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"};
-    for (int i = 0; i < COUNT_OF(settings); i++) {
+    for (int i = 0; i < COUNT_OF(settings) && settings[i].value != NULL; i++) {
         char *copy = strdup(settings[i].value); /* It may be the old value of the same name. */
         CHECK(copy != NULL && setenv(settings[i].name, copy, 1) == 0);
         free(copy);

@@ -38,6 +38,7 @@ const struct command cli_commands[] = {
      false},
     {"aws", "ARGUMENTS...", "Run your aws command against leat.", cmd_aws, false},
     {"env", "", "Print what AWS clients need: eval \"$(leat env)\".", cmd_env, false},
+    {"cert", "", "Show the certificate of https, and how to trust it.", cmd_cert, false},
     {"doctor", "", "Check what leat needs on this machine.", cmd_doctor, false},
     {"completion", "bash|zsh|fish", "Print the completion script of a shell.", cmd_completion,
      false},
@@ -72,6 +73,7 @@ static const struct {
                "  leat replay s3://bucket/accidents.csv.gz --rate 250/s --indent 4\n"
                "  xzcat accidents.csv.xz | leat replay - --name accidents\n"},
     {"aws", "  leat aws kinesis list-streams\n  leat aws s3 ls\n"},
+    {"cert", "  leat cert\n  export AWS_CA_BUNDLE=$(leat cert -o json | jq -r .file)\n"},
     {"env", "  eval \"$(leat env)\"\n  leat env --shell fish | source\n"},
     {"completion", "  source <(leat completion bash)\n"
                    "  leat completion fish > ~/.config/fish/completions/leat.fish\n"},

@@ -12,6 +12,7 @@
 #include "console/console.h"
 #include "engine/engine.h"
 #include "feed/replay.h"
+#include "net/client.h"
 #include "net/smtp.h"
 #include "net/tls.h"
 #include "stream/stream.h"
@@ -251,6 +252,8 @@ static err endpoint_open(struct server *server, struct diag *diag)
     TRY(tls_open(server, diag));
     TRY(http_open(server, diag));
     if (http_server_tls_port(server->http) != 0) {
+        net_client_trust(
+            tls_identity_path(server->tls)); /* Tables and replays may come that way. */
         (void)snprintf(server->tls_endpoint, sizeof server->tls_endpoint, "https://%s:%u",
                        server->options.bind, http_server_tls_port(server->http));
     }

@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +28,7 @@ struct transfer {
     struct buf body;
     isize body_bytes_max;
     bool is_too_large, is_stopped, is_denied;
+    const char *bad_ca; /* A file of net_client_trust that could not be read. */
 };
 
 static bool is_egress_allowed;
@@ -71,6 +74,42 @@ static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sock
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* --- trust
+ * ---------------------------------------------------------------------------------------------- */
+
+static struct os_mutex trust_lock = OS_MUTEX_INIT;
+static char *trusted[NET_CLIENT_TRUST_MAX]; /* Never freed. */
+static int trusted_count;
+
+void net_client_trust(const char *path)
+{
+    isize bytes = (isize)strlen(path) + 1;
+    char *copy = mem_alloc(bytes);
+    memcpy(copy, path, (size_t)bytes);
+    os_mutex_lock(&trust_lock);
+    if (trusted_count < NET_CLIENT_TRUST_MAX) {
+        trusted[trusted_count++] = copy;
+        copy = NULL;
+    }
+    os_mutex_unlock(&trust_lock);
+    mem_free(copy);
+}
+
+static CURLcode on_context(CURL *curl, void *context, void *ctx)
+{
+    (void)curl;
+    struct transfer *transfer = ctx;
+    os_mutex_lock(&trust_lock);
+    for (int i = 0; i < trusted_count; i++) {
+        if (SSL_CTX_load_verify_file(context, trusted[i]) != 1) {
+            transfer->bad_ca = trusted[i];
+        }
+    }
+    os_mutex_unlock(&trust_lock);
+    ERR_clear_error();
+    return transfer->bad_ca == NULL ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
 }
 
 /* --- callbacks
@@ -195,6 +234,8 @@ static void prepare(CURL *curl, const struct http_client_request *request, struc
     (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, arena_cstr(arena, request->method));
     (void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     (void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, transfer);
+    (void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, on_context);
+    (void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, transfer);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -231,7 +272,18 @@ static err failed(CURLcode code, const struct transfer *transfer, str url, struc
     if (transfer->is_stopped) {
         return ERR_CLOSED;
     }
+    if (transfer->bad_ca != NULL) {
+        return diag_set(diag, ERR_REMOTE, "NET014", "cannot read certificates from \"%s\"",
+                        transfer->bad_ca);
+    }
     err e = ERR_REMOTE;
+    if (code == CURLE_PEER_FAILED_VERIFICATION) {
+        (void)diag_set(diag, e, "NET015", "the certificate of " STR_FMT " is not trusted",
+                       STR_ARG(url));
+        diag_hint(diag, "LEAT_CA_BUNDLE=FILE names certificates to trust; leat cert shows that of "
+                        "a leat");
+        return e;
+    }
     if (code == CURLE_OPERATION_TIMEDOUT) {
         e = ERR_TIMEOUT;
     } else if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {

@@ -1,7 +1,8 @@
 /*
  * net/client.h: outgoing HTTP(S), on libcurl, initialised at first use.
  * Blocking: called on pool or connector threads, never on a loop. Redirects are
- * not followed. Certificates are verified. Hosts other than loopback are refused
+ * not followed. Certificates are verified, against those of the system and those of
+ * net_client_trust. Hosts other than loopback are refused
  * (ERR_DENIED) unless net_client_allow_egress was called: the address is checked
  * after it was resolved.
  */
@@ -43,5 +44,9 @@ MUST_USE err http_client_send(struct http_client *client, const struct http_clie
                               struct arena *arena, struct http_client_response *out,
                               struct diag *diag);
 void net_client_allow_egress(bool is_allowed);
+/* Certificates of this PEM file are trusted beside the system's, for clients to come. Each call
+ * adds one, up to NET_CLIENT_TRUST_MAX. Copies the path; the file is read at each connection. */
+enum { NET_CLIENT_TRUST_MAX = 4 };
+void net_client_trust(const char *path);
 
 #endif
