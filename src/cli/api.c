@@ -186,7 +186,7 @@ static int answer_failed(struct arena *arena, int status, str text)
     return status >= 500 ? EXIT_REMOTE : code_of(code);
 }
 
-static int unreachable(const struct diag *diag)
+int api_unreachable(const struct diag *diag)
 {
     print_error(diag->hint[0] != '\0'
                     ? diag->hint
@@ -220,7 +220,7 @@ int api_call(struct arena *arena, const char *method, const char *path, str body
     struct http_client_response response;
     struct diag diag;
     if (send(arena, method, path, body, &request, &response, &diag) != OK) {
-        return unreachable(&diag);
+        return api_unreachable(&diag);
     }
     if (response.status != 200) {
         return answer_failed(arena, response.status, response.body);
@@ -309,7 +309,7 @@ int api_lines(const char *method, const char *path, str body, bool (*on_line)(vo
     } else if (e == OK && lines.text.len > 0) {
         (void)on_line(ctx, buf_str(&lines.text));
     } else if (e != OK && !lines.is_done) {
-        code = unreachable(&diag);
+        code = api_unreachable(&diag);
     }
     buf_deinit(&lines.text);
     arena_deinit(&arena);

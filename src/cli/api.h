@@ -3,6 +3,7 @@
 #define CLI_API_H
 
 #include "base/arena.h"
+#include "base/diag.h"
 #include "cli/options.h"
 #include "codec/json.h"
 #include "os/os.h"
@@ -32,6 +33,8 @@ int api_json(struct arena *arena, const char *method, const char *path, str body
  * EXIT_INTERRUPTED when Ctrl-C was caught (os/process.h). */
 int api_lines(const char *method, const char *path, str body, bool (*on_line)(void *ctx, str line),
               void *ctx);
+/* Says that no server answered; returns the exit code. */
+int api_unreachable(const struct diag *diag);
 /* Prints an error of the API's as rendered, or as JSON when that was asked for; returns the exit
  * code that belongs to its code. */
 int api_error_print(const struct json_value *error);

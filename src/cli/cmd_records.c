@@ -1,6 +1,7 @@
 /* cli/cmd_records.c: leat stream put and leat stream tail. */
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/consumer_tail.h"
 #include "codec/base64.h"
 #include "os/process.h"
 
@@ -270,9 +271,55 @@ static bool on_line(void *ctx, str line)
     return !t->has_ended && ferror(stdout) == 0 && !os_output_is_closed();
 }
 
+static bool on_record(void *ctx, str json)
+{
+    struct tail *t = ctx;
+    arena_reset(&t->arena);
+    record_print(t, json);
+    (void)fflush(stdout);
+    return ferror(stdout) == 0 && !os_output_is_closed();
+}
+
+enum { REGION, FROM, WHERE, SHARD, CONSUMER, LIMIT, DATA, OUTPUT };
+
+static int tail_as_consumer(struct tail *t, const char *name, const struct option *options)
+{
+    if (options[WHERE].is_given) {
+        print_error("leave out --consumer, or filter what is printed",
+                    "fan-out sends every record: --where and --consumer exclude each other");
+        return EXIT_USAGE;
+    }
+    struct consumer_tail tail = {
+        .stream = name,
+        .region = api_region(&options[REGION]),
+        .consumer = options[CONSUMER].text,
+        .from = options[FROM].text,
+        .shard = options[SHARD].text,
+        .limit = options[LIMIT].number,
+        .on_record = on_record,
+        .ctx = t,
+    };
+    return consumer_tail_run(&tail);
+}
+
+static int tail_by_api(struct tail *t, const char *name, const struct option *options)
+{
+    static const char *const names[] = {"from", "where", "shard", "limit"};
+    const int which[] = {FROM, WHERE, SHARD, LIMIT};
+    struct buf path = {0};
+    api_stream_path(&path, name, "/tail", api_region(&options[REGION]));
+    for (int i = 0; i < COUNT_OF(which); i++) {
+        if (options[which[i]].is_given) {
+            api_param(&path, names[i], str_of(options[which[i]].text));
+        }
+    }
+    int code = api_lines("GET", api_path(&path), STR_EMPTY, on_line, t);
+    buf_deinit(&path);
+    return code != EXIT_OK ? code : t->code;
+}
+
 int cmd_stream_tail(int argc, char **argv)
 {
-    enum { REGION, FROM, WHERE, SHARD, LIMIT, DATA, OUTPUT };
     struct option options[] = {
         [REGION] = {"region", OPTION_TEXT, "R", "Region (AWS_REGION, else us-east-1).", NULL, 0,
                     false},
@@ -281,6 +328,8 @@ int cmd_stream_tail(int argc, char **argv)
         [WHERE] = {"where", OPTION_TEXT, "CONDITION",
                    "SQL over the record's top-level JSON members.", NULL, 0, false},
         [SHARD] = {"shard", OPTION_TEXT, "ID", "Only this shard.", NULL, 0, false},
+        [CONSUMER] = {"consumer", OPTION_TEXT, "CONSUMER",
+                      "By enhanced fan-out, as this registered consumer.", NULL, 0, false},
         [LIMIT] = {"limit", OPTION_NUMBER, "N", "End after N records.", NULL, 0, false},
         [DATA] = {"data", OPTION_FLAG, NULL, "Only the records' bytes, a line feed after each.",
                   NULL, 0, false},
@@ -298,22 +347,13 @@ int cmd_stream_tail(int argc, char **argv)
         print_error(NULL, "--limit takes a whole number from 1 on");
         return EXIT_USAGE;
     }
-    static const char *const names[] = {"from", "where", "shard", "limit"};
-    const int which[] = {FROM, WHERE, SHARD, LIMIT};
-    struct buf path = {0};
-    api_stream_path(&path, a.words[0], "/tail", api_region(&options[REGION]));
-    for (int i = 0; i < COUNT_OF(which); i++) {
-        if (options[which[i]].is_given) {
-            api_param(&path, names[i], str_of(options[which[i]].text));
-        }
-    }
     struct tail t = {0};
     bool is_table = options[OUTPUT].is_given ? options[OUTPUT].text[0] == 't' : os_is_terminal(1);
     t.form = is_table ? FORM_TABLE : FORM_JSON;
     t.form = options[DATA].is_given ? FORM_DATA : t.form;
     os_interrupt_catch();
-    int code = api_lines("GET", api_path(&path), STR_EMPTY, on_line, &t);
-    buf_deinit(&path);
+    int code = options[CONSUMER].is_given ? tail_as_consumer(&t, a.words[0], options)
+                                          : tail_by_api(&t, a.words[0], options);
     arena_deinit(&t.arena);
-    return code != EXIT_OK ? code : t.code;
+    return code;
 }

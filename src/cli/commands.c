@@ -22,6 +22,8 @@ const struct command cli_commands[] = {
     {"stream merge", "NAME SHARD SHARD", "Merge two neighbouring shards.", cmd_stream_merge, false},
     {"stream scale", "NAME SHARDS", "Split and merge until so many even shards are open.",
      cmd_stream_scale, false},
+    {"stream consumers", "NAME", "List the consumers of a stream, register or deregister one.",
+     cmd_stream_consumers, false},
     {"stream put", "NAME [DATA...]", "Put records: words, lines of a file, or of standard input.",
      cmd_stream_put, false},
     {"stream tail", "NAME", "Show records as they arrive.", cmd_stream_tail, false},
@@ -66,7 +68,10 @@ static const struct {
                    "  my-program | leat stream put orders\n"},
     {"stream tail", "  leat stream tail orders\n"
                     "  leat stream tail orders --from trim-horizon --where 'Severity > 2'\n"
-                    "  leat stream tail orders --data | jq .City\n"},
+                    "  leat stream tail orders --data | jq .City\n"
+                    "  leat stream tail orders --consumer dashboard\n"},
+    {"stream consumers", "  leat stream consumers orders\n"
+                         "  leat stream consumers orders --register dashboard\n"},
     {"deadletter redrive", "  leat deadletter redrive 4711\n"
                            "  leat deadletter redrive --all --job job-1\n"},
     {"replay", "  leat replay accidents.csv\n"

@@ -14,6 +14,7 @@ int cmd_stream_list(int argc, char **argv);
 int cmd_stream_show(int argc, char **argv);
 int cmd_stream_create(int argc, char **argv);
 int cmd_stream_delete(int argc, char **argv);
+int cmd_stream_consumers(int argc, char **argv);
 int cmd_stream_split(int argc, char **argv);
 int cmd_stream_merge(int argc, char **argv);
 int cmd_stream_scale(int argc, char **argv);

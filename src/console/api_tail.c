@@ -5,8 +5,8 @@
  */
 #include "console/console_int.h"
 
-#include "codec/base64.h"
 #include "codec/kpl.h"
+#include "codec/record_json.h"
 #include "engine/filter.h"
 
 enum {
@@ -45,23 +45,11 @@ static void put_event(struct tail *t, const char *sequence, i64 sub_sequence, st
 {
     char shard_id[32];
     stream_shard_format(shard, shard_id);
-    buf_printf(&t->out, "event: record\ndata: {\"shard_id\":\"%s\",\"sequence_number\":\"%s\"",
-               shard_id, sequence);
-    if (sub_sequence >= 0) {
-        buf_printf(&t->out, ",\"sub_sequence\":%lld", (long long)sub_sequence);
-    }
-    buf_printf(&t->out, ",\"arrival_ms\":%lld,\"partition_key\":", (long long)arrival_ms);
-    json_write_string(&t->out, key);
-    buf_printf(&t->out, ",\"bytes\":%td,", data.len);
-    if (str_is_utf8(data)) {
-        buf_append(&t->out, STR("\"data\":"));
-        json_write_string(&t->out, data);
-    } else {
-        buf_append(&t->out, STR("\"data_base64\":\""));
-        base64_append(&t->out, data);
-        buf_append_byte(&t->out, '"');
-    }
-    buf_append(&t->out, STR("}\n\n"));
+    struct record_json record = {
+        str_of(shard_id), str_of(sequence), sub_sequence, arrival_ms, key, data};
+    buf_append(&t->out, STR("event: record\ndata: "));
+    record_json_put(&t->out, &record);
+    buf_append(&t->out, STR("\n\n"));
 }
 
 /* Ends the answer with an error of the same form as elsewhere. */

@@ -119,6 +119,10 @@ err aws_client_call(struct aws_client *client, const struct aws_client_request *
         .fields = fields,
         .field_count = count,
         .body = call->body,
+        .timeout_ms = call->timeout_ms,
+        .on_body = call->on_body,
+        .on_body_ctx = call->on_body_ctx,
+        .is_cancelled = call->is_cancelled,
     };
     return http_client_send(client->http, &request, arena, out, diag);
 }

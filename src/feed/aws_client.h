@@ -25,6 +25,11 @@ struct aws_client_request {
     const struct http_field *fields;
     isize field_count; /* At most 8. */
     str body;
+    /* As in struct http_client_request. */
+    u32 timeout_ms;
+    bool (*on_body)(void *ctx, str data);
+    void *on_body_ctx;
+    bool (*is_cancelled)(void);
 };
 /* As http_client_send. */
 MUST_USE err aws_client_call(struct aws_client *client, const struct aws_client_request *call,
