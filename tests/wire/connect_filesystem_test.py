@@ -205,3 +205,40 @@ def test_the_archive_is_exactly_once_through_kill_9(kills, tmp_path):
     wait_until(lambda: archived(objects(s3, bucket)) == by_shard(kinesis), 30)
     assert died >= kills / 2
     server.stop()
+
+
+def test_an_upload_that_a_crash_cut_off_is_aborted(tmp_path):
+    server = leat_server.Server(data=str(tmp_path / "data"))
+    server.environment = {"LEAT_FAILPOINT": "connect.after_part:1"}
+    server.start()
+    kinesis, s3, bucket = setup(server, "us-east-1", shards=1)
+    done(sql(server, ARCHIVE("us-east-1", bucket, **{"sink.rolling-policy.rollover-interval": "1 s"})))
+    bodies = [bytes([i]) * (1 << 20) for i in range(20)]
+    for body in bodies:  # More than a part.
+        kinesis.put_record(StreamName="in", PartitionKey="k", Data=body[:-1])
+    assert server.process.wait(timeout=30) == -9
+    server.environment = {}
+    server.start()
+    s3 = make_client(server, "s3")
+
+    def uploads():
+        return [u["Key"] for u in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+
+    wait_until(lambda: b"".join(objects(s3, bucket).values()) == b"".join(b[:-1] for b in bodies), 30)
+    assert uploads() == []
+    # Those of others stay: another job, another sink, another instance, a user.
+    name = next(iter(objects(s3, bucket)))
+    ours = re.match(r"(raw/part-[0-9a-f]{8}-job-1-0-)", name).group(1)
+    others = [ours.replace("job-1-0-", "job-1-01-"), ours.replace("job-1-0-", "job-11-0-"),
+              ours.replace("raw/part-", "raw/part-0"), "raw/mine"]
+    kept = [f"{o}x" for o in others]
+    left = [f"{ours}x", f"{ours.replace('raw/', 'raw/a=%2F/')}y"]
+    for key in kept + left:
+        s3.create_multipart_upload(Bucket=bucket, Key=key)
+    server.kill()
+    server.start()
+    kinesis, s3 = make_client(server, "kinesis"), make_client(server, "s3")
+    kinesis.put_record(StreamName="in", PartitionKey="k", Data=b"more")
+    wait_until(lambda: any(data.endswith(b"more") for data in objects(s3, bucket).values()), 30)
+    assert sorted(uploads()) == sorted(kept)
+    server.stop()

@@ -44,6 +44,7 @@ struct filesystem {
     enum compress_kind compression;
     str null_folder;
     u32 instance;
+    bool is_swept; /* Uploads of a former process are gone. */
 };
 
 /* --- options ------------------------------------------------------------------------------- */
@@ -329,8 +330,30 @@ static enum connect_verdict write_rows(struct delivery *d, struct connect_batch 
     return verdict == CONNECT_OK && batch->failure == OK ? finish_all(d, diag) : verdict;
 }
 
+/* Before the first object. */
+static enum connect_verdict sweep(struct filesystem *fs, struct diag *diag)
+{
+    if (fs->place.call == NULL || fs->is_swept) {
+        return CONNECT_OK;
+    }
+    struct arena scratch = {0};
+    str name = arena_printf(&scratch, "part-%08x-" STR_FMT "-%u-", fs->instance,
+                            STR_ARG(fs->schema.job), fs->schema.sink);
+    enum connect_verdict verdict = fs_uploads_abort(&fs->place, name, diag);
+    fs->is_swept = verdict == CONNECT_OK;
+    if (fs->is_swept) {
+        diag_init(diag); /* A refusal is not what the delivery fails with. */
+    }
+    arena_deinit(&scratch);
+    return verdict;
+}
+
 static enum connect_verdict deliver(void *sink, struct connect_batch *batch, struct diag *diag)
 {
+    enum connect_verdict swept = sweep(sink, diag);
+    if (swept != CONNECT_OK) {
+        return CONNECT_RETRY;
+    }
     struct delivery d = {.fs = sink, .from = batch->from};
     enum connect_verdict verdict = write_rows(&d, batch, diag);
     while (d.first != NULL) {

@@ -51,6 +51,12 @@ MUST_USE err fs_place_open(struct fs_place *place, const struct connect_table *t
 
 void fs_place_close(struct fs_place *place);
 
+/* fs_uploads.c: aborts the multipart uploads below the place whose objects' names begin with
+ * `name`. OK: there are none now, or the store refuses to say; RETRY: it cannot be asked. */
+enum connect_verdict fs_uploads_abort(struct fs_place *place, str name, struct diag *diag);
+/* fs_source.c: as S3 encodes keys in lists. */
+str fs_url_decode(struct arena *arena, str text);
+
 struct fs_object *fs_object_new(struct fs_place *place, int lane, str group, str key,
                                 enum compress_kind compression);
 /* Abandons what is not finished. */

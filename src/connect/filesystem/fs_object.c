@@ -206,6 +206,7 @@ static enum connect_verdict part_send(struct fs_object *object, struct diag *dia
         arena_grow(&object->arena, object->etags, object->part_count, (isize)sizeof(str));
     object->etags[object->part_count++] = arena_copy(&object->arena, header(&response, "etag"));
     buf_reset(&object->pending);
+    OS_FAILPOINT("connect.after_part");
     return CONNECT_OK;
 }
 

@@ -76,7 +76,7 @@ struct found {
     u64 size;
 };
 
-static str url_decode(struct arena *arena, str text)
+str fs_url_decode(struct arena *arena, str text)
 {
     u8 *out = arena_alloc(arena, text.len + 1);
     isize n = 0;
@@ -131,7 +131,7 @@ static enum connect_verdict s3_list(struct fs_source *s, str prefix, str after, 
     enum connect_verdict verdict = aws_call_send(s->place.call, &request, arena, &response, diag);
     if (verdict == CONNECT_OK) {
         str one = aws_call_xml(response.body, "Contents");
-        out->key = url_decode(arena, aws_call_xml(one, "Key"));
+        out->key = fs_url_decode(arena, aws_call_xml(one, "Key"));
         out->etag = etag_read(arena, aws_call_xml(one, "ETag"));
         if (out->key.len > 0 && str_to_u64(aws_call_xml(one, "Size"), &out->size) != OK) {
             (void)diag_set(diag, ERR_REMOTE, "CON059", "the answer to ListObjectsV2 has no size");
