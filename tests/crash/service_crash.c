@@ -2,13 +2,14 @@
  * tests/crash/service_crash.c: power failures under the services' metadata (SQLite
  * over os/): of every state that a crash could leave, what was acknowledged is
  * there, what was under way is there as a whole or not at all, and the service
- * opens. Metrics and mails stand for all services: they share aws/common/store.c.
+ * opens. Metrics, mails and items stand for all services: they share aws/common/store.c.
  * A replay has its position in the log, where retention drops the older ones: rows and
  * position agree in every state.
  */
 #include "enumerate.h"
 
 #include "aws/cloudwatch/cw_store.h"
+#include "aws/dynamodb/ddb_store.h"
 #include "aws/sns/sns_store.h"
 #include "feed/replay.h"
 
@@ -193,6 +194,133 @@ static int mails_read(void)
                     counts.pending == counts.total;
     sns_store_close(store);
     return is_whole ? (int)(counts.total / 3) : -1;
+}
+
+/* --- items --------------------------------------------------------------------------------- */
+
+static const char table_text[] =
+    "{\"BillingMode\":\"PAY_PER_REQUEST\",\"AttributeDefinitions\":[{\"AttributeName\":\"h\","
+    "\"AttributeType\":\"S\"},{\"AttributeName\":\"o\",\"AttributeType\":\"S\"}],\"KeySchema\":"
+    "[{\"AttributeName\":\"h\",\"KeyType\":\"HASH\"}],\"GlobalSecondaryIndexes\":[{\"IndexName\":"
+    "\"by-o\",\"KeySchema\":[{\"AttributeName\":\"o\",\"KeyType\":\"HASH\"}],\"Projection\":"
+    "{\"ProjectionType\":\"ALL\"}}]}";
+static const struct ddb_scope item_scope = {{(const u8 *)"a", 1}, {(const u8 *)"r", 1}};
+
+static struct ddb_store *items_open(void)
+{
+    struct ddb_store *store;
+    struct diag diag;
+    diag_init(&diag);
+    if (ddb_store_open(&machine, "/dynamodb", &store, &diag) != OK) {
+        return NULL;
+    }
+    ddb_store_lock(store);
+    return store;
+}
+
+static void items_close(struct ddb_store *store)
+{
+    ddb_store_unlock(store);
+    ddb_store_close(store);
+}
+
+static struct ddb_value item_of(struct arena *arena, str hash, int owner)
+{
+    struct ddb_value item = {.type = DDB_M};
+    struct ddb_value h = {.type = DDB_S, .text = hash};
+    struct ddb_value o = {.type = DDB_S, .text = arena_printf(arena, "w%d", owner)};
+    ddb_put(arena, &item, STR("h"), &h);
+    ddb_put(arena, &item, STR("o"), &o);
+    return item;
+}
+
+/* Each step makes an item, and gives the item "all" to the owner of its number. */
+static void item_step(struct ddb_store *store, const struct ddb_table *table, int number)
+{
+    struct arena arena = {0};
+    struct ddb_value one = item_of(&arena, arena_printf(&arena, "k%d", number), 0), old;
+    struct ddb_value all = item_of(&arena, STR("all"), number);
+    bool found;
+    must(ddb_store_begin(store), "begin");
+    must(ddb_item_write(store, table, NULL, &one), "item");
+    must(ddb_item_read(store, table, &all, &arena, &old, &found), "read");
+    must(ddb_item_write(store, table, found ? &old : NULL, &all), "all");
+    must(ddb_store_commit(store), "commit");
+    arena_deinit(&arena);
+}
+
+static void items_run(struct script *script)
+{
+    struct arena arena = {0};
+    struct ddb_work work = {.arena = &arena};
+    struct ddb_definition definition;
+    const struct json_value *json;
+    const struct ddb_table *table;
+    must(json_parse(&arena, str_of(table_text), &json, NULL), "json");
+    CHECK(ddb_definition_parse(&work, json, false, &definition));
+    struct ddb_store *store = items_open();
+    trace_start(script);
+    must(ddb_table_create(store, item_scope, STR("t"), &definition, &table), "table");
+    step_done(script);
+    for (int i = 1; i <= 14; i++) {
+        item_step(store, table, i);
+        step_done(script);
+    }
+    items_close(store);
+    arena_deinit(&arena);
+}
+
+struct items_seen {
+    isize count;
+    int all; /* The owner of "all". */
+};
+
+static bool item_see(void *ctx, const struct ddb_value *item)
+{
+    struct items_seen *seen = ctx;
+    seen->count++;
+    if (str_eq(ddb_get(item, STR("h"))->text, STR("all"))) {
+        str owner = ddb_get(item, STR("o"))->text;
+        i64 number;
+        must(str_to_i64(str_slice(owner, 1, owner.len), &number), "owner");
+        seen->all = (int)number;
+    }
+    return true;
+}
+
+/* Steps that the table shows, -1 when its index or its counts show another number. */
+static int items_count(struct ddb_store *store)
+{
+    const struct ddb_table *table = ddb_table_find(store, item_scope, STR("t"));
+    if (table == NULL) {
+        return 0;
+    }
+    const struct ddb_index *index = &table->definition.indexes[0];
+    struct items_seen seen[2] = {{0, 0}, {0, 0}};
+    struct ddb_counts counts[2];
+    struct buf high = {0};
+    ddb_prefix_end(&high);
+    bool is_whole = true;
+    for (int i = 0; i < 2 && is_whole; i++) {
+        struct ddb_range range = {.index = i == 0 ? NULL : index, .high = buf_str(&high)};
+        is_whole = ddb_range_read(store, table, &range, item_see, &seen[i]) == OK &&
+                   ddb_table_counts(store, table, i == 0 ? 0 : index->id, &counts[i]) == OK &&
+                   seen[i].count == counts[i].items &&
+                   seen[i].count == seen[i].all + (seen[i].all > 0) && seen[i].all == seen[0].all;
+    }
+    buf_deinit(&high);
+    return is_whole ? 1 + seen[0].all : -1;
+}
+
+static int items_read(void)
+{
+    struct ddb_store *store = items_open();
+    if (store == NULL) {
+        return -1;
+    }
+    int steps = items_count(store);
+    items_close(store);
+    return steps;
 }
 
 /* --- replays ------------------------------------------------------------------------------- */
@@ -432,6 +560,7 @@ int main(void)
     const struct script scripts[] = {
         {.name = "metrics", .run = metrics_run, .read = metrics_read},
         {.name = "mails", .run = mails_run, .read = mails_read},
+        {.name = "items", .run = items_run, .read = items_read},
         {.name = "replay", .run = replays_run, .read = replays_read},
     };
     bool is_right = true;
