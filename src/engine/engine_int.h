@@ -268,6 +268,8 @@ struct engine_step_record {
     isize idle_count;
     u64 fired; /* Results of windows that were put out. */
     u64 output_count, output_hash;
+    u64 input_count; /* Records of its sources that it read. */
+    bool has_input;  /* Not in entries of leat 0.1. */
 };
 MUST_USE err engine__batch_step(struct log_batch *batch, const struct engine_step_record *record);
 MUST_USE err engine__step_read(str body, struct arena *arena, struct engine_step_record *out);

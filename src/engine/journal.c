@@ -158,6 +158,7 @@ err engine__batch_step(struct log_batch *batch, const struct engine_step_record 
     buf_append_varint(&out, record->fired);
     buf_append_varint(&out, record->output_count);
     buf_append_varint(&out, record->output_hash);
+    buf_append_varint(&out, record->input_count);
     return add(batch, journal_channel, &out);
 }
 
@@ -421,7 +422,10 @@ err engine__step_read(str body, struct arena *arena, struct engine_step_record *
     }
     TRY(varint_take(&in, &out->fired));
     TRY(varint_take(&in, &out->output_count));
-    return varint_take(&in, &out->output_hash);
+    TRY(varint_take(&in, &out->output_hash));
+    out->has_input = in.len > 0;
+    out->input_count = 0;
+    return out->has_input ? varint_take(&in, &out->input_count) : OK;
 }
 
 void engine__replay_free(struct engine_replay *replay)

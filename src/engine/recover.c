@@ -61,23 +61,42 @@ static void snapshot_is(struct engine_job *job, const struct engine_snapshot_rec
     job->snapshot_lsn = record->lsn;
 }
 
+/* The newest snapshot is damaged: from the one before it, or from the job's start. What an idle job
+ * has let retention take is missed by the steps that read it. */
+static err recover_from_older(struct engine_job *job, const struct engine_replay *replay,
+                              struct diag *diag)
+{
+    struct diag newest = *diag, older;
+    const struct engine_snapshot_record *record = &replay->snapshots[1];
+    diag_init(diag);
+    diag_init(&older);
+    trace(TRACE_ERROR, "engine", "a snapshot cannot be used, the one before it is tried",
+          T_STR("job", str_of(job->id_text)), T_STR("reason", str_of(newest.message)));
+    err e = load(job, record, &older);
+    snapshot_is(job, record);
+    job->snapshot_no = job->journal_floor_no;
+    job->snapshot_due_ns = os_mono_ns(job->engine->os); /* A good one, soon. */
+    if (e == OK) {
+        e = run_again(job, replay, 0, &older);
+    }
+    if (e != OK && e != ERR_CLOSED) {
+        const char *from = record->step > 0 ? "from the snapshot before it" : "from its start";
+        return diag_set(diag, e, older.code[0] != '\0' ? older.code : newest.code,
+                        "%.400s; and the job cannot go on %s: %.500s", newest.message, from,
+                        older.code[0] != '\0' ? older.message : err_text(e));
+    }
+    return e;
+}
+
 static err recover(struct engine_job *job, const struct engine_replay *replay, struct diag *diag)
 {
     err e = load(job, &replay->snapshots[0], diag);
-    isize from = replay->older;
     snapshot_is(job, &replay->snapshots[0]);
     if (e == ERR_CORRUPT) {
-        trace(TRACE_ERROR, "engine", "a snapshot cannot be used, the one before it is tried",
-              T_STR("job", str_of(job->id_text)), T_STR("reason", str_of(diag->message)));
-        diag_init(diag);
-        e = load(job, &replay->snapshots[1], diag);
-        from = 0;
-        snapshot_is(job, &replay->snapshots[1]);
-        job->snapshot_no = job->journal_floor_no;
-        job->snapshot_due_ns = os_mono_ns(job->engine->os); /* A good one, soon. */
+        return recover_from_older(job, replay, diag);
     }
     TRY(e);
-    return run_again(job, replay, from, diag);
+    return run_again(job, replay, replay->older, diag);
 }
 
 static void has_state_set(struct engine_job *job, bool has_state)

@@ -91,6 +91,7 @@ static err flow_make(struct engine_job *job, struct diag *diag)
         roots[i] = job->plans[i].root;
     }
     struct flow_options options = {.budget_bytes = ENGINE_STATE_BYTES_MAX, .zone = job->zone};
+    os_random(job->engine->os, options.secret, (isize)sizeof options.secret);
     flow_free(job->flow);
     job->flow = NULL;
     TRY(flow_new(roots, job->plan_count, &options, &job->flow, diag));

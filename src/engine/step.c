@@ -323,6 +323,33 @@ err engine__step(struct engine_job *job, bool *moved_out, struct diag *diag)
 /* --- a step again
  * -------------------------------------------------------------------------------------------- */
 
+/* Names of the streams that the job reads. */
+static void put_sources(const struct engine_job *job, struct buf *out)
+{
+    for (isize i = 0; i < job->source_count; i++) {
+        struct stream_info info;
+        if (job->sources[i].stream != NULL) {
+            stream_get_info(job->sources[i].stream, &info);
+            buf_printf(out, "%s\"" STR_FMT "\"", out->len == 0 ? "" : ", ", STR_ARG(info.id.name));
+        }
+    }
+}
+
+static err lacks_input(const struct step *s, u64 after_lsn, const struct engine_step_record *record)
+{
+    struct buf names = {0};
+    put_sources(s->job, &names);
+    (void)diag_set(s->diag, ERR_CORRUPT, "ENG084",
+                   "input is missing: step %llu read %llu records after LSN %llu up to LSN %llu, "
+                   "and %llu are left in stream " STR_FMT "; retention or damage took the others",
+                   (unsigned long long)record->step, (unsigned long long)record->input_count,
+                   (unsigned long long)after_lsn, (unsigned long long)record->lsn,
+                   (unsigned long long)s->record.input_count,
+                   STR_ARG(str_slice(buf_str(&names), 0, MIN(names.len, 400))));
+    buf_deinit(&names);
+    return ERR_CORRUPT;
+}
+
 static err differs(const struct step *s, const struct engine_step_record *record)
 {
     return diag_set(s->diag, ERR_CORRUPT, "ENG072",
@@ -338,8 +365,12 @@ static err again(struct step *s, const struct engine_step_record *record)
 {
     struct extent extent = {.lsn = record->lsn};
     bool has_done;
+    u64 after_lsn = s->job->position;
     decide_again(s, record);
     TRY(run(s, &extent, &has_done));
+    if (record->has_input && s->record.input_count != record->input_count) {
+        return lacks_input(s, after_lsn, record);
+    }
     bool is_same = s->record.lsn == record->lsn && s->record.fired == record->fired &&
                    s->record.output_count == record->output_count &&
                    s->record.output_hash == record->output_hash;

@@ -463,6 +463,7 @@ static bool source_frame(struct step *s, const struct log_frame *frame)
         is_ours = true;
         s->oldest_ms = s->oldest_ms > 0 ? s->oldest_ms : log_frame_arrival_ms(frame);
         s->shard = run.channel.shard;
+        s->record.input_count += run.count;
         if (s->source->passed_to != NULL) {
             pass_records(s, run);
         } else {

@@ -219,9 +219,11 @@ err flow_error(const struct flow *flow, struct diag *diag)
     if (flow->e == OK) {
         return OK;
     }
-    err e = diag_set(diag, flow->e, "ENG013",
-                     "the open windows need more than %lld MiB, which is the most for one job",
-                     (long long)(flow->options.budget_bytes >> 20));
+    err e =
+        diag_set(diag, flow->e, "ENG013",
+                 "the open windows need more than %lld MiB of memory, which is the most for one "
+                 "job; state is not moved to the disk",
+                 (long long)(flow->options.budget_bytes >> 20));
     diag_hint(diag, "use shorter windows, fewer keys, or a watermark that lags less");
     return e;
 }

@@ -16,6 +16,7 @@
 struct flow_options {
     isize budget_bytes; /* Of all state. */
     const char *zone;   /* table.local-time-zone */
+    u64 secret[2];      /* Random, so that no keys can be chosen that crowd a hash table. */
 };
 
 /* ERR_LIMIT when a plan is too deep. Borrows the plans. */

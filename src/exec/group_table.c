@@ -5,6 +5,7 @@
 #include "exec/value_bytes.h"
 
 enum { SLOTS_MIN = 16, GROUPS_MIN = 8, WORD = 8 };
+#define SLOT_TAG 0x00FFFFFF00000000ULL /* Of the hash; its upper byte is the key group. */
 
 /* --- layout ----------------------------------------------------------------------------------- */
 
@@ -19,10 +20,11 @@ static isize packed_bytes(const struct type *type)
 }
 
 void group_layout_init(struct group_layout *layout, struct arena *arena, isize key_count,
-                       const struct type **types, isize state_bytes, u64 seed)
+                       const struct type **types, isize state_bytes,
+                       const struct group_seeds *seeds)
 {
     *layout = (struct group_layout){
-        .types = types, .count = key_count, .state_bytes = state_bytes, .seed = seed};
+        .types = types, .count = key_count, .state_bytes = state_bytes, .seeds = *seeds};
     layout->offsets = ARENA_ARRAY(arena, isize, MAX(key_count, 1));
     layout->key_bytes = (key_count + 63) / 64 * WORD;
     for (isize i = 0; i < key_count; i++) {
@@ -36,6 +38,21 @@ void group_layout_init(struct group_layout *layout, struct arena *arena, isize k
 
 /* --- packing ---------------------------------------------------------------------------------- */
 
+static isize null_bytes(const struct group_layout *layout)
+{
+    return (layout->count + 63) / 64 * WORD;
+}
+
+/* The text at a packed column is not in the row itself. */
+static bool is_far(const struct type *type, const u8 *at, struct strview *view)
+{
+    if (!is_text(type)) {
+        return false;
+    }
+    memcpy(view, at, sizeof *view);
+    return view->len > STRVIEW_INLINE_MAX;
+}
+
 static u64 mix(u64 hash, u64 word)
 {
     u64 h = (hash ^ word) * 0x9E3779B97F4A7C15ULL;
@@ -44,28 +61,51 @@ static u64 mix(u64 hash, u64 word)
     return h ^ h >> 29;
 }
 
-static u64 hash_packed(const struct group_layout *layout, const u8 *key, isize column, u64 hash)
+/* The key group: known to everybody, the same everywhere, and so the order of results is too.
+ * Whoever chooses keys may crowd a key group, which costs nothing. */
+static u8 key_group(const struct group_layout *layout, const u8 *key)
 {
-    const u8 *at = key + layout->offsets[column];
-    if (is_text(layout->types[column])) {
-        struct strview view;
-        memcpy(&view, at, sizeof view);
-        if (view.len > STRVIEW_INLINE_MAX) {
-            return hash64(view.u.far.data, view.len, hash);
-        }
-    }
-    hash = mix(hash, get_u64(at));
-    return packed_bytes(layout->types[column]) > WORD ? mix(hash, get_u64(at + WORD)) : hash;
-}
-
-static u64 hash_key(const struct group_layout *layout, const u8 *key)
-{
-    u64 hash = layout->seed;
-    for (isize i = 0; i < layout->key_bytes && i < (layout->count + 63) / 64 * WORD; i += WORD) {
+    u64 hash = layout->seeds.order;
+    for (isize i = 0; i < null_bytes(layout); i += WORD) {
         hash = mix(hash, get_u64(key + i));
     }
     for (isize c = 0; c < layout->count; c++) {
-        hash = hash_packed(layout, key, c, hash);
+        const u8 *at = key + layout->offsets[c];
+        struct strview view;
+        if (is_far(layout->types[c], at, &view)) {
+            hash = hash64(view.u.far.data, view.len, hash);
+            continue;
+        }
+        hash = mix(hash, get_u64(at));
+        hash = packed_bytes(layout->types[c]) > WORD ? mix(hash, get_u64(at + WORD)) : hash;
+    }
+    return (u8)(hash >> 56);
+}
+
+static u64 fold(u64 a, u64 b)
+{
+    u128 product = (u128)a * b;
+    return (u64)product ^ (u64)(product >> 64);
+}
+
+/* The place in the table, by a secret: nobody can choose keys that meet there. */
+static u64 hash_key(const struct group_layout *layout, const u8 *key)
+{
+    u64 a = layout->seeds.secret[0] ^ 0x9E3779B97F4A7C15ULL;
+    u64 b = layout->seeds.secret[1] ^ 0xD6E8FEB86659FD93ULL;
+    u64 hash = a;
+    for (isize i = 0; i < null_bytes(layout); i += WORD) {
+        hash = fold(get_u64(key + i) ^ a, hash ^ b);
+    }
+    for (isize c = 0; c < layout->count; c++) {
+        const u8 *at = key + layout->offsets[c];
+        struct strview view;
+        if (is_far(layout->types[c], at, &view)) {
+            hash = hash64(view.u.far.data, view.len, hash);
+            continue;
+        }
+        u64 more = packed_bytes(layout->types[c]) > WORD ? get_u64(at + WORD) : 0;
+        hash = fold(get_u64(at) ^ a, more ^ hash ^ b);
     }
     return hash;
 }
@@ -207,7 +247,7 @@ static void slot_put(struct group_table *table, u64 hash, isize index)
     while (table->slots[at] != 0) {
         at = (at + 1) & mask;
     }
-    table->slots[at] = (hash & 0xFFFFFFFF00000000ULL) | (u64)(index + 1);
+    table->slots[at] = (hash & SLOT_TAG) | (u64)(index + 1);
 }
 
 static void grow_slots(struct group_table *table, const struct group_layout *layout)
@@ -250,6 +290,7 @@ static isize add(struct group_table *table, const struct group_layout *layout, c
     isize index = table->count++;
     u8 *group = group_at(table, layout, index);
     put_u64(group, hash);
+    group[WORD - 1] = key_group(layout, key);
     memcpy(group_key(group), key, (size_t)layout->key_bytes);
     memset(group_state(layout, group), 0, (size_t)layout->state_bytes);
     keep_texts(table, layout, group_key(group));
@@ -264,7 +305,7 @@ isize group_table_find(struct group_table *table, const struct group_layout *lay
     isize at = (isize)(hash & (u64)mask);
     while (mask >= 0 && table->slots[at] != 0) {
         u64 slot = table->slots[at];
-        if ((slot ^ hash) >> 32 == 0) {
+        if (((slot ^ hash) & SLOT_TAG) == 0) {
             isize index = (isize)(slot & 0xFFFFFFFFU) - 1;
             if (key_eq(layout, group_key(group_at(table, layout, index)), key)) {
                 return index;
@@ -315,8 +356,8 @@ void group_keys_unpack(const struct group_layout *layout, isize column, u8 *cons
 
 void group_key_save(const struct group_layout *layout, const u8 *key, struct buf *out)
 {
-    isize null_bytes = (layout->count + 63) / 64 * WORD;
-    buf_append_bytes(out, key, null_bytes);
+    isize nulls = null_bytes(layout);
+    buf_append_bytes(out, key, nulls);
     for (isize c = 0; c < layout->count; c++) {
         const u8 *at = key + layout->offsets[c];
         if (!is_text(layout->types[c])) {
@@ -356,12 +397,12 @@ static err load_text(const struct type *type, str *in, u8 *to)
 
 err group_key_load(const struct group_layout *layout, str *in, u8 *packed, u64 *hash_out)
 {
-    isize null_bytes = (layout->count + 63) / 64 * WORD;
-    if (in->len < null_bytes) {
+    isize nulls = null_bytes(layout);
+    if (in->len < nulls) {
         return ERR_CORRUPT;
     }
-    memcpy(packed, in->data, (size_t)null_bytes);
-    *in = str_slice(*in, null_bytes, in->len);
+    memcpy(packed, in->data, (size_t)nulls);
+    *in = str_slice(*in, nulls, in->len);
     for (isize c = 0; c < layout->count; c++) {
         u8 *to = packed + layout->offsets[c];
         isize bytes = packed_bytes(layout->types[c]);

@@ -5,7 +5,8 @@
  *
  * A packed key is 8-byte units: NULL bits, then per column its element, widened to 8 bytes
  * (16 for wide ones); texts as struct strview, nested values as their bytes
- * (exec/value_bytes.h). A group is its hash, its key, and `state_bytes` of zeroed state.
+ * (exec/value_bytes.h). A group is its hash (key group in the upper byte), its key, and
+ * `state_bytes` of zeroed state.
  */
 #ifndef EXEC_GROUP_TABLE_H
 #define EXEC_GROUP_TABLE_H
@@ -14,16 +15,22 @@
 
 enum { GROUP_TABLE_GROUPS_MAX = 1 << 30, GROUP_KEY_GROUPS = 256 };
 
+struct group_seeds {
+    u64 order;     /* Of key groups: from the query, so that its results come in one order. */
+    u64 secret[2]; /* Of places in the table: random, and of no influence on results. */
+};
+
 struct group_layout {
     const struct type **types;
     isize *offsets; /* Of each key in the packed row. */
     isize count;
     isize key_bytes, state_bytes, group_bytes;
-    u64 seed;
+    struct group_seeds seeds;
     bool has_text;
 };
 void group_layout_init(struct group_layout *layout, struct arena *arena, isize key_count,
-                       const struct type **types, isize state_bytes, u64 seed);
+                       const struct type **types, isize state_bytes,
+                       const struct group_seeds *seeds);
 
 /* Packed keys and hashes of the selected rows: sel->count of each. */
 struct group_keys {
@@ -36,7 +43,7 @@ void group_keys_pack(const struct group_layout *layout, const struct vec *const 
 struct group_table {
     u8 *groups; /* Owned; moves when it grows. */
     isize count, capacity;
-    u64 *slots; /* Hash's upper half, index + 1 in the lower; 0 = free. */
+    u64 *slots; /* Part of the hash, index + 1 in the lower half; 0 = free. */
     isize slot_count;
     struct arena texts; /* Of long keys. */
 };

@@ -38,8 +38,9 @@ struct window_agg *window__agg_new(struct flow *flow, const struct rel *rel)
         agg->has_varlen = agg->has_varlen || rel->aggregates[a].has_varlen;
     }
     /* Of what is counted, not of where it goes: the same query gives the same order anywhere. */
-    group_layout_init(&agg->layout, arena, rel->group_key_count, types, state_bytes,
-                      plan_fingerprint(rel));
+    struct group_seeds seeds = {plan_fingerprint(rel),
+                                {flow->options.secret[0], flow->options.secret[1]}};
+    group_layout_init(&agg->layout, arena, rel->group_key_count, types, state_bytes, &seeds);
     return agg;
 }
 

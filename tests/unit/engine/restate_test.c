@@ -236,12 +236,57 @@ static void test_damage_mended(void **state)
     fixture_remove(&f);
 }
 
+/* An idle job lets retention take what only the older snapshot needs. When the newest is damaged
+ * then, nothing wrong comes out: the job fails and says which input is missing. */
+static void test_lost_input(void **state)
+{
+    (void)state;
+    enum { FILL_BYTES = 20000, FILLS = 20 };
+    static u8 filling[FILL_BYTES];
+    str fill = {filling, FILL_BYTES};
+    struct fixture f;
+    setenv("LEAT_SNAPSHOT_STEPS", "3", 1);
+    setenv("LEAT_STEP_FRAMES", "1", 1);
+    begin(&f);
+    assert_int_equal(fixture_sql(&f, STR("SET 'table.exec.source.idle-timeout' = '0';")), OK);
+    assert_int_equal(fixture_sql(&f, str_of(window)), OK);
+    for (int i = 0; i < 25; i++) {
+        row(&f, i);
+    }
+    assert_int_equal(fixture_wait(&f, STR("out"), 2), 2);
+    wait_idle(&f, 0);
+    fixture_close(&f);
+    fixture_open(&f); /* With a snapshot of the last step. */
+    wait_state(&f);
+    for (int i = 0; i < FILLS; i++) {
+        fixture_put(&f, STR("plain"), 0, &fill, 1);
+    }
+    wait_idle(&f, 0);
+    __atomic_store_n(&fixture_skew_us, 25 * 3600 * 1000000LL, __ATOMIC_RELAXED);
+    assert_int_equal(log_retain_now(f.log), OK);
+    fixture_close(&f);
+    damage(&f, 5, false);
+    fixture_open(&f);
+    struct engine_job *job = fixture_job(&f, 0);
+    for (int w = 0; w < FIXTURE_WAIT_MS && job->state == ENGINE_RUNNING; w += FIXTURE_POLL_MS) {
+        os_sleep_ms(f.os, FIXTURE_POLL_MS);
+    }
+    assert_int_equal(job->state, ENGINE_FAILED);
+    print_message("%s\n", job->reason);
+    assert_true(str_find(str_of(job->reason), STR("snapshot is damaged"), 0) >= 0);
+    assert_true(str_find(str_of(job->reason), STR("input is missing: step"), 0) >= 0);
+    assert_true(str_find(str_of(job->reason), STR("in stream \"in\""), 0) >= 0);
+    fixture_remove(&f);
+    fixture_skew_us = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_restated),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_damage_mended),
+        cmocka_unit_test(test_lost_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ struct keys {
 };
 
 /* BIGINT, a text (long for odd keys), DOUBLE, DECIMAL(30, 2); every 7th key has NULLs. */
-static void keys_make(struct keys *k)
+static void keys_make_by(struct keys *k, const struct group_seeds *seeds)
 {
     *k =
         (struct keys){.types = {type_of(TYPE_BIGINT), type_of(TYPE_VARCHAR), type_of(TYPE_DOUBLE)}};
@@ -39,7 +39,13 @@ static void keys_make(struct keys *k)
             vec_set_null(&k->cols[3], &k->arena, i);
         }
     }
-    group_layout_init(&k->layout, &k->arena, 4, k->types, 8, 42);
+    group_layout_init(&k->layout, &k->arena, 4, k->types, 8, seeds);
+}
+
+static void keys_make(struct keys *k)
+{
+    static const struct group_seeds seeds = {42, {1, 2}};
+    keys_make_by(k, &seeds);
 }
 
 static void test_groups(void **state)
@@ -65,6 +71,38 @@ static void test_groups(void **state)
     assert_true(str_eq(text, STR("a text that is long 323")));
     group_table_deinit(&table);
     arena_deinit(&k.arena);
+}
+
+/* The secret moves keys in the table, never their key groups or their order. */
+static void test_secret(void **state)
+{
+    (void)state;
+    static const struct group_seeds seeds[] = {{42, {1, 2}}, {42, {3, 2}}, {42, {1, 4}}};
+    enum { RUNS = 3 };
+    int groups[RUNS][KEYS];
+    u64 hashes[RUNS][KEYS];
+    for (int r = 0; r < RUNS; r++) {
+        struct keys k;
+        struct group_table table = {NULL, 0, 0, NULL, 0, {0}};
+        struct group_keys packed;
+        struct sel all = {NULL, ROWS};
+        keys_make_by(&k, &seeds[r]);
+        group_keys_pack(&k.layout, k.pointers, &all, &k.arena, &packed);
+        for (isize i = 0; i < KEYS; i++) {
+            isize at = group_table_find(&table, &k.layout, packed.packed + i * k.layout.key_bytes,
+                                        packed.hashes[i]);
+            assert_int_equal(at, i);
+            groups[r][i] = group_key_group(group_at(&table, &k.layout, at));
+            hashes[r][i] = packed.hashes[i];
+        }
+        group_table_deinit(&table);
+        arena_deinit(&k.arena);
+    }
+    assert_memory_equal(groups[0], groups[1], sizeof groups[0]);
+    assert_memory_equal(groups[0], groups[2], sizeof groups[0]);
+    for (isize i = 0; i < KEYS; i++) {
+        assert_true(hashes[0][i] != hashes[1][i] && hashes[0][i] != hashes[2][i]);
+    }
 }
 
 static void test_saved(void **state)
@@ -98,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_secret),
         cmocka_unit_test(test_saved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
