@@ -2,6 +2,7 @@
 #include "aws/common/dispatch.h"
 
 #include "aws/common/caller.h"
+#include "aws/common/names.h"
 #include "base/metric.h"
 #include "base/trace.h"
 #include "os/thread.h"
@@ -332,15 +333,11 @@ static struct opened *by_scope(struct aws_dispatch *dispatch, str scope)
     return NULL;
 }
 
-/* RFC 4122 version 4. */
 static str uuid_make(struct aws_dispatch *dispatch, struct arena *arena)
 {
-    u8 r[16];
-    os_random(dispatch->os, r, 16);
-    return arena_printf(arena,
-                        "%02x%02x%02x%02x-%02x%02x-4%x%02x-%x%x%02x-%02x%02x%02x%02x%02x%02x", r[0],
-                        r[1], r[2], r[3], r[4], r[5], r[6] & 15, r[7], 8 + (r[8] & 3), r[8] >> 4,
-                        r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+    char uuid[AWS_UUID_BYTES];
+    aws_uuid(dispatch->os, uuid);
+    return arena_copy(arena, str_of(uuid));
 }
 
 static enum aws_protocol protocol_of(struct http_exchange *x, bool has_target)

@@ -1,4 +1,5 @@
 /* aws/dynamodb/ddb_params.c: parameters that many operations have. */
+#include "aws/common/names.h"
 #include "aws/dynamodb/ddb_int.h"
 
 enum { TABLE_NAME_MIN = 3, TABLE_NAME_MAX = 255, SHOWN_MAX = 256 };
@@ -17,18 +18,10 @@ void ddb__member(struct buf *out, const char *name)
 
 /* --- tables -------------------------------------------------------------------------------- */
 
-static const char *partition_of(str region)
-{
-    if (str_starts(region, STR("cn-"))) {
-        return "aws-cn";
-    }
-    return str_starts(region, STR("us-gov-")) ? "aws-us-gov" : "aws";
-}
-
 void ddb__arn_write(struct buf *out, const struct ddb_table *table)
 {
     buf_printf(out, "\"arn:%s:dynamodb:" STR_FMT ":" STR_FMT ":table/" STR_FMT "\"",
-               partition_of(table->region), STR_ARG(table->region), STR_ARG(table->account),
+               aws_partition(table->region), STR_ARG(table->region), STR_ARG(table->account),
                STR_ARG(table->name));
 }
 
@@ -56,17 +49,6 @@ static bool arn_take(struct ddb_call *call, struct ddb_work *work, str arn, str 
     return true;
 }
 
-static bool is_table_name(str name)
-{
-    for (isize i = 0; i < name.len; i++) {
-        u8 c = name.data[i];
-        if ((u8)((c | 0x20) - 'a') >= 26 && (u8)(c - '0') > 9 && c != '_' && c != '-' && c != '.') {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool ddb__table_name(struct ddb_call *call, struct ddb_work *work, const struct json_value *value,
                      str *out)
 {
@@ -82,7 +64,7 @@ bool ddb__table_name(struct ddb_call *call, struct ddb_work *work, const struct 
         return arn_take(call, work, name, out);
     }
     const char *constraint = NULL;
-    if (!is_table_name(name)) {
+    if (!ddb_is_name(name)) {
         constraint = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
     } else if (name.len < TABLE_NAME_MIN) {
         constraint = "Member must have length greater than or equal to 3";

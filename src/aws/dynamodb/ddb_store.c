@@ -1,6 +1,8 @@
 /* aws/dynamodb/ddb_store.c: the file, its tables, and tokens. Items are in ddb_items.c. */
 #include "aws/dynamodb/ddb_store_int.h"
 
+#include "aws/common/names.h"
+
 #include <stdio.h>
 
 enum { NO_INDEX = -2 };
@@ -238,13 +240,8 @@ static err definition_bind(sqlite3_stmt *s, int index, const struct ddb_definiti
 static err table_insert(struct ddb_store *store, struct ddb_scope scope, str name,
                         const struct ddb_definition *definition, i64 *id_out)
 {
-    u8 r[16];
-    char uuid[40];
-    os_random(store->os, r, sizeof r);
-    (void)snprintf(uuid, sizeof uuid,
-                   "%02x%02x%02x%02x-%02x%02x-4%x%02x-%x%x%02x-%02x%02x%02x%02x%02x%02x", r[0],
-                   r[1], r[2], r[3], r[4], r[5], r[6] & 15, r[7], 8 + (r[8] & 3), r[8] >> 4, r[9],
-                   r[10], r[11], r[12], r[13], r[14], r[15]);
+    char uuid[AWS_UUID_BYTES];
+    aws_uuid(store->os, uuid);
     i64 now = os_wall_us(store->os);
     sqlite3_stmt *s = store_statement(
         store->db, "INSERT INTO tables(account, region, name, uuid, created_us, billed_us,"

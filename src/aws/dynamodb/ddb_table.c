@@ -5,7 +5,7 @@
 
 enum { INDEX_NAME_MIN = 3, INDEX_NAME_MAX = 255, TAG_KEY_MAX = 128, TAG_VALUE_MAX = 256 };
 
-static bool is_name(str name)
+bool ddb_is_name(str name)
 {
     for (isize i = 0; i < name.len; i++) {
         u8 c = name.data[i];
@@ -15,7 +15,7 @@ static bool is_name(str name)
             return false;
         }
     }
-    return name.len >= INDEX_NAME_MIN && name.len <= INDEX_NAME_MAX;
+    return true;
 }
 
 /* --- attributes and keys ------------------------------------------------------------------- */
@@ -203,7 +203,8 @@ bool ddb_index_parse(struct ddb_work *work, const struct json_value *input, bool
     *out = (struct ddb_index){.is_local = is_local,
                               .name = json_get_text(input, STR("IndexName")),
                               .id = d->index_next++};
-    if (!is_name(out->name)) {
+    if (!ddb_is_name(out->name) || out->name.len < INDEX_NAME_MIN ||
+        out->name.len > INDEX_NAME_MAX) {
         return ddb_invalid(
             work, WRONG "IndexName \"" STR_FMT "\" must have 3 to 255 characters of [a-zA-Z0-9_.-]",
             STR_ARG(str_slice(out->name, 0, 255)));

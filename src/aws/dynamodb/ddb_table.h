@@ -58,6 +58,8 @@ struct ddb_definition {
     isize tag_count;
 };
 
+/* Characters of tables' and indexes' names only: [a-zA-Z0-9_.-] */
+bool ddb_is_name(str name);
 /* The members of CreateTable; of a stored definition (is_stored) those of ours too. */
 bool ddb_definition_parse(struct ddb_work *work, const struct json_value *input, bool is_stored,
                           struct ddb_definition *out);

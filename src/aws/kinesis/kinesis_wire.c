@@ -1,4 +1,5 @@
 /* aws/kinesis/kinesis_wire.c: answers and errors as AWS makes them. */
+#include "aws/common/names.h"
 #include "aws/kinesis/kinesis_int.h"
 #include "base/hash.h"
 #include "base/rng.h"
@@ -171,14 +172,9 @@ void kinesis__change_begun(struct kinesis_call *call, err e)
 
 str kinesis__arn(struct arena *arena, struct stream_id id)
 {
-    const char *partition = "aws";
-    if (str_starts(id.region, STR("cn-"))) {
-        partition = "aws-cn";
-    } else if (str_starts(id.region, STR("us-gov-"))) {
-        partition = "aws-us-gov";
-    }
-    return arena_printf(arena, "arn:%s:kinesis:" STR_FMT ":" STR_FMT ":stream/" STR_FMT, partition,
-                        STR_ARG(id.region), STR_ARG(id.account), STR_ARG(id.name));
+    return arena_printf(arena, "arn:%s:kinesis:" STR_FMT ":" STR_FMT ":stream/" STR_FMT,
+                        aws_partition(id.region), STR_ARG(id.region), STR_ARG(id.account),
+                        STR_ARG(id.name));
 }
 
 str kinesis__consumer_arn(struct arena *arena, struct stream_id id,

@@ -1,6 +1,7 @@
 /* aws/sns/sns.c: the service. */
 #include "aws/sns/sns_int.h"
 
+#include "aws/common/names.h"
 #include "base/metric.h"
 #include "net/smtp.h"
 
@@ -10,12 +11,9 @@
 
 str sns__uuid(struct sns *sns, struct arena *arena)
 {
-    u8 r[16];
-    os_random(sns->os, r, 16);
-    return arena_printf(arena,
-                        "%02x%02x%02x%02x-%02x%02x-4%x%02x-%x%x%02x-%02x%02x%02x%02x%02x%02x", r[0],
-                        r[1], r[2], r[3], r[4], r[5], r[6] & 15, r[7], 8 + (r[8] & 3), r[8] >> 4,
-                        r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+    char uuid[AWS_UUID_BYTES];
+    aws_uuid(sns->os, uuid);
+    return arena_copy(arena, str_of(uuid));
 }
 
 /* --- the store ----------------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 /* aws/sns/sns_store.c: topics and subscriptions. Mails are in sns_inbox.c. */
 #include "aws/sns/sns_store_int.h"
 
+#include "aws/common/names.h"
+
 #include <stdio.h>
 
 enum { TOKEN_BYTES = 32 };
@@ -275,14 +277,8 @@ static err subscription_by_target(struct sns_store *store, struct sns_scope scop
 
 static err subscription_insert(struct sns_store *store, i64 topic, const struct sns_target *target)
 {
-    char uuid[40], token[2 * TOKEN_BYTES + 1];
-    u8 random[16];
-    os_random(store->os, random, 16);
-    (void)snprintf(uuid, sizeof uuid,
-                   "%02x%02x%02x%02x-%02x%02x-4%x%02x-%x%x%02x-%02x%02x%02x%02x%02x%02x", random[0],
-                   random[1], random[2], random[3], random[4], random[5], random[6] & 15, random[7],
-                   8 + (random[8] & 3), random[8] >> 4, random[9], random[10], random[11],
-                   random[12], random[13], random[14], random[15]);
+    char uuid[AWS_UUID_BYTES], token[2 * TOKEN_BYTES + 1];
+    aws_uuid(store->os, uuid);
     hex_random(store->os, TOKEN_BYTES, token);
     sqlite3_stmt *s = store_statement(
         store->db, "INSERT INTO subscriptions(topic, uuid, protocol, endpoint, token, flags,"
