@@ -648,7 +648,7 @@ def test_get_records_limits(leat, kinesis, stream):
     "body",
     [b"", b"null", b"[]", b'"x"', b"{", b"{} {}", b"{}x", b"\xef\xbb\xbf{}", b"[" * 100000]
     + [b'{"Limit":%s}' % n for n in (b"NaN", b"Infinity", b"0123", b"1.", b".5", b"+1", b"1e999")]
-    + [b'{"a\xff":1}', b'{"a":"\\ud800"}', b'{"Limit":1,"Limit":1}', b'{"x":' * 65 + b"1" + b"}" * 65],
+    + [b'{"a\xff":1}', b'{"a":"\\ud800"}', b'{"Limit":1,"Limit":1}', b'{"x":' * 81 + b"1" + b"}" * 81],
 )
 def test_bodies_that_are_no_json_object(leat, body):
     error = raw_error(leat, "ListStreams", body)
