@@ -683,9 +683,11 @@ def test_unknown_and_unsupported_operations(leat, kinesis, stream):
 
 
 def test_other_content_types(leat):
-    status, text = raw(leat, "ListStreams", b"{}", content_type="application/x-amz-cbor-1.1")
-    assert status == 415 and "cborEnabled" in json.loads(text)["message"]
-    assert raw(leat, "ListStreams", b"{}", content_type="application/json")[0] == 404
+    assert raw(leat, "ListStreams", b"{}", content_type="text/plain") == (404, b"<UnknownOperationException/>\n")
+    status, text = raw(leat, "ListStreams", b"{}", content_type="application/json")
+    assert status == 404
+    assert json.loads(text)["Output"]["__type"] == "com.amazon.coral.service#UnknownOperationException"
+    assert raw(leat, "ListStreams", b"{}", content_type="application/x-amz-json-1.1; charset=utf-8")[0] == 200
 
 
 def test_a_body_over_the_limit(leat):

@@ -3,6 +3,7 @@
 
 #include "aws/common/caller.h"
 #include "aws/common/names.h"
+#include "aws/common/refusal.h"
 #include "base/metric.h"
 #include "base/trace.h"
 #include "os/thread.h"
@@ -268,9 +269,43 @@ static bool is_foreign(struct http_exchange *x)
 
 static void refuse(struct http_exchange *x, int status, const char *code, const char *message)
 {
-    str text = arena_printf(http_arena(x), "{\"__type\":\"%s\",\"message\":\"%s\"}", code, message);
-    struct http_field field = {STR("Content-Type"), STR("application/json")};
-    http_respond(x, status, &field, 1, text);
+    aws_refuse(x, status, code, message, STR_EMPTY);
+}
+
+/* --- browsers that ask first
+ * ------------------------------------------------------------------------------- */
+
+/* May a page of this origin call signed APIs of JSON and read the answers? With keys any page may:
+ * it cannot sign without them. Without keys only pages of this machine. */
+static bool may_origin(const struct aws_dispatch *dispatch, struct http_exchange *x)
+{
+    str origin = http_header(x, "origin");
+    isize scheme = str_find(origin, STR("://"), 0);
+    bool is_web = str_starts(origin, STR("http://")) || str_starts(origin, STR("https://"));
+    return is_web && (dispatch->keys.secret.len > 0 ||
+                      is_own_name(str_slice(origin, scheme + 3, origin.len)));
+}
+
+/* Answers the question of a browser that is about to call an API with X-Amz-Target. */
+static bool preflight_handle(const struct aws_dispatch *dispatch, struct http_exchange *x)
+{
+    str wanted = http_header(x, "access-control-request-headers");
+    bool is_host_good =
+        dispatch->is_exposed || is_own_name(http_host(x)) || is_service_name(http_host(x));
+    if (!str_eq(http_method(x), STR("OPTIONS")) || !is_host_good || !may_origin(dispatch, x) ||
+        http_header(x, "access-control-request-method").len == 0 ||
+        str_find(wanted, STR("x-amz-target"), 0) < 0) {
+        return false;
+    }
+    struct http_field fields[] = {
+        {STR("Access-Control-Allow-Origin"), STR("*")},
+        {STR("Access-Control-Allow-Methods"), STR("POST")},
+        {STR("Access-Control-Allow-Headers"), wanted},
+        {STR("Access-Control-Expose-Headers"), STR(AWS_EXPOSED_HEADERS)},
+        {STR("Access-Control-Max-Age"), STR("172800")},
+    };
+    http_respond(x, 200, fields, COUNT_OF(fields), STR_EMPTY);
+    return true;
 }
 
 /* --- routes
@@ -370,6 +405,7 @@ static void call(struct opened *opened, struct aws_dispatch *dispatch, struct ht
         .operation = dot < 0 ? STR_EMPTY : str_slice(target, dot + 1, target.len),
         .request_id = uuid_make(dispatch, http_arena(x)),
         .service = opened->state,
+        .is_cors = may_origin(dispatch, x),
     };
     metric_add(&opened->requests, 1);
     struct timed *timed = ARENA_NEW(http_arena(x), struct timed);
@@ -380,8 +416,8 @@ static void call(struct opened *opened, struct aws_dispatch *dispatch, struct ht
         return;
     }
     if (!listed(opened->service->scopes, caller->service)) {
-        refuse(x, 400, "InvalidSignatureException",
-               "Credential should be scoped to correct service.");
+        aws_refuse(x, 400, "InvalidSignatureException",
+                   "Credential should be scoped to correct service.", request->request_id);
         return;
     }
     aws_verify(dispatch->os, &dispatch->keys, request, run, opened);
@@ -457,6 +493,9 @@ void aws_dispatch_handle(struct http_exchange *x, void *ctx)
     struct aws_dispatch *dispatch = ctx;
     struct aws_caller caller;
     aws_caller_read(x, &caller);
+    if (preflight_handle(dispatch, x)) {
+        return;
+    }
     if (!may_enter(dispatch, x, &caller)) {
         return;
     }

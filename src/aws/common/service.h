@@ -34,6 +34,10 @@ enum aws_protocol {
     AWS_REST_XML,
 };
 
+/* Of answers that a page of another origin may read. */
+#define AWS_EXPOSED_HEADERS \
+    "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date"
+
 struct aws_request {
     struct http_exchange *x;
     struct aws_caller caller;
@@ -41,6 +45,8 @@ struct aws_request {
     str operation;  /* "PutRecord"; empty for REST. */
     str request_id; /* UUID; dispatch sends it as x-amzn-RequestId / x-amz-request-id. */
     void *service;  /* What open() returned. */
+    bool
+        is_cors; /* A browser may show the answer to the page that asks: see AWS_EXPOSED_HEADERS. */
     /* Set when the body comes in chunks whose signatures are to be checked (S3). */
     struct sigv4_chunks *chunks;
 };

@@ -1,6 +1,7 @@
 /* aws/common/verify.c: is a request signed with the server's keys? */
 #include "aws/common/verify.h"
 
+#include "aws/common/refusal.h"
 #include "codec/sigv4.h"
 
 enum { BODY_BYTES_MAX = 16 << 20, SKEW_S = 300, SKEW_S3_S = 900 };
@@ -54,9 +55,10 @@ static void answer(const struct verifying *v, const char *code, const char *mess
     struct arena *arena = http_arena(x);
     str id = v->request->request_id, type = STR("text/xml"), text;
     if (v->request->protocol == AWS_JSON_1_0 || v->request->protocol == AWS_JSON_1_1) {
-        type = STR("application/x-amz-json-1.1");
-        text = arena_printf(arena, "{\"__type\":\"%s\",\"message\":\"%s\"}", code, message);
-    } else if (is_s3(v)) {
+        aws_refuse(x, status, code, message, id);
+        return;
+    }
+    if (is_s3(v)) {
         text = arena_printf(arena,
                             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code>"
                             "<Message>%s</Message><RequestId>" STR_FMT "</RequestId></Error>",

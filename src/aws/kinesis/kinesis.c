@@ -1,5 +1,6 @@
 /* aws/kinesis/kinesis.c: the service and the first steps of each request. */
 #include "aws/kinesis/kinesis.h"
+#include "aws/common/refusal.h"
 #include "aws/kinesis/kinesis_int.h"
 
 enum { READER_QUEUE_MAX = 1024 };
@@ -40,21 +41,20 @@ static void kinesis_stop(void *object)
 
 /* --- requests ------------------------------------------------------------------------------- */
 
-static bool is_type(const struct kinesis_call *call, str wanted)
-{
-    str rest = http_header(call->x, "content-type");
-    return str_eq_nocase(str_trim(str_split(&rest, ';', NULL)), wanted);
-}
-
 /* Answers and returns false when the body is of no form that we read. */
 static bool check_content_type(struct kinesis_call *call)
 {
-    if (call->out.is_cbor || is_type(call, STR("application/x-amz-json-1.1"))) {
+    str type = aws_content_type(call->x);
+    if (call->out.is_cbor || str_eq_nocase(type, STR("application/x-amz-json-1.1"))) {
         return true;
     }
-    kinesis__fail_status(call, 404, "UnknownOperationException",
-                         "the Content-Type must be application/x-amz-json-1.1 or "
-                         "application/x-amz-cbor-1.1");
+    bool is_json = str_eq_nocase(type, STR("application/json"));
+    kinesis__refuse_xml(
+        call, 404,
+        is_json
+            ? STR("{\"Output\":{\"__type\":\"com.amazon.coral.service#UnknownOperationException\"},"
+                  "\"Version\":\"1.0\"}")
+            : STR("<UnknownOperationException/>\n"));
     return false;
 }
 
@@ -111,7 +111,14 @@ static void kinesis_handle(struct aws_request *request)
     call->request = request;
     call->x = request->x;
     call->arena = arena;
-    call->out.is_cbor = is_type(call, STR("application/x-amz-cbor-1.1"));
+    call->out.is_cbor = str_eq_nocase(aws_content_type(call->x), STR("application/x-amz-cbor-1.1"));
+    if (!str_eq(http_method(request->x), STR("POST"))) {
+        kinesis__refuse_xml(call, 403,
+                            STR("<AccessDeniedException>\n  <Message>Unable to determine "
+                                "service/operation name to be authorized</Message>\n"
+                                "</AccessDeniedException>\n"));
+        return;
+    }
     http_collect_body(request->x, KINESIS_BODY_BYTES_MAX, on_body, call);
 }
 

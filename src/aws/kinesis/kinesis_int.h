@@ -190,6 +190,8 @@ bool kinesis__validate(struct kinesis_call *call, str body);
 /* What stands in call->out. */
 void kinesis__respond(struct kinesis_call *call);
 void kinesis__respond_void(struct kinesis_call *call);
+/* What is no call of this API gets AWS's XML, without a content type. */
+void kinesis__refuse_xml(struct kinesis_call *call, int status, str text);
 /* Of answers, by the form of the request. */
 str kinesis__content_type(const struct kinesis_call *call);
 /* Starts an answer of events; the stream stays with the call. */

@@ -10,8 +10,26 @@
 
 enum { EXTENDED_ID_BYTES = 54, EXTENDED_ID_CHARACTERS = 72 };
 
-/* What x-amz-id-2 says. */
-static void extended_id(const struct kinesis_call *call, u8 out[EXTENDED_ID_CHARACTERS])
+str kinesis__content_type(const struct kinesis_call *call)
+{
+    return call->out.is_cbor ? STR("application/x-amz-cbor-1.1")
+                             : STR("application/x-amz-json-1.1");
+}
+
+/* The headers of every answer. */
+struct head {
+    struct http_field fields[6];
+    isize count;
+    u8 extended[EXTENDED_ID_CHARACTERS]; /* What x-amz-id-2 says. */
+};
+
+static void head_add(struct head *head, str name, str value)
+{
+    CHECK(head->count < COUNT_OF(head->fields));
+    head->fields[head->count++] = (struct http_field){name, value};
+}
+
+static void head_init(struct head *head, const struct kinesis_call *call, str content_type)
 {
     struct rng rng;
     str request_id = call->request->request_id;
@@ -20,35 +38,50 @@ static void extended_id(const struct kinesis_call *call, u8 out[EXTENDED_ID_CHAR
     for (isize i = 0; i < (isize)sizeof noise; i += (isize)sizeof(u64)) {
         put_u64(noise + i, rng_next(&rng));
     }
-    base64_encode(str_from(noise, EXTENDED_ID_BYTES), out);
+    base64_encode(str_from(noise, EXTENDED_ID_BYTES), head->extended);
+    head->count = 0;
+    head_add(head, STR("x-amzn-RequestId"), request_id);
+    head_add(head, STR("x-amz-id-2"), str_from(head->extended, EXTENDED_ID_CHARACTERS));
+    if (content_type.len > 0) {
+        head_add(head, STR("Content-Type"), content_type);
+    }
+    if (call->request->is_cors) {
+        head_add(head, STR("Access-Control-Allow-Origin"), STR("*"));
+        head_add(head, STR("Access-Control-Expose-Headers"), STR(AWS_EXPOSED_HEADERS));
+    }
 }
 
-str kinesis__content_type(const struct kinesis_call *call)
+/* What was held for the answer goes. */
+static void let_go(struct kinesis_call *call)
 {
-    return call->out.is_cbor ? STR("application/x-amz-cbor-1.1")
-                             : STR("application/x-amz-json-1.1");
-}
-
-/* The headers of every answer; `type` is that of an error or NULL. Ends the call. */
-static void answer(struct kinesis_call *call, int status, const char *type)
-{
-    u8 extended[EXTENDED_ID_CHARACTERS];
-    extended_id(call, extended);
-    struct http_field fields[4] = {
-        {STR("x-amzn-RequestId"), call->request->request_id},
-        {STR("x-amz-id-2"), str_from(extended, EXTENDED_ID_CHARACTERS)},
-        {STR("Content-Type"), kinesis__content_type(call)},
-        {STR("x-amzn-ErrorType"), str_of(type)},
-    };
     stream_unref(call->stream);
     call->stream = NULL;
     log_batch_free(call->batch);
     call->batch = NULL;
+}
+
+/* `type` is that of an error or NULL. Ends the call. */
+static void answer(struct kinesis_call *call, int status, const char *type)
+{
+    struct head head;
+    head_init(&head, call, kinesis__content_type(call));
+    if (type != NULL) {
+        head_add(&head, STR("x-amzn-ErrorType"), str_of(type));
+    }
+    let_go(call);
     struct buf body = call->out.buf;
     call->out.buf = (struct buf){0};
     CHECK(!body.failed);
-    http_respond_buf(call->x, status, fields, type == NULL ? 3 : 4, &body);
+    http_respond_buf(call->x, status, head.fields, head.count, &body);
     buf_deinit(&body);
+}
+
+void kinesis__refuse_xml(struct kinesis_call *call, int status, str text)
+{
+    struct head head;
+    head_init(&head, call, STR_EMPTY);
+    let_go(call);
+    http_respond(call->x, status, head.fields, head.count, text);
 }
 
 void kinesis__respond(struct kinesis_call *call)
@@ -64,14 +97,9 @@ void kinesis__respond_void(struct kinesis_call *call)
 
 void kinesis__respond_events(struct kinesis_call *call)
 {
-    u8 extended[EXTENDED_ID_CHARACTERS];
-    extended_id(call, extended);
-    const struct http_field fields[] = {
-        {STR("x-amzn-RequestId"), call->request->request_id},
-        {STR("x-amz-id-2"), str_from(extended, EXTENDED_ID_CHARACTERS)},
-        {STR("Content-Type"), STR("application/vnd.amazon.eventstream")},
-    };
-    http_respond_start(call->x, 200, fields, COUNT_OF(fields), -1);
+    struct head head;
+    head_init(&head, call, STR("application/vnd.amazon.eventstream"));
+    http_respond_start(call->x, 200, head.fields, head.count, -1);
 }
 
 /* Drops what stands in call->out. */
