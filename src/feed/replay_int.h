@@ -105,4 +105,8 @@ MUST_USE err replay__object_head(struct replays *replays, const struct replay_sp
                                  struct arena *arena, str *etag_out, u64 *bytes_out,
                                  struct diag *diag);
 
+/* replay_regroup.c. In place of a batch that a reshard has overtaken: the same records for the
+ * shards of now. */
+MUST_USE err replay__regroup(struct streams *streams, struct log_batch **batch);
+
 #endif

@@ -119,9 +119,13 @@ static err land(struct run *r)
         return OK;
     }
     err e = flight_wait(flight);
-    while (e == ERR_FULL && !stopping(r)) {
-        set_stalled(r, true);
-        os_sleep_ms(r->os, FULL_RETRY_MS);
+    while ((e == ERR_FULL && !stopping(r)) || e == ERR_AGAIN) {
+        if (e == ERR_AGAIN) {
+            TRY(replay__regroup(r->replay->replays->streams, &flight->batch));
+        } else {
+            set_stalled(r, true);
+            os_sleep_ms(r->os, FULL_RETRY_MS);
+        }
         e = log_commit(r->replay->replays->log, flight->batch);
     }
     set_stalled(r, false);
@@ -286,6 +290,8 @@ static struct aggregate *aggregate_of(struct run *r, u32 shard, u128 hash)
 static err put_aggregated(struct run *r, str key, str data)
 {
     u128 hash = stream_hash_key(key);
+    stream_batch_begin(r->stream, r->batch);
+    log_batch_pin(r->batch);
     struct aggregate *a = aggregate_of(r, stream_route(r->stream, hash), hash);
     struct kpl_record record = {.partition_key = key, .data = data};
     err e = kpl_writer_add(a->writer, &record);

@@ -87,8 +87,8 @@ void log_close(struct log *log);
 
 /* --- writing ------------------------------------------------------------------------------ */
 
-/* `e` is OK, ERR_FULL or ERR_CLOSED. Called once per submitted batch, on the committer's thread:
- * be short, do not block, do not submit and wait. */
+/* `e` is OK, ERR_FULL, ERR_CLOSED, or ERR_AGAIN (log_batch_pin). Called once per submitted batch,
+ * on the committer's thread: be short, do not block, do not submit and wait. */
 typedef void (*log_done_fn)(struct log_batch *batch, err e, void *ctx);
 
 /* A batch belongs to one thread until log_submit, then to the log until `done` is called, then to
@@ -119,6 +119,10 @@ void log_batch_raise_epoch(struct log_batch *batch, u64 epoch);
  * log_batch_any_channel and log_batch_reroute. False: the batch is completed with ERR_FULL. */
 typedef bool (*log_stale_fn)(void *ctx, struct log_batch *batch);
 void log_set_stale(struct log *log, log_stale_fn fn, void *ctx);
+/* The batch is not for the handler: it is completed with ERR_AGAIN instead, as it was submitted. */
+void log_batch_pin(struct log_batch *batch);
+/* A record of a batch that has no place in the log; borrowed. */
+struct log_channel log_batch_record(const struct log_batch *batch, isize index, str *body_out);
 /* Asks `fn` for the channel of each record anew; `body` is the record's. ERR_LIMIT, with nothing
  * changed, when the batch would not fit a frame any more. */
 typedef struct log_channel (*log_route_fn)(void *ctx, struct log_channel channel, str body);

@@ -76,6 +76,7 @@ void log_batch_reset(struct log_batch *batch)
     batch->has_data = false;
     batch->epoch = 0;
     batch->raises_to = 0;
+    batch->is_pinned = false;
     batch->lsn = 0;
     batch->first_no = 0;
     batch->end_no = 0;
@@ -274,6 +275,21 @@ void log_batch_raise_epoch(struct log_batch *batch, u64 epoch)
     batch->raises_to = epoch;
 }
 
+void log_batch_pin(struct log_batch *batch)
+{
+    batch->is_pinned = true;
+}
+
+struct log_channel log_batch_record(const struct log_batch *batch, isize index, str *body_out)
+{
+    CHECK(batch->lsn == 0);
+    CHECK(index >= 0 && index < batch->count);
+    const struct log__entry *entry = &batch->entries[index];
+    *body_out = str_from(entry->data + LOG__RECORD_HEADER_BYTES,
+                         (isize)entry->bytes - LOG__RECORD_HEADER_BYTES);
+    return batch->runs[entry->run].channel;
+}
+
 bool log_batch_any_channel(const struct log_batch *batch,
                            bool (*is_wanted)(void *ctx, struct log_channel channel), void *ctx)
 {
@@ -317,10 +333,8 @@ err log_batch_reroute(struct log_batch *batch, log_route_fn fn, void *ctx)
     struct log_channel *before = mem_alloc(bytes);
     struct log_channel *after = mem_alloc(bytes);
     for (isize i = 0; i < batch->count; i++) {
-        const struct log__entry *entry = &batch->entries[i];
-        str body = str_from(entry->data + LOG__RECORD_HEADER_BYTES,
-                            (isize)entry->bytes - LOG__RECORD_HEADER_BYTES);
-        before[i] = batch->runs[entry->run].channel;
+        str body;
+        before[i] = log_batch_record(batch, i, &body);
         after[i] = fn(ctx, before[i], body);
     }
     fill_runs(batch, after);

@@ -132,17 +132,20 @@ static void note_space(struct log *log, u64 free_bytes)
 }
 
 /* Was the first waiting batch filled before the epoch that has begun? Then its owner looks at it
- * first. False when it cannot go on. queue_lock and build_lock are held. */
-static bool freshen(struct log *log)
+ * first. What becomes of it: OK, ERR_FULL, ERR_AGAIN. queue_lock and build_lock are held. */
+static err freshen(struct log *log)
 {
     struct log_batch *batch = log->queue;
     if (LIKELY(batch->epoch >= log->epoch) || !batch->has_data || log->stale == NULL) {
-        return true;
+        return OK;
+    }
+    if (batch->is_pinned) {
+        return ERR_AGAIN;
     }
     log->queue_bytes -= batch->encoded_bytes;
     bool is_good = log->stale(log->stale_ctx, batch);
     log->queue_bytes += batch->encoded_bytes;
-    return is_good;
+    return is_good ? OK : ERR_FULL;
 }
 
 /* Moves waiting batches to the job while they fit one frame, up to one that raises the epoch;
@@ -151,18 +154,22 @@ static void take_batches(struct log *log, struct log__job *job)
 {
     struct log_batch **accepted_end = &job->batches;
     struct log_batch **refused_end = &job->refused;
+    struct log_batch **stale_end = &job->stale;
     u64 free_bytes = free_space(log);
     isize bytes = LOG__HEADER_BYTES + LOG__BLOCK_BYTES;
     while (log->queue != NULL && !log->is_barred) {
         struct log_batch *batch = log->queue;
-        bool is_good = freshen(log);
+        err e = freshen(log);
         if (bytes + batch->encoded_bytes > LOG_FRAME_BYTES_MAX) {
             break;
         }
         log->queue = batch->next;
         log->queue_bytes -= batch->encoded_bytes;
         batch->next = NULL;
-        if (!is_good || is_refused(log, batch, free_bytes, (u64)bytes)) {
+        if (e == ERR_AGAIN) {
+            *stale_end = batch;
+            stale_end = &batch->next;
+        } else if (e != OK || is_refused(log, batch, free_bytes, (u64)bytes)) {
             *refused_end = batch;
             refused_end = &batch->next;
         } else {
@@ -537,6 +544,7 @@ static void run_disk(struct log *log, struct log__job *job)
     }
     complete(job->batches, OK);
     complete(job->refused, ERR_FULL);
+    complete(job->stale, ERR_AGAIN);
     log_frame_unref(job->frame);
 }
 

@@ -260,6 +260,7 @@ struct log_batch {
     isize body_bytes, encoded_bytes;
     bool has_data; /* A record of a channel other than control. */
     u64 epoch;     /* Of the first note; 0 = none. */
+    bool is_pinned;
     u64 raises_to; /* Epoch that begins behind it; 0 = none. */
     u32 *shards;   /* By record, when the batch was rerouted; owned. */
     u64 lsn, first_no, end_no;
@@ -279,6 +280,7 @@ struct log__sort_item {
 struct log__job {
     struct log_batch *batches; /* Accepted, in order. */
     struct log_batch *refused; /* Completed with ERR_FULL. */
+    struct log_batch *stale;   /* Completed with ERR_AGAIN. */
     struct log_frame *frame;   /* NULL when nothing was accepted. */
     bool is_barrier;           /* Its last batch raises the epoch. */
 };

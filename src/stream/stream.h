@@ -229,6 +229,9 @@ struct stream_record {
  * The caller submits the batch; several streams may share one. */
 MUST_USE err stream_batch_add(struct stream *stream, struct log_batch *batch,
                               const struct stream_record *record, u32 *shard_out);
+/* Notes that what follows is routed by the map of now, for callers that ask stream_route themselves
+ * before they add to the batch; see log_batch_pin. */
+void stream_batch_begin(struct stream *stream, struct log_batch *batch);
 /* The same in two halves, for data that is decoded straight into place: returns where `data_bytes`
  * of data go (NULL when over a limit or deleted); stream_batch_trim makes the record reserved last
  * smaller. */

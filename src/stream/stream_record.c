@@ -37,6 +37,12 @@ static isize overhead_bytes(const struct stream_record *record)
     return varint_bytes(head_of(record)) + hash_bytes + record->partition_key.len;
 }
 
+/* See stream_stale.c. */
+void stream_batch_begin(struct stream *stream, struct log_batch *batch)
+{
+    log_batch_note_epoch(batch, __atomic_load_n(&stream->owner->epoch, __ATOMIC_ACQUIRE));
+}
+
 u8 *stream_batch_reserve(struct stream *stream, struct log_batch *batch,
                          const struct stream_record *record_without_data, isize data_bytes,
                          u32 *shard_out)
@@ -49,8 +55,7 @@ u8 *stream_batch_reserve(struct stream *stream, struct log_batch *batch,
         return NULL;
     }
     u128 hash = record->has_explicit_hash ? record->explicit_hash : stream_hash_key(key);
-    /* Before the shard map is looked at: see stream_stale.c. */
-    log_batch_note_epoch(batch, __atomic_load_n(&stream->owner->epoch, __ATOMIC_ACQUIRE));
+    stream_batch_begin(stream, batch); /* Before the shard map is looked at. */
     struct log_channel channel = {stream->number, stream_route(stream, hash)};
     u8 *out = log_batch_reserve(batch, channel, overhead_bytes(record) + data_bytes);
     if (out == NULL) {
