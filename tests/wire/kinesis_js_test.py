@@ -1,12 +1,14 @@
 """Kinesis as the AWS SDK for JavaScript v3 sees it, with its default handler: HTTP/2 with prior
 knowledge. The cases are in tests/clients/js/kinesis.mjs."""
 
+import os
 import shutil
 import subprocess
 
 import pytest
 
 import leat_server
+from tls_test import TlsServer
 
 FOLDER = leat_server.ROOT / "tests" / "clients" / "js"
 CASES = [
@@ -17,8 +19,12 @@ CASES = [
     "the_end_of_a_shard_names_its_children",
     "many_subscriptions_at_once",
     "a_reader_that_pauses_loses_nothing",
+    "who_does_not_read_is_left_when_the_time_is_up",
 ]
-BRIEF = {"it_beats_and_ends_and_goes_on"}  # A subscription lasts a moment.
+# A subscription lasts a moment.
+BRIEF = {"it_beats_and_ends_and_goes_on", "who_does_not_read_is_left_when_the_time_is_up"}
+TLS = ["puts_lists_and_gets", "events_are_pushed", "many_subscriptions_at_once",
+       "a_reader_that_pauses_loses_nothing"]
 
 
 
@@ -43,9 +49,9 @@ def brief():
     server.stop()
 
 
-def node(*args):
+def node(*args, **more):
     return subprocess.run(["node", "kinesis.mjs", *args], cwd=FOLDER, capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=60, env={**os.environ, **more})
 
 
 def test_every_case_is_run():
@@ -57,5 +63,19 @@ def test_every_case_is_run():
 def test_javascript(leat, brief, case):
     server = brief if case in BRIEF else leat
     done = node(server.endpoint, case)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "ok\n"
+
+
+@pytest.fixture(scope="module")
+def tls():
+    server = TlsServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("case", TLS)
+def test_javascript_over_tls(tls, case):
+    done = node(f"https://localhost:{tls.tls_port}", case, NODE_EXTRA_CA_CERTS=str(tls.certificate))
     assert done.returncode == 0, done.stderr
     assert done.stdout == "ok\n"

@@ -238,6 +238,34 @@ const cases = {
       assert.equal(parseInt(await next(late)), i);
     }
   },
+
+  async who_does_not_read_is_left_when_the_time_is_up() {
+    const stream = await makeStream();
+    const consumer = await register(stream);
+    for (let i = 0; i < 8; i++) {
+      const Records = Array.from({ length: 20 }, () => ({
+        PartitionKey: "k",
+        Data: Buffer.alloc(50000),
+      }));
+      await send(new PutRecordsCommand({ StreamName: stream.name, Records }));
+    }
+    const idle = await subscribe(consumer);
+    // A second one can tell when the first has gone: it lasts as long and begins later.
+    for await (const _ of await subscribe(await register(stream, "timer"))) {
+      // Reads to the end.
+    }
+    for await (const _ of await subscribe(await register(stream, "again"), { Type: "LATEST" })) {
+      // And once more, for the time that it is given to catch up.
+    }
+    let count = 0;
+    const end = await failure(
+      (async () => {
+        for await (const _ of records(idle)) count++;
+      })(),
+    );
+    assert.notEqual(end, "nothing", `it read ${count} records to a clean end`);
+    assert.ok(count < 160);
+  },
 };
 
 if (caseName === undefined) {
