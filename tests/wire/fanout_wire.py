@@ -11,8 +11,9 @@ SHARD = "shardId-000000000000"
 IN_TIME = 20
 
 
-def request(server, consumer, shard=SHARD, kind="TRIM_HORIZON", form="json"):
-    members = {"ConsumerARN": consumer, "ShardId": shard, "StartingPosition": {"Type": kind}}
+def request(server, consumer, shard=SHARD, kind="TRIM_HORIZON", number=None, form="json"):
+    position = {"Type": kind} if number is None else {"Type": kind, "SequenceNumber": number}
+    members = {"ConsumerARN": consumer, "ShardId": shard, "StartingPosition": position}
     body = amz_cbor.encode(members) if form == "cbor" else json.dumps(members).encode()
     head = (
         f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
@@ -35,12 +36,17 @@ def connect(server, consumer, small=False, **kwargs):
     return s
 
 
+def receive(s):
+    part = s.recv(1 << 16)
+    if not part:
+        raise ConnectionError("it ended too early")
+    return part
+
+
 def read_until(s, wanted):
     seen = b""
     while wanted not in seen:
-        part = s.recv(1 << 16)
-        assert part, f"it ended after {seen[-200:]!r}"
-        seen += part
+        seen += receive(s)
     return seen
 
 
@@ -50,13 +56,11 @@ def chunks(s, seen):
     seen = seen[at:]
     while True:
         while b"\r\n" not in seen:
-            seen += s.recv(1 << 16)
+            seen += receive(s)
         size, _, seen = seen.partition(b"\r\n")
         size = int(size, 16)
         while len(seen) < size + 2:
-            part = s.recv(1 << 16)
-            assert part
-            seen += part
+            seen += receive(s)
         yield seen[:size]
         if size == 0:
             return
