@@ -85,6 +85,17 @@ def test_query_body(leat):
             assert int(answer.split(b" ", 2)[1]) == status, (packed, past, answer[:300])
 
 
+@covers("DynamoDB request body")
+def test_dynamodb_body(leat):
+    for past, status in ((0, 200), (1, 413)):
+        body = b"{}" + b" " * ((16 << 20) - 2 + past)
+        head = (b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.0\r\n"
+                b"X-Amz-Target: DynamoDB_20120810.ListTables\r\n" + FORM_SIGNED.replace(b"/sts/", b"/dynamodb/")
+                + b"Content-Length: %d\r\n" % len(body))
+        answer = talk(leat, head + HOST + b"\r\n" + body, is_last=False)
+        assert int(answer.split(b" ", 2)[1]) == status, (past, answer[:300])
+
+
 @covers("parameters of a Query request; its answer")
 def test_query_parameters(leat):
     for past, status in ((0, 200), (1, 400)):
