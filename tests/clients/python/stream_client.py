@@ -63,9 +63,10 @@ class Boto3Kpl(Boto3):
         answer = self.client.get_records(ShardIterator=iterator)
         entries = []
         for record in answer["Records"]:
-            lambda_form = {"kinesis": {"data": base64.b64encode(record["Data"]).decode(),
-                                       "partitionKey": record["PartitionKey"],
-                                       "sequenceNumber": record["SequenceNumber"]}}
+            lambda_form = {"eventVersion": "1.0", "eventID": record["SequenceNumber"],
+                           "kinesis": {"kinesisSchemaVersion": "1.0", "sequenceNumber": record["SequenceNumber"],
+                                       "partitionKey": record["PartitionKey"], "approximateArrivalTimestamp": 0,
+                                       "data": base64.b64encode(record["Data"]).decode()}}
             for user_record in iter_deaggregate_records([lambda_form]):
                 user_record = user_record["kinesis"]
                 entries.append((user_record["partitionKey"], base64.b64decode(user_record["data"]).decode()))
