@@ -214,6 +214,7 @@ static err check_registration(struct stream *stream, const struct stream_consume
     os_rwlock_read(&stream->owner->lock);
     i32 count = stream->consumer_count + coming;
     is_taken = is_taken || find(stream, spec->name) != NULL;
+    CHECK(stream->consumers != NULL || stream->consumer_count == 0);
     for (i32 i = 0; i < stream->consumer_count; i++) {
         creating += stream->consumers[i].created_ms > spec->creating_since_ms ? 1 : 0;
     }
