@@ -468,6 +468,12 @@ void http__conn_tick(struct http_conn *conn, u64 now_ms)
         return;
     }
     bool is_idle_h2 = conn->http2 != NULL && http__h2_is_idle(conn);
+    if (conn->http2 != NULL) {
+        http__h2_tick(conn, now_ms);
+    }
+    if (conn->is_closing) {
+        return;
+    }
     if (conn->http2 != NULL && !is_idle_h2) {
         conn->state_since_ms = now_ms;
         return;

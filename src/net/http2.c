@@ -7,7 +7,10 @@
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 
-enum { GLITCHES_MAX = 200, WINDOW_BYTES = 1 << 20 };
+/* Of one client in WATCH_MS: streams that it resets and frames that are wrong; frames that only ask
+ * for an answer or say nothing. Beyond that the connection ends with ENHANCE_YOUR_CALM. */
+enum { GLITCHES_MAX = 200, IDLE_FRAMES_MAX = 2000, WATCH_MS = 10000 };
+enum { WINDOW_BYTES = 1 << 20 };
 
 struct stream {
     struct stream *next;
@@ -18,13 +21,18 @@ struct stream {
     int refuse_status;
     isize held_bytes; /* Received, not yet given back to the window. */
     bool is_handed;   /* The handler has it, and with it a reference. */
+    bool is_reset;    /* By us. */
+    u64 since_ms;     /* Of the header, then of the time in which body_bytes came. */
+    isize body_bytes;
+    u64 stalled_ms; /* Since when the client takes nothing of what waits for it; 0 = it does. */
 };
 
 struct http2 {
     nghttp2_session *session;
     struct stream *streams;
     isize stream_count;
-    int glitches; /* Resets and errors of the client; too many end the connection. */
+    int glitches, idle_frames; /* Since watch_ms. */
+    u64 watch_ms;
     bool is_sending;
     int depth;    /* Of calls into nghttp2 under way. */
     bool is_dead; /* Freed when the outermost of them returns. */
@@ -120,6 +128,11 @@ static void send_all(struct http_conn *conn)
 
 static const struct http_transport http2;
 
+static bool is_too_much(const struct http2 *h2)
+{
+    return h2->glitches > GLITCHES_MAX || h2->idle_frames > IDLE_FRAMES_MAX;
+}
+
 static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     (void)session;
@@ -131,8 +144,12 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
         return 0;
     }
+    if (is_too_much(h2)) {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     struct stream *stream = NEW(struct stream);
     stream->id = frame->hd.stream_id;
+    stream->since_ms = http__now_ms(conn->loop);
     stream->x = http__exchange_new(conn, &http2);
     stream->x->is_http2 = true;
     stream->x->stream_id = stream->id;
@@ -194,6 +211,7 @@ static void request_begin(struct http_conn *conn, struct stream *stream, bool is
 {
     struct http_exchange *x = stream->x;
     stream->is_handed = true;
+    stream->since_ms = http__now_ms(conn->loop);
     x->is_body_complete = is_ended;
     if (is_ended && x->content_length < 0) {
         x->content_length = 0;
@@ -207,10 +225,35 @@ static void request_begin(struct http_conn *conn, struct stream *stream, bool is
     conn->loop->server->options.handler(x, conn->loop->server->options.handler_ctx);
 }
 
+static void frame_count(struct http2 *h2, const nghttp2_frame_hd *frame)
+{
+    bool is_answer = (frame->flags & NGHTTP2_FLAG_ACK) != 0;
+    switch (frame->type) {
+    case NGHTTP2_RST_STREAM:
+        h2->glitches++;
+        break;
+    case NGHTTP2_PING:
+    case NGHTTP2_SETTINGS:
+        h2->idle_frames += is_answer ? 0 : 1;
+        break;
+    case NGHTTP2_PRIORITY:
+        h2->idle_frames++;
+        break;
+    case NGHTTP2_DATA:
+        h2->idle_frames += frame->length == 0 && (frame->flags & NGHTTP2_FLAG_END_STREAM) == 0;
+        break;
+    default:
+        break;
+    }
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     (void)session;
     struct http_conn *conn = ctx;
+    if (http2_of(conn) != NULL) {
+        frame_count(http2_of(conn), &frame->hd);
+    }
     struct stream *stream = stream_find(http2_of(conn), frame->hd.stream_id);
     bool is_ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (stream == NULL || stream->x == NULL) {
@@ -247,6 +290,7 @@ static int on_data(nghttp2_session *session, u8 flags, i32 id, const u8 *data, s
         return 0;
     }
     stream->held_bytes += (isize)bytes;
+    stream->body_bytes += (isize)bytes;
     bool has_room = http__exchange_body(stream->x, data, (isize)bytes);
     if (conn->is_closing) {
         return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -267,7 +311,6 @@ static int on_stream_close(nghttp2_session *session, i32 id, u32 code, void *ctx
     if (h2 == NULL) {
         return 0;
     }
-    h2->glitches += code != NGHTTP2_NO_ERROR;
     if (stream != NULL) {
         stream_free(h2, stream, code != NGHTTP2_NO_ERROR);
     }
@@ -315,6 +358,7 @@ static ssize_t on_body_wanted(nghttp2_session *session, i32 id, u8 *out, size_t 
     isize part = MIN((isize)capacity, chunk->bytes - chunk->sent);
     memcpy(out, chunk->data + chunk->sent, (size_t)part);
     chunk->sent += part;
+    stream->stalled_ms = 0;
     http__exchange_sent(stream->x, part);
     if (chunk->sent == chunk->bytes) {
         stream->chunk = NULL;
@@ -432,6 +476,8 @@ bool http__h2_start(struct http_conn *conn)
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);
     conn->http2 = h2;
+    h2->watch_ms = http__now_ms(conn->loop);
+    http__conn_state(conn, HTTP_CONN_IDLE);
     const struct http_limits *limits = &conn->loop->server->limits;
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (u32)limits->streams},
@@ -452,11 +498,85 @@ void http__h2_read(struct http_conn *conn, const u8 *data, isize bytes)
     if (leave(h2)) {
         return;
     }
-    if (used < 0 || h2->glitches > GLITCHES_MAX) {
-        (void)nghttp2_session_terminate_session(h2->session, used < 0 ? NGHTTP2_PROTOCOL_ERROR
-                                                                      : NGHTTP2_ENHANCE_YOUR_CALM);
+    bool is_flood = used == NGHTTP2_ERR_FLOODED || is_too_much(h2);
+    if (used < 0 || is_flood) {
+        (void)nghttp2_session_terminate_session(h2->session, is_flood ? NGHTTP2_ENHANCE_YOUR_CALM
+                                                                      : NGHTTP2_PROTOCOL_ERROR);
     }
     send_all(conn);
+}
+
+/* --- time limits
+ * ------------------------------------------------------------------------------------------ */
+
+enum { BODY_WINDOW_MS = 10000 };
+
+/* The body is wanted, and comes slower than it must. */
+static bool is_slow_to_send(const struct http_limits *limits, struct stream *stream, u64 now_ms)
+{
+    struct http_exchange *x = stream->x;
+    bool is_wanted = x->body_mode == HTTP_BODY_COLLECT || x->body_mode == HTTP_BODY_QUEUE;
+    bool is_waiting = stream->is_handed && is_wanted && !x->is_body_complete && !x->is_body_paused;
+    if (!is_waiting) {
+        stream->since_ms = now_ms;
+        stream->body_bytes = 0;
+        return false;
+    }
+    if (now_ms - stream->since_ms < BODY_WINDOW_MS) {
+        return false;
+    }
+    bool is_slow = stream->body_bytes < limits->body_rate_bytes * BODY_WINDOW_MS / 1000;
+    stream->since_ms = now_ms;
+    stream->body_bytes = 0;
+    return is_slow;
+}
+
+/* Part of the answer waits for a window that the client does not open. */
+static bool is_slow_to_take(const struct http_limits *limits, struct stream *stream, u64 now_ms)
+{
+    os_mutex_lock(&stream->x->lock);
+    bool is_waiting =
+        stream->x->is_started && (stream->chunk != NULL || stream->x->out_first != NULL);
+    os_mutex_unlock(&stream->x->lock);
+    if (!is_waiting) {
+        stream->stalled_ms = 0;
+        return false;
+    }
+    stream->stalled_ms = stream->stalled_ms == 0 ? now_ms : stream->stalled_ms;
+    return now_ms - stream->stalled_ms > limits->write_timeout_ms;
+}
+
+void http__h2_tick(struct http_conn *conn, u64 now_ms)
+{
+    struct http2 *h2 = http2_of(conn);
+    const struct http_limits *limits = &conn->loop->server->limits;
+    if (now_ms - h2->watch_ms >= WATCH_MS) {
+        h2->watch_ms = now_ms;
+        h2->glitches = 0;
+        h2->idle_frames = 0;
+    }
+    bool is_any_late = false;
+    for (struct stream *stream = h2->streams; stream != NULL; stream = stream->next) {
+        if (stream->x == NULL || stream->is_reset) {
+            continue;
+        }
+        if (!stream->is_handed && now_ms - stream->since_ms > limits->header_timeout_ms) {
+            __atomic_add_fetch(&conn->loop->server->stats.timeouts, 1, __ATOMIC_RELAXED);
+            http__conn_close(conn); /* Nothing else can come on it before the header's end. */
+            return;
+        }
+        if (stream->is_handed &&
+            (is_slow_to_send(limits, stream, now_ms) || is_slow_to_take(limits, stream, now_ms))) {
+            __atomic_add_fetch(&conn->loop->server->stats.timeouts, 1, __ATOMIC_RELAXED);
+            stream->is_reset = true;
+            is_any_late = true;
+            (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id,
+                                            NGHTTP2_ENHANCE_YOUR_CALM);
+        }
+    }
+    if (is_any_late) {
+        send_all(conn);
+    }
 }
 
 void http__h2_written(struct http_conn *conn)

@@ -270,5 +270,7 @@ void http__h2_written(struct http_conn *conn);
 void http__h2_free(struct http_conn *conn);
 void http__h2_goaway(struct http_conn *conn);
 bool http__h2_is_idle(const struct http_conn *conn);
+/* Time limits of its streams. */
+void http__h2_tick(struct http_conn *conn, u64 now_ms);
 
 #endif
