@@ -18,6 +18,7 @@ enum ddb_token {
 
 static inline void ddb__child_add(struct ddb_condition *parent, struct ddb_condition *child)
 {
+    CHECK(parent != NULL);
     if (parent->last == NULL) {
         parent->first = child;
     } else {

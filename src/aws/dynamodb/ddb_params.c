@@ -84,7 +84,7 @@ bool ddb__table_name(struct ddb_call *call, struct ddb_work *work, const struct 
 const struct ddb_table *ddb__table_named(struct ddb_call *call, struct ddb_work *work,
                                          const struct json_value *value, bool shows_name)
 {
-    str name;
+    str name = STR_EMPTY;
     if (!ddb__table_name(call, work, value, &name)) {
         return NULL;
     }

@@ -346,6 +346,7 @@ static void begin_append(struct buf *out, const struct ddb_value *value)
 
 static void bounds_make(const struct key_terms *terms, struct buf *low, struct buf *high)
 {
+    CHECK(terms->hash != NULL);
     ddb_hash_prefix(low, &terms->hash->operands[1].value);
     buf_append(high, buf_str(low));
     const struct ddb_condition *c = terms->range;

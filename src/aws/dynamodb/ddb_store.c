@@ -102,6 +102,7 @@ static struct ddb_scope scope_of(const struct ddb_table *table)
 /* Takes the table; one of the same name is freed. */
 static void table_keep(struct ddb_store *store, struct ddb_table *table)
 {
+    CHECK(table != NULL);
     isize at = table_at(store, scope_of(table), table->name);
     if (at < store->table_count &&
         table_cmp(store->tables[at], scope_of(table), table->name) == 0) {

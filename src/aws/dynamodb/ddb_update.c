@@ -61,7 +61,7 @@ static bool lists_join(struct ddb_work *work, const struct ddb_value *a, const s
 static bool compute(struct ddb_work *work, const struct ddb_operand *operand,
                     const struct ddb_value *item, struct ddb_value *out)
 {
-    struct ddb_value left, right;
+    struct ddb_value left = {0}, right = {0};
     const struct ddb_value *found = NULL;
     switch (operand->kind) {
     case DDB_OPERAND_VALUE:

@@ -77,9 +77,6 @@ bool ddb_item_parse(struct ddb_work *work, const struct json_value *json, struct
 void ddb_value_show(struct buf *out, const struct ddb_value *value);
 void ddb_item_show(struct buf *out, const struct ddb_value *item);
 
-/* A number value with the canonical text of `number`. */
-struct ddb_value ddb_value_number(struct arena *arena, const char *text);
-
 /* Bytes as DynamoDB counts them. */
 isize ddb_value_bytes(const struct ddb_value *value);
 isize ddb_item_bytes(const struct ddb_value *item);

@@ -253,8 +253,3 @@ void ddb_item_show(struct buf *out, const struct ddb_value *item)
 {
     items_write(out, item);
 }
-
-struct ddb_value ddb_value_number(struct arena *arena, const char *text)
-{
-    return (struct ddb_value){.type = DDB_N, .text = arena_copy(arena, str_of(text))};
-}
