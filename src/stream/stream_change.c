@@ -160,7 +160,11 @@ static enum stream_status status_of(const struct stream *stream, bool is_deleted
 void stream_get_info(struct stream *stream, struct stream_info *out)
 {
     CHECK_MAGIC(stream, STREAM_MAGIC);
+    os_quiet_begin();
     const struct shard_map *map = stream__map(stream);
+    i32 shard_count = map->count;
+    i32 open_shard_count = map->open_count;
+    os_quiet_end();
     bool is_deleted = __atomic_load_n(&stream->is_deleted, __ATOMIC_ACQUIRE);
     *out = (struct stream_info){
         .id = stream->id,
@@ -171,8 +175,8 @@ void stream_get_info(struct stream *stream, struct stream_info *out)
         .created_ms = stream->created_ms,
         .retention_hours = __atomic_load_n(&stream->retention_hours, __ATOMIC_ACQUIRE),
         .record_bytes_max = stream->record_bytes_max,
-        .shard_count = map->count,
-        .open_shard_count = map->open_count,
+        .shard_count = shard_count,
+        .open_shard_count = open_shard_count,
     };
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/metric.h"
+#include "os/quiet.h"
 #include "os/thread.h"
 #include "stream/stream.h"
 
@@ -55,7 +56,7 @@ struct shard {
 
 /* Immutable once published; a reshard publishes a new one. */
 struct shard_map {
-    struct shard_map *retired_next; /* Maps that a reader may still hold; freed with the stream. */
+    struct shard_map *retired_next; /* One that could not be freed; goes with this one. */
     i32 count, open_count;
     struct shard *shards; /* By index. */
     u128 *open_first;     /* First hash key of the open shards, ascending. */
@@ -185,6 +186,9 @@ struct shard_map *stream__map_uniform(i32 shard_count, i64 created_ms);
 void stream__map_free(struct shard_map *map);
 /* NULL when there is no shard of that index. */
 const struct shard *stream__map_find(const struct shard_map *map, u32 index);
+/* The same of the stream's map of now, copied. */
+bool stream__shard(const struct stream *stream, u32 index, struct shard *out);
+/* Valid with lock held, or inside a section of os/quiet.h: the next reshard frees it. */
 static inline const struct shard_map *stream__map(const struct stream *stream)
 {
     return __atomic_load_n(&stream->map, __ATOMIC_ACQUIRE);

@@ -116,9 +116,8 @@ const struct shard *stream__map_find(const struct shard_map *map, u32 index)
     return low < map->count && map->shards[low].index == index ? &map->shards[low] : NULL;
 }
 
-u32 stream_route(struct stream *stream, u128 hash)
+static u32 find_open(const struct shard_map *map, u128 hash)
 {
-    const struct shard_map *map = stream__map(stream);
     const u128 *first = map->open_first;
     i32 low = 0;
     i32 high = map->open_count; /* The answer is in [low, high). */
@@ -140,6 +139,25 @@ u32 stream_route(struct stream *stream, u128 hash)
         }
     }
     return map->shards[map->open_position[low]].index;
+}
+
+bool stream__shard(const struct stream *stream, u32 index, struct shard *out)
+{
+    os_quiet_begin();
+    const struct shard *found = stream__map_find(stream__map(stream), index);
+    if (found != NULL) {
+        *out = *found;
+    }
+    os_quiet_end();
+    return found != NULL;
+}
+
+u32 stream_route(struct stream *stream, u128 hash)
+{
+    os_quiet_begin();
+    u32 shard = find_open(stream__map(stream), hash);
+    os_quiet_end();
+    return shard;
 }
 
 static void describe(const struct shard *shard, i64 cutoff_ms, struct stream_shard *out)
@@ -168,33 +186,45 @@ static void describe(const struct shard *shard, i64 cutoff_ms, struct stream_sha
 
 bool stream_get_shard(struct stream *stream, i32 position, struct stream_shard *out)
 {
+    struct shard shard;
+    os_quiet_begin();
     const struct shard_map *map = stream__map(stream);
-    if (position < 0 || position >= map->count) {
-        return false;
+    bool is_there = position >= 0 && position < map->count;
+    if (is_there) {
+        shard = map->shards[position];
     }
-    describe(&map->shards[position], stream__cutoff_ms(stream), out);
-    return true;
+    os_quiet_end();
+    if (is_there) {
+        describe(&shard, stream__cutoff_ms(stream), out);
+    }
+    return is_there;
 }
 
 bool stream_find_shard(struct stream *stream, u32 index, struct stream_shard *out)
 {
-    const struct shard *shard = stream__map_find(stream__map(stream), index);
-    if (shard == NULL) {
+    struct shard shard;
+    if (!stream__shard(stream, index, &shard)) {
         return false;
     }
-    describe(shard, stream__cutoff_ms(stream), out);
+    describe(&shard, stream__cutoff_ms(stream), out);
     return true;
 }
 
 i32 stream_find_children(struct stream *stream, u32 parent, struct stream_shard children_out[2])
 {
-    const struct shard_map *map = stream__map(stream);
+    struct shard children[2];
     i32 found = 0;
+    os_quiet_begin();
+    const struct shard_map *map = stream__map(stream);
     for (i32 i = 0; i < map->count && found < 2; i++) {
         const struct shard *shard = &map->shards[i];
         if (shard->parent == (i32)parent || shard->adjacent_parent == (i32)parent) {
-            describe(shard, stream__cutoff_ms(stream), &children_out[found++]);
+            children[found++] = *shard;
         }
+    }
+    os_quiet_end();
+    for (i32 i = 0; i < found; i++) {
+        describe(&children[i], stream__cutoff_ms(stream), &children_out[i]);
     }
     return found;
 }

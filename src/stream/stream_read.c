@@ -114,8 +114,8 @@ static err read_frame(struct reading *r, i64 cutoff_ms, bool *more_out)
 
 static bool is_closed(struct stream *stream, u32 shard)
 {
-    const struct shard *found = stream__map_find(stream__map(stream), shard);
-    return found != NULL && found->closed_ms != 0;
+    struct shard found;
+    return stream__shard(stream, shard, &found) && found.closed_ms != 0;
 }
 
 err stream_read(struct stream *stream, u32 shard, u64 from_no,

@@ -162,7 +162,7 @@ static void take_op(struct stream_cursor *in, struct reshard_op *out)
     }
 }
 
-/* Readers may still hold the old map, so it stays until the stream goes. */
+/* `lock` is held for writing; readers that look at the old map without it are waited for. */
 static err publish(struct stream *stream, struct reshard_draft *draft)
 {
     struct shard_map *map = stream__map_new(draft->count);
@@ -171,8 +171,13 @@ static err publish(struct stream *stream, struct reshard_draft *draft)
         stream__map_free(map);
         return ERR_CORRUPT;
     }
-    map->retired_next = stream->map;
-    __atomic_store_n(&stream->map, map, __ATOMIC_RELEASE);
+    struct shard_map *old = stream->map;
+    __atomic_store_n(&stream->map, map, __ATOMIC_SEQ_CST);
+    if (os_quiet_wait()) {
+        stream__map_free(old);
+    } else {
+        map->retired_next = old;
+    }
     return OK;
 }
 
@@ -248,7 +253,9 @@ static err begin(struct stream *stream, struct reshard_draft *draft)
         os_mutex_unlock(&stream->owner->change_lock);
         return e;
     }
+    os_rwlock_read(&stream->owner->lock);
     stream__draft_init(draft, stream__map(stream));
+    os_rwlock_unlock(&stream->owner->lock);
     return OK;
 }
 

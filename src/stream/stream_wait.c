@@ -148,9 +148,9 @@ u64 stream_wait(struct stream *stream, u32 shard, u64 from_no, stream_wake_fn fn
     os_mutex_unlock(&streams->wait_lock);
 
     struct log_frame *frame = NULL;
-    const struct shard *found = stream__map_find(stream__map(stream), shard);
-    bool is_ready = __atomic_load_n(&stream->is_deleted, __ATOMIC_ACQUIRE) || found == NULL ||
-                    found->closed_ms != 0 ||
+    struct shard found;
+    bool is_open = stream__shard(stream, shard, &found) && found.closed_ms == 0;
+    bool is_ready = __atomic_load_n(&stream->is_deleted, __ATOMIC_ACQUIRE) || !is_open ||
                     (log_channel_tip(streams->log, channel) > from_no &&
                      log_frame_seek(streams->log, channel, from_no, &frame) == OK);
     log_frame_unref(frame);
