@@ -122,6 +122,23 @@ void buf_append_varint(struct buf *buf, u64 value)
     buf_append_byte(buf, (u8)value);
 }
 
+void buf_append_percent(struct buf *buf, str text, bool keeps_slash)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (isize i = 0; i < text.len; i++) {
+        u8 c = text.data[i];
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
+                        (c == '/' && keeps_slash);
+        if (is_plain) {
+            buf_append_byte(buf, c);
+        } else {
+            u8 escape[] = {'%', (u8)hex[c >> 4], (u8)hex[c & 15]};
+            buf_append_bytes(buf, escape, 3);
+        }
+    }
+}
+
 err varint_take(str *in, u64 *value_out)
 {
     u64 value = 0;

@@ -33,6 +33,8 @@ void buf_append_byte(struct buf *buf, u8 byte);
 void buf_append_fill(struct buf *buf, u8 byte, isize count);
 void buf_append_i64(struct buf *buf, i64 value);
 void buf_append_u64(struct buf *buf, u64 value);
+/* Percent-encodes all but letters, digits and "-._~" (and "/" when `keeps_slash`), as RFC 3986. */
+void buf_append_percent(struct buf *buf, str text, bool keeps_slash);
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF(2, 3);
 
 /* Unsigned LEB128, at most 10 bytes. */

@@ -31,7 +31,8 @@ i64 cal_to_us(const struct cal *cal); /* Drops digits below the microsecond. */
 isize cal_format_iso_ms(i64 us, char *out);
 /* "Tue, 24 Nov 2026 01:02:03 GMT" (RFC 9110 IMF-fixdate) into out[32]; returns its length. */
 isize cal_format_http(i64 us, char *out);
-/* "20261124T010203Z" (SigV4) into out[20]; returns its length. */
+/* "20261124T010203Z" (SigV4) into out[CAL_AMZ_BYTES]; returns its length. */
+enum { CAL_AMZ_BYTES = 20 };
 isize cal_format_amz(i64 us, char *out);
 
 #endif

@@ -33,18 +33,7 @@ const char *api_region(const struct option *option)
 
 void api_segment(struct buf *path, str segment)
 {
-    static const char plain[] = "-._~";
-    for (isize i = 0; i < segment.len; i++) {
-        u8 c = segment.data[i];
-        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        bool is_plain =
-            is_letter || (c >= '0' && c <= '9') || memchr(plain, c, sizeof plain - 1) != NULL;
-        if (is_plain) {
-            buf_append_byte(path, c);
-        } else {
-            buf_printf(path, "%%%02X", c);
-        }
-    }
+    buf_append_percent(path, segment, false);
 }
 
 void api_param(struct buf *path, const char *name, str value)

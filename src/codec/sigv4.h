@@ -61,6 +61,18 @@ void sigv4_hash(str data, u8 hex_out[SIGV4_HEX_BYTES]);
 MUST_USE err sigv4_sign(struct arena *arena, const struct sigv4_request *request,
                         const struct sigv4_claim *claim, str secret, u8 hex_out[SIGV4_HEX_BYTES]);
 
+/* A request of our own, to be sent with the fields host, x-amz-date, x-amz-content-sha256, and
+ * x-amz-target when it has one: these are signed. */
+struct sigv4_call {
+    str method, path, query; /* As in sigv4_request. */
+    str host, target;        /* target: empty = none. */
+    str time;                /* "20261124T010203Z" */
+    str payload_hash;        /* As in sigv4_request. */
+    str access_key, secret, region, service;
+};
+/* Value of its Authorization field, in the arena. Errors as sigv4_sign. */
+MUST_USE err sigv4_authorize(struct arena *arena, const struct sigv4_call *call, str *out);
+
 /* The chain of signatures of a body that is sent in chunks (AWS4-HMAC-SHA256-PAYLOAD): each covers
  * the one before, the first that of the request. Plain data: no life cycle. */
 struct sigv4_chunks {

@@ -40,53 +40,6 @@ void aws_client_free(struct aws_client *client)
     }
 }
 
-/* "20261124T010203Z" of now. */
-static str time_text(struct aws_client *client, struct arena *arena)
-{
-    struct cal cal;
-    cal_from_us(os_wall_us(client->os), &cal);
-    return arena_printf(arena, "%04d%02d%02dT%02d%02d%02dZ", (int)cal.year, cal.month, cal.day,
-                        cal.hour, cal.minute, cal.second);
-}
-
-static str authorization(struct aws_client *client, const struct aws_client_request *call, str path,
-                         str time, struct arena *arena)
-{
-    struct sigv4_field fields[] = {
-        {STR("host"), client->host},
-        {STR("x-amz-content-sha256"), STR("UNSIGNED-PAYLOAD")},
-        {STR("x-amz-date"), time},
-    };
-    u8 hash[SIGV4_HEX_BYTES];
-    bool is_s3 = strcmp(call->service, "s3") == 0;
-    if (!is_s3) {
-        sigv4_hash(call->body, hash);
-        fields[1].value = str_from(hash, SIGV4_HEX_BYTES);
-    }
-    struct sigv4_request request = {.method = call->method,
-                                    .path = path,
-                                    .query = call->query,
-                                    .fields = fields,
-                                    .field_count = COUNT_OF(fields),
-                                    .payload_hash = fields[1].value};
-    struct sigv4_claim claim = {
-        .access_key = client->access_key,
-        .date = str_slice(time, 0, 8),
-        .region = client->region,
-        .service = str_of(call->service),
-        .signed_headers = STR("host;x-amz-content-sha256;x-amz-date"),
-        .time = time,
-    };
-    u8 signature[SIGV4_HEX_BYTES];
-    err e = sigv4_sign(arena, &request, &claim, client->secret, signature);
-    CHECK(e == OK || call->path.len > 0); /* Only a caller's odd path can fail. */
-    return arena_printf(arena,
-                        "AWS4-HMAC-SHA256 Credential=" STR_FMT "/" STR_FMT "/" STR_FMT "/%s/"
-                        "aws4_request, SignedHeaders=" STR_FMT ", Signature=%.64s",
-                        STR_ARG(claim.access_key), STR_ARG(claim.date), STR_ARG(claim.region),
-                        call->service, STR_ARG(claim.signed_headers), (const char *)signature);
-}
-
 static str content_hash(const struct aws_client_request *call, struct arena *arena)
 {
     if (strcmp(call->service, "s3") == 0) {
@@ -102,11 +55,26 @@ err aws_client_call(struct aws_client *client, const struct aws_client_request *
 {
     CHECK(call->field_count <= CALL_FIELDS_MAX);
     str path = call->path.len > 0 ? call->path : STR("/");
-    str time = time_text(client, arena);
+    char now[CAL_AMZ_BYTES];
+    (void)cal_format_amz(os_wall_us(client->os), now);
+    str time = arena_copy(arena, str_of(now)), hash = content_hash(call, arena), authorization;
+    struct sigv4_call signing = {
+        .method = call->method,
+        .path = path,
+        .query = call->query,
+        .host = client->host,
+        .time = time,
+        .payload_hash = hash,
+        .access_key = client->access_key,
+        .secret = client->secret,
+        .region = client->region,
+        .service = str_of(call->service),
+    };
+    TRY(sigv4_authorize(arena, &signing, &authorization));
     struct http_field fields[FIELDS_MAX] = {
-        {STR("Authorization"), authorization(client, call, path, time, arena)},
+        {STR("Authorization"), authorization},
         {STR("X-Amz-Date"), time},
-        {STR("X-Amz-Content-Sha256"), content_hash(call, arena)},
+        {STR("X-Amz-Content-Sha256"), hash},
     };
     isize count = 3;
     for (isize i = 0; i < call->field_count; i++) {
@@ -130,31 +98,14 @@ err aws_client_call(struct aws_client *client, const struct aws_client_request *
 /* --- helpers
  * --------------------------------------------------------------------------------------------- */
 
-static void append_encoded(struct buf *out, str text, bool keeps_slash)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (isize i = 0; i < text.len; i++) {
-        u8 c = text.data[i];
-        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                        (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
-                        (c == '/' && keeps_slash);
-        if (is_plain) {
-            buf_append_byte(out, c);
-        } else {
-            u8 escape[] = {'%', (u8)hex[c >> 4], (u8)hex[c & 15]};
-            buf_append_bytes(out, escape, 3);
-        }
-    }
-}
-
 str aws_s3_path(struct arena *arena, str bucket, str key)
 {
     struct buf out = {0};
     buf_append_byte(&out, '/');
-    append_encoded(&out, bucket, false);
+    buf_append_percent(&out, bucket, false);
     if (key.len > 0) {
         buf_append_byte(&out, '/');
-        append_encoded(&out, key, true);
+        buf_append_percent(&out, key, true);
     }
     str path = arena_copy(arena, buf_str(&out));
     buf_deinit(&out);

@@ -2,45 +2,16 @@
 #include "aws/cloudwatch/cloudwatch_int.h"
 
 #include "base/metric.h"
+#include "codec/cw_units.h"
 
 #include <stdio.h>
 
 /* --- units --------------------------------------------------------------------------------- */
 
-static const char *const units[] = {
-    "None",
-    "Seconds",
-    "Microseconds",
-    "Milliseconds",
-    "Bytes",
-    "Kilobytes",
-    "Megabytes",
-    "Gigabytes",
-    "Terabytes",
-    "Bits",
-    "Kilobits",
-    "Megabits",
-    "Gigabits",
-    "Terabits",
-    "Percent",
-    "Count",
-    "Bytes/Second",
-    "Kilobytes/Second",
-    "Megabytes/Second",
-    "Gigabytes/Second",
-    "Terabytes/Second",
-    "Bits/Second",
-    "Kilobits/Second",
-    "Megabits/Second",
-    "Gigabits/Second",
-    "Terabits/Second",
-    "Count/Second",
-};
-
 int cw__unit_parse(str name)
 {
-    for (int i = 0; i < COUNT_OF(units); i++) {
-        if (str_eq(name, str_of(units[i]))) {
+    for (int i = 0; i < CW_UNIT_COUNT; i++) {
+        if (str_eq(name, str_of(cw_units[i]))) {
             return i;
         }
     }
@@ -49,7 +20,7 @@ int cw__unit_parse(str name)
 
 const char *cw__unit_name(int unit)
 {
-    return unit >= 0 && unit < COUNT_OF(units) ? units[unit] : units[0];
+    return unit >= 0 && unit < CW_UNIT_COUNT ? cw_units[unit] : cw_units[0];
 }
 
 /* --- input --------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * because CloudWatch never sums over dimensions of custom metrics. In the outbox a row is
  * its JSON, under the key of its time in milliseconds.
  */
+#include "codec/cw_units.h"
 #include "connect/cloudwatch/cw_int.h"
 #include "connect/common/options.h"
 
@@ -27,37 +28,9 @@ static const struct connect_option options[] = {
 static err check(const struct connect_table *table, struct diag *diag)
 {
     static const char *const resolutions[] = {"1", "60", NULL};
-    static const char *const units[] = {"None",
-                                        "Count",
-                                        "Seconds",
-                                        "Microseconds",
-                                        "Milliseconds",
-                                        "Bytes",
-                                        "Kilobytes",
-                                        "Megabytes",
-                                        "Gigabytes",
-                                        "Terabytes",
-                                        "Bits",
-                                        "Kilobits",
-                                        "Megabits",
-                                        "Gigabits",
-                                        "Terabits",
-                                        "Percent",
-                                        "Bytes/Second",
-                                        "Kilobytes/Second",
-                                        "Megabytes/Second",
-                                        "Gigabytes/Second",
-                                        "Terabytes/Second",
-                                        "Bits/Second",
-                                        "Kilobits/Second",
-                                        "Megabits/Second",
-                                        "Gigabits/Second",
-                                        "Terabits/Second",
-                                        "Count/Second",
-                                        NULL};
     i64 number = 0;
     TRY(connect_one_of(table, "storage-resolution", resolutions, diag));
-    TRY(connect_one_of(table, "unit", units, diag));
+    TRY(connect_one_of(table, "unit", cw_units, diag));
     TRY(connect_get_number(table, "series-max", 1, 1000000, &number, diag));
     TRY(connect_get_ms(table, "sink.flush-buffer.timeout", &number, diag));
     str space = connect_get(table, "namespace", STR_EMPTY);

@@ -81,21 +81,6 @@ str aws_call_region(const struct aws_call *call)
     return call->region;
 }
 
-void aws_call_encode(struct buf *out, str text, bool keeps_slash)
-{
-    for (isize i = 0; i < text.len; i++) {
-        u8 c = text.data[i];
-        bool is_plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                        (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
-                        (c == '/' && keeps_slash);
-        if (is_plain) {
-            buf_append_byte(out, c);
-        } else {
-            buf_printf(out, "%%%02X", c);
-        }
-    }
-}
-
 str aws_call_xml(str body, const char *name)
 {
     char tag[64];
@@ -115,7 +100,6 @@ str aws_call_xml(str body, const char *name)
 struct signing {
     struct http_field *fields;
     isize count;
-    str host;
 };
 
 static str keys_pick(const struct aws_call *call, str *secret_out)
@@ -140,62 +124,37 @@ static str host_of(str url)
 static err sign(struct aws_call *call, const struct aws_call_request *request, str endpoint,
                 struct arena *arena, struct signing *s)
 {
-    char time[20];
-    (void)cal_format_amz(os_wall_us(call->env->os), time);
+    char now[CAL_AMZ_BYTES];
+    (void)cal_format_amz(os_wall_us(call->env->os), now);
     u8 *hash = arena_alloc(arena, SIGV4_HEX_BYTES);
-    str payload = STR("UNSIGNED-PAYLOAD");
-    if (!request->is_unsigned_payload) {
-        sigv4_hash(request->body, hash);
-        payload = str_from(hash, SIGV4_HEX_BYTES);
-    }
-    s->fields = ARENA_ARRAY(arena, struct http_field, FIELDS_MAX);
-    CHECK(request->field_count + 4 <= FIELDS_MAX);
-    for (isize i = 0; i < request->field_count; i++) {
-        s->fields[s->count++] = request->fields[i];
-    }
-    s->host = host_of(endpoint);
-    str amz_time = arena_copy(arena, str_of(time));
-    s->fields[s->count++] = (struct http_field){.name = STR("x-amz-date"), .value = amz_time};
-    s->fields[s->count++] =
-        (struct http_field){.name = STR("x-amz-content-sha256"), .value = payload};
-    struct sigv4_field signed_fields[] = {{STR("host"), s->host},
-                                          {STR("x-amz-content-sha256"), payload},
-                                          {STR("x-amz-date"), amz_time},
-                                          {STR("x-amz-target"), STR_EMPTY}};
-    isize signed_count = 3;
-    for (isize i = 0; i < request->field_count; i++) {
-        if (str_eq_nocase(request->fields[i].name, STR("x-amz-target"))) {
-            signed_fields[signed_count++].value = request->fields[i].value;
-        }
-    }
-    str secret;
-    str key = keys_pick(call, &secret);
-    struct sigv4_request canonical = {
+    struct sigv4_call signing = {
         .method = str_of(request->method),
         .path = request->path,
         .query = request->query,
-        .fields = signed_fields,
-        .field_count = signed_count,
-        .payload_hash = payload,
-    };
-    struct sigv4_claim claim = {
-        .access_key = key,
-        .date = str_slice(amz_time, 0, 8),
+        .host = host_of(endpoint),
+        .time = arena_copy(arena, str_of(now)),
+        .payload_hash = STR("UNSIGNED-PAYLOAD"),
         .region = call->region,
         .service = str_of(call->service),
-        .signed_headers = signed_count == 4
-                              ? STR("host;x-amz-content-sha256;x-amz-date;x-amz-target")
-                              : STR("host;x-amz-content-sha256;x-amz-date"),
-        .time = amz_time,
     };
-    u8 signature[SIGV4_HEX_BYTES];
-    TRY(sigv4_sign(arena, &canonical, &claim, secret, signature));
-    str value = arena_printf(arena,
-                             "AWS4-HMAC-SHA256 Credential=" STR_FMT "/" STR_FMT "/" STR_FMT
-                             "/%s/aws4_request, SignedHeaders=" STR_FMT ", Signature=%.64s",
-                             STR_ARG(key), STR_ARG(claim.date), STR_ARG(call->region),
-                             call->service, STR_ARG(claim.signed_headers), (const char *)signature);
-    s->fields[s->count++] = (struct http_field){.name = STR("authorization"), .value = value};
+    signing.access_key = keys_pick(call, &signing.secret);
+    if (!request->is_unsigned_payload) {
+        sigv4_hash(request->body, hash);
+        signing.payload_hash = str_from(hash, SIGV4_HEX_BYTES);
+    }
+    s->fields = ARENA_ARRAY(arena, struct http_field, FIELDS_MAX);
+    CHECK(request->field_count + 3 <= FIELDS_MAX);
+    for (isize i = 0; i < request->field_count; i++) {
+        s->fields[s->count++] = request->fields[i];
+        if (str_eq_nocase(request->fields[i].name, STR("x-amz-target"))) {
+            signing.target = request->fields[i].value;
+        }
+    }
+    str authorization;
+    TRY(sigv4_authorize(arena, &signing, &authorization));
+    s->fields[s->count++] = (struct http_field){STR("x-amz-date"), signing.time};
+    s->fields[s->count++] = (struct http_field){STR("x-amz-content-sha256"), signing.payload_hash};
+    s->fields[s->count++] = (struct http_field){STR("authorization"), authorization};
     return OK;
 }
 

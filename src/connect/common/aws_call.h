@@ -43,7 +43,5 @@ enum connect_verdict aws_call_send(struct aws_call *call, const struct aws_call_
                                    struct diag *diag);
 /* Content of the first <name>…</name>; empty when there is none. */
 str aws_call_xml(str body, const char *name);
-/* Percent-encodes all but unreserved characters (and "/" when `keeps_slash`). */
-void aws_call_encode(struct buf *out, str text, bool keeps_slash);
 
 #endif

@@ -127,9 +127,9 @@ static str object_path(struct fs_object *object)
 {
     struct buf path = {0};
     buf_append_byte(&path, '/');
-    aws_call_encode(&path, object->place->bucket, false);
+    buf_append_percent(&path, object->place->bucket, false);
     buf_append_byte(&path, '/');
-    aws_call_encode(&path, object->key, true);
+    buf_append_percent(&path, object->key, true);
     str result = arena_copy(&object->arena, buf_str(&path));
     buf_deinit(&path);
     return result;
@@ -176,7 +176,7 @@ static enum connect_verdict upload_begin(struct fs_object *object, struct diag *
         return CONNECT_RETRY;
     }
     struct buf encoded = {0};
-    aws_call_encode(&encoded, object->upload_id, false);
+    buf_append_percent(&encoded, object->upload_id, false);
     object->upload_id = arena_copy(&object->arena, buf_str(&encoded));
     buf_deinit(&encoded);
     return CONNECT_OK;

@@ -115,12 +115,12 @@ static enum connect_verdict s3_list(struct fs_source *s, str prefix, str after, 
 {
     struct buf path = {0}, query = {0};
     buf_append_byte(&path, '/');
-    aws_call_encode(&path, s->place.bucket, false);
+    buf_append_percent(&path, s->place.bucket, false);
     buf_append(&query, STR("encoding-type=url&list-type=2&max-keys=1&prefix="));
-    aws_call_encode(&query, prefix, false);
+    buf_append_percent(&query, prefix, false);
     if (after.len > 0) {
         buf_append(&query, STR("&start-after="));
-        aws_call_encode(&query, after, false);
+        buf_append_percent(&query, after, false);
     }
     struct aws_call_request request = {.method = "GET",
                                        .path = arena_copy(arena, buf_str(&path)),
@@ -229,9 +229,9 @@ static enum connect_verdict s3_read(struct fs_source *s, struct arena *arena, st
 {
     struct buf path = {0};
     buf_append_byte(&path, '/');
-    aws_call_encode(&path, s->place.bucket, false);
+    buf_append_percent(&path, s->place.bucket, false);
     buf_append_byte(&path, '/');
-    aws_call_encode(&path, s->key, true);
+    buf_append_percent(&path, s->key, true);
     struct http_field fields[] = {
         {STR("if-match"), s->etag},
         {STR("range"),

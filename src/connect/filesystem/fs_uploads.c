@@ -34,7 +34,7 @@ static enum connect_verdict send(struct sweep *s, const char *method, str path, 
 static str encoded(struct sweep *s, str text, bool keeps_slash)
 {
     struct buf out = {0};
-    aws_call_encode(&out, text, keeps_slash);
+    buf_append_percent(&out, text, keeps_slash);
     str copy = arena_copy(&s->arena, buf_str(&out));
     buf_deinit(&out);
     return copy;

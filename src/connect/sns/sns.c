@@ -219,7 +219,7 @@ struct call {
 static void parameter(struct buf *body, const char *prefix, const char *name, str value)
 {
     buf_printf(body, "&%s%s=", prefix, name);
-    aws_call_encode(body, value, false);
+    buf_append_percent(body, value, false);
 }
 
 static void entry_add(const struct sns *sns, struct call *call, const struct connect_row *row)
