@@ -234,6 +234,22 @@ int api_json(struct arena *arena, const char *method, const char *path, str body
     return EXIT_OK;
 }
 
+int api_show(const char *method, struct buf *path, str body, const struct option *output,
+             void (*print)(const struct json_value *answer, const void *ctx), const void *ctx)
+{
+    struct arena arena = {0};
+    str text;
+    int code = api_call(&arena, method, api_path(path), body, &text);
+    if (code == EXIT_OK && option_is_json(output)) {
+        (void)printf(STR_FMT "\n", STR_ARG(text));
+    } else if (code == EXIT_OK) {
+        print(json_parse_request(&arena, text), ctx);
+    }
+    buf_deinit(path);
+    arena_deinit(&arena);
+    return code;
+}
+
 bool api_answers(struct arena *arena, const char *path, str *out)
 {
     struct http_client_request request = {.timeout_ms = 2000};

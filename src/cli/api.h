@@ -29,6 +29,10 @@ int api_call(struct arena *arena, const char *method, const char *path, str body
 /* api_call and the answer as JSON. */
 int api_json(struct arena *arena, const char *method, const char *path, str body,
              const struct json_value **out);
+/* A whole command: asks, and prints the answer as it came when --output says json, else by `print`.
+ * Takes the path. Returns the exit code. */
+int api_show(const char *method, struct buf *path, str body, const struct option *output,
+             void (*print)(const struct json_value *answer, const void *ctx), const void *ctx);
 /* Hands each line of the answer to on_line as it arrives, for as long as it takes; false ends it.
  * EXIT_INTERRUPTED when Ctrl-C was caught (os/process.h). */
 int api_lines(const char *method, const char *path, str body, bool (*on_line)(void *ctx, str line),

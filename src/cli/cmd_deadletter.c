@@ -26,6 +26,23 @@ static void line_print(const struct json_value *letter)
     (void)putchar('\n');
 }
 
+static void list_print(const struct json_value *answer, const void *ctx)
+{
+    (void)ctx;
+    const struct json_value *letter = json_first(json_get(answer, STR("dead_letters")));
+    str last = STR_EMPTY;
+    if (letter == NULL) {
+        (void)puts("no dead letters");
+    }
+    for (; letter != NULL; letter = json_next(letter)) {
+        line_print(letter);
+        last = json_get_text(letter, STR("id"));
+    }
+    if (json_get_bool(answer, STR("more"), false)) {
+        (void)fprintf(stderr, "more: leat deadletter list --after " STR_FMT "\n", STR_ARG(last));
+    }
+}
+
 int cmd_deadletter_list(int argc, char **argv)
 {
     enum { REGION, JOB, AFTER, LIMIT, OUTPUT };
@@ -44,37 +61,14 @@ int cmd_deadletter_list(int argc, char **argv)
         !arguments_none("deadletter list", &a)) {
         return EXIT_USAGE;
     }
-    struct arena arena = {0};
     struct buf path = {0};
-    str text;
     buf_append(&path, STR("/_leat/api/deadletters"));
     for (int i = 0; i < COUNT_OF(names); i++) {
         if (options[i].is_given) {
             api_param(&path, names[i], str_of(options[i].text));
         }
     }
-    int code = api_call(&arena, "GET", api_path(&path), STR_EMPTY, &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        const struct json_value *body = json_parse_request(&arena, text);
-        const struct json_value *letter = json_first(json_get(body, STR("dead_letters")));
-        str last = STR_EMPTY;
-        if (letter == NULL) {
-            (void)puts("no dead letters");
-        }
-        for (; letter != NULL; letter = json_next(letter)) {
-            line_print(letter);
-            last = json_get_text(letter, STR("id"));
-        }
-        if (json_get_bool(body, STR("more"), false)) {
-            (void)fprintf(stderr, "more: leat deadletter list --after " STR_FMT "\n",
-                          STR_ARG(last));
-        }
-    }
-    buf_deinit(&path);
-    arena_deinit(&arena);
-    return code;
+    return api_show("GET", &path, STR_EMPTY, &options[OUTPUT], list_print, NULL);
 }
 
 static void letter_print(const struct json_value *letter)
@@ -100,6 +94,12 @@ static void letter_print(const struct json_value *letter)
     (void)putchar('\n');
 }
 
+static void show_print(const struct json_value *answer, const void *ctx)
+{
+    (void)ctx;
+    letter_print(json_first(json_get(answer, STR("dead_letters"))));
+}
+
 int cmd_deadletter_show(int argc, char **argv)
 {
     enum { OUTPUT };
@@ -110,21 +110,10 @@ int cmd_deadletter_show(int argc, char **argv)
         !arguments_one("deadletter show", "ID", &a)) {
         return EXIT_USAGE;
     }
-    struct arena arena = {0};
     struct buf path = {0};
-    str text;
     buf_append(&path, STR("/_leat/api/deadletters/"));
     api_segment(&path, str_of(a.words[0]));
-    int code = api_call(&arena, "GET", api_path(&path), STR_EMPTY, &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        const struct json_value *body = json_parse_request(&arena, text);
-        letter_print(json_first(json_get(body, STR("dead_letters"))));
-    }
-    buf_deinit(&path);
-    arena_deinit(&arena);
-    return code;
+    return api_show("GET", &path, STR_EMPTY, &options[OUTPUT], show_print, NULL);
 }
 
 /* 5 when all that failed is not there. */

@@ -34,7 +34,7 @@ static void problems_print(const struct json_value *job, const char *indent)
 
 static void line_print(const struct json_value *job)
 {
-    (void)printf("%-8.*s %-9.*s %12lld %12lld %12lld  ", STR_ARG(json_get_text(job, STR("id"))),
+    (void)printf("%-8.*s %-10.*s %12lld %12lld %12lld  ", STR_ARG(json_get_text(job, STR("id"))),
                  STR_ARG(json_get_text(job, STR("state"))),
                  (long long)json_get_i64(job, STR("rows_in"), 0),
                  (long long)json_get_i64(job, STR("rows_out"), 0),
@@ -105,6 +105,33 @@ static void job_print(const struct json_value *job)
     (void)putchar('\n');
 }
 
+static void list_print(const struct json_value *answer, const void *ctx)
+{
+    (void)ctx;
+    const struct json_value *job = json_first(json_get(answer, STR("jobs")));
+    if (job == NULL) {
+        (void)puts("no jobs: leat run FILE.sql starts some");
+    } else {
+        (void)printf("%-8s %-10s %12s %12s %12s  %s\n", "JOB", "STATE", "ROWS IN", "ROWS OUT",
+                     "DEAD LETTERS", "NAME");
+    }
+    for (; job != NULL; job = json_next(job)) {
+        line_print(job);
+    }
+}
+
+static void show_print(const struct json_value *answer, const void *ctx)
+{
+    (void)ctx;
+    job_print(json_first(json_get(answer, STR("jobs"))));
+}
+
+static void stop_print(const struct json_value *answer, const void *ctx)
+{
+    (void)answer;
+    (void)printf("stopped %s\n", (const char *)ctx);
+}
+
 int cmd_job_list(int argc, char **argv)
 {
     enum { OUTPUT };
@@ -115,26 +142,9 @@ int cmd_job_list(int argc, char **argv)
         !arguments_none("job list", &a)) {
         return EXIT_USAGE;
     }
-    struct arena arena = {0};
-    str text;
-    int code = api_call(&arena, "GET", "/_leat/api/jobs", STR_EMPTY, &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        const struct json_value *body = json_parse_request(&arena, text);
-        const struct json_value *job = json_first(json_get(body, STR("jobs")));
-        if (job == NULL) {
-            (void)puts("no jobs: leat run FILE.sql starts some");
-        } else {
-            (void)printf("%-8s %-9s %12s %12s %12s  %s\n", "JOB", "STATE", "ROWS IN", "ROWS OUT",
-                         "DEAD LETTERS", "NAME");
-        }
-        for (; job != NULL; job = json_next(job)) {
-            line_print(job);
-        }
-    }
-    arena_deinit(&arena);
-    return code;
+    struct buf path = {0};
+    buf_append(&path, STR("/_leat/api/jobs"));
+    return api_show("GET", &path, STR_EMPTY, &options[OUTPUT], list_print, NULL);
 }
 
 int cmd_job_show(int argc, char **argv)
@@ -147,21 +157,10 @@ int cmd_job_show(int argc, char **argv)
         !arguments_one("job show", "ID", &a)) {
         return EXIT_USAGE;
     }
-    struct arena arena = {0};
     struct buf path = {0};
-    buf_printf(&path, "/_leat/api/jobs/");
+    buf_append(&path, STR("/_leat/api/jobs/"));
     api_segment(&path, str_of(a.words[0]));
-    str text;
-    int code = api_call(&arena, "GET", api_path(&path), STR_EMPTY, &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        const struct json_value *body = json_parse_request(&arena, text);
-        job_print(json_first(json_get(body, STR("jobs"))));
-    }
-    buf_deinit(&path);
-    arena_deinit(&arena);
-    return code;
+    return api_show("GET", &path, STR_EMPTY, &options[OUTPUT], show_print, NULL);
 }
 
 int cmd_job_stop(int argc, char **argv)
@@ -174,19 +173,9 @@ int cmd_job_stop(int argc, char **argv)
         !arguments_one("job stop", "ID", &a)) {
         return EXIT_USAGE;
     }
-    struct arena arena = {0};
     struct buf path = {0};
-    buf_printf(&path, "/_leat/api/jobs/");
+    buf_append(&path, STR("/_leat/api/jobs/"));
     api_segment(&path, str_of(a.words[0]));
     buf_append(&path, STR("/stop"));
-    str text;
-    int code = api_call(&arena, "POST", api_path(&path), STR("{}"), &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        (void)printf("stopped %s\n", a.words[0]);
-    }
-    buf_deinit(&path);
-    arena_deinit(&arena);
-    return code;
+    return api_show("POST", &path, STR("{}"), &options[OUTPUT], stop_print, a.words[0]);
 }

@@ -38,8 +38,9 @@ static void print_list(const char *word, const struct json_value *list)
     (void)puts("");
 }
 
-static void print_done(const struct json_value *answer)
+static void print_done(const struct json_value *answer, const void *ctx)
 {
+    (void)ctx;
     (void)printf(STR_FMT " in " STR_FMT ": %lld -> %lld open shards\n",
                  STR_ARG(json_get_text(answer, STR("name"))),
                  STR_ARG(json_get_text(answer, STR("region"))),
@@ -51,19 +52,9 @@ static void print_done(const struct json_value *answer)
 
 static int reshard(const char *name, const struct option *options, const struct buf *body)
 {
-    struct arena arena = {0};
     struct buf path = {0};
-    str text;
     api_stream_path(&path, name, "/reshard", api_region(&options[REGION]));
-    int code = api_call(&arena, "POST", api_path(&path), buf_str(body), &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        print_done(json_parse_request(&arena, text));
-    }
-    buf_deinit(&path);
-    arena_deinit(&arena);
-    return code;
+    return api_show("POST", &path, buf_str(body), &options[OUTPUT], print_done, NULL);
 }
 
 int cmd_stream_split(int argc, char **argv)

@@ -11,6 +11,26 @@ static const struct option output_option = {
 static const struct option region_option = {
     "region", OPTION_TEXT, "R", "Region (AWS_REGION, else us-east-1).", NULL, 0, false};
 
+static void list_print(const struct json_value *answer, const void *ctx)
+{
+    (void)ctx;
+    const struct json_value *s = json_first(json_get(answer, STR("streams")));
+    if (s == NULL) {
+        (void)puts("no streams: leat stream create NAME makes one");
+    } else {
+        (void)printf("%-14s %-40s %-11s %6s %14s %14s\n", "REGION", "STREAM", "MODE", "SHARDS",
+                     "RECORDS IN", "RECORDS OUT");
+    }
+    for (; s != NULL; s = json_next(s)) {
+        (void)printf("%-14.*s %-40.*s %-11.*s %6lld %14lld %14lld\n",
+                     STR_ARG(json_get_text(s, STR("region"))),
+                     STR_ARG(json_get_text(s, STR("name"))), STR_ARG(json_get_text(s, STR("mode"))),
+                     (long long)json_get_i64(s, STR("open_shard_count"), 0),
+                     (long long)json_get_i64(s, STR("records_in"), 0),
+                     (long long)json_get_i64(s, STR("records_out"), 0));
+    }
+}
+
 int cmd_stream_list(int argc, char **argv)
 {
     enum { REGION, OUTPUT };
@@ -24,42 +44,17 @@ int cmd_stream_list(int argc, char **argv)
         !arguments_none("stream list", &a)) {
         return EXIT_USAGE;
     }
-    struct arena arena = {0};
     struct buf path = {0};
     buf_append(&path, STR("/_leat/api/streams"));
     if (options[REGION].is_given) {
         api_param(&path, "region", str_of(options[REGION].text));
     }
-    str text;
-    int code = api_call(&arena, "GET", api_path(&path), STR_EMPTY, &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        const struct json_value *body = json_parse_request(&arena, text);
-        const struct json_value *s = json_first(json_get(body, STR("streams")));
-        if (s == NULL) {
-            (void)puts("no streams: leat stream create NAME makes one");
-        } else {
-            (void)printf("%-14s %-40s %-11s %6s %14s %14s\n", "REGION", "STREAM", "MODE", "SHARDS",
-                         "RECORDS IN", "RECORDS OUT");
-        }
-        for (; s != NULL; s = json_next(s)) {
-            (void)printf("%-14.*s %-40.*s %-11.*s %6lld %14lld %14lld\n",
-                         STR_ARG(json_get_text(s, STR("region"))),
-                         STR_ARG(json_get_text(s, STR("name"))),
-                         STR_ARG(json_get_text(s, STR("mode"))),
-                         (long long)json_get_i64(s, STR("open_shard_count"), 0),
-                         (long long)json_get_i64(s, STR("records_in"), 0),
-                         (long long)json_get_i64(s, STR("records_out"), 0));
-        }
-    }
-    buf_deinit(&path);
-    arena_deinit(&arena);
-    return code;
+    return api_show("GET", &path, STR_EMPTY, &options[OUTPUT], list_print, NULL);
 }
 
-static void stream_print(const struct json_value *s)
+static void stream_print(const struct json_value *s, const void *ctx)
 {
+    (void)ctx;
     (void)printf(STR_FMT " in " STR_FMT ": " STR_FMT ", " STR_FMT "\n",
                  STR_ARG(json_get_text(s, STR("name"))), STR_ARG(json_get_text(s, STR("region"))),
                  STR_ARG(json_get_text(s, STR("mode"))), STR_ARG(json_get_text(s, STR("status"))));
@@ -94,19 +89,17 @@ int cmd_stream_show(int argc, char **argv)
         !arguments_one("stream show", "NAME", &a)) {
         return EXIT_USAGE;
     }
-    struct arena arena = {0};
     struct buf path = {0};
     api_stream_path(&path, a.words[0], "/shards", api_region(&options[REGION]));
-    str text;
-    int code = api_call(&arena, "GET", api_path(&path), STR_EMPTY, &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        stream_print(json_parse_request(&arena, text));
-    }
-    buf_deinit(&path);
-    arena_deinit(&arena);
-    return code;
+    return api_show("GET", &path, STR_EMPTY, &options[OUTPUT], stream_print, NULL);
+}
+
+/* "created orders in us-east-1"; ctx is the word. */
+static void done_print(const struct json_value *answer, const void *ctx)
+{
+    (void)printf("%s " STR_FMT " in " STR_FMT "\n", (const char *)ctx,
+                 STR_ARG(json_get_text(answer, STR("name"))),
+                 STR_ARG(json_get_text(answer, STR("region"))));
 }
 
 int cmd_stream_create(int argc, char **argv)
@@ -128,7 +121,6 @@ int cmd_stream_create(int argc, char **argv)
         return EXIT_USAGE;
     }
     const char *region = api_region(&options[REGION]);
-    struct arena arena = {0};
     struct buf body = {0};
     buf_append_byte(&body, '{');
     api_member(&body, "name", str_of(a.words[0]));
@@ -140,15 +132,10 @@ int cmd_stream_create(int argc, char **argv)
         buf_printf(&body, ",\"retention_hours\":%lld", (long long)options[RETENTION].number);
     }
     buf_append_byte(&body, '}');
-    str text;
-    int code = api_call(&arena, "POST", "/_leat/api/streams", buf_str(&body), &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        (void)printf("created %s in %s\n", a.words[0], region);
-    }
+    struct buf path = {0};
+    buf_append(&path, STR("/_leat/api/streams"));
+    int code = api_show("POST", &path, buf_str(&body), &options[OUTPUT], done_print, "created");
     buf_deinit(&body);
-    arena_deinit(&arena);
     return code;
 }
 
@@ -187,17 +174,7 @@ int cmd_stream_delete(int argc, char **argv)
         print_error(NULL, "not deleted");
         return EXIT_FAILED;
     }
-    struct arena arena = {0};
     struct buf path = {0};
     api_stream_path(&path, a.words[0], "", region);
-    str text;
-    int code = api_call(&arena, "DELETE", api_path(&path), STR_EMPTY, &text);
-    if (code == EXIT_OK && option_is_json(&options[OUTPUT])) {
-        (void)printf(STR_FMT "\n", STR_ARG(text));
-    } else if (code == EXIT_OK) {
-        (void)printf("deleted %s in %s\n", a.words[0], region);
-    }
-    buf_deinit(&path);
-    arena_deinit(&arena);
-    return code;
+    return api_show("DELETE", &path, STR_EMPTY, &options[OUTPUT], done_print, "deleted");
 }

@@ -76,7 +76,7 @@ def test_a_job_with_undelivered_rows_is_not_finished(server):
     leat(server, "sql", "-c", """CREATE TABLE files (a INT) WITH ('connector' = 'filesystem',
         'path' = 's3://later/rows', 'format' = 'json'); INSERT INTO files VALUES (1), (2);""")
     until(lambda: states(server) == ["DELIVERING"])
-    assert "not delivered yet" in leat(server, "job", "list")
+    until(lambda: "not delivered yet" in leat(server, "job", "list"))
     server.kill()
     server.start()
     assert states(server) == ["DELIVERING"]
