@@ -77,21 +77,29 @@ static void table_send(struct script *s, const struct engine_result *result)
     }
 }
 
-/* The sequence number of the first record of a shard after the LSN; "latest" when none is. */
-static void put_position(struct script *s, struct stream *stream, u32 number, u32 shard, u64 lsn)
+/* The frame with the first record of a shard after the LSN, a reference, and a number at or before
+ * that record's; false when there is none. */
+static bool seek_after(struct script *s, struct stream *stream, struct log_channel channel, u64 lsn,
+                       u64 *no_out, struct log_frame **out)
 {
     struct log *log = s->console->env.log;
+    if (log_frame_after(log, lsn, out) != OK) {
+        return false;
+    }
+    u64 no = log_frame_first_no(*out);
+    log_frame_unref(*out);
+    *no_out = MAX(no, stream_pos_horizon(stream, channel.shard));
+    return log_frame_seek(log, channel, *no_out, out) == OK;
+}
+
+/* The sequence number of the first record of a shard after the LSN; "latest" when none is. */
+static void put_position(struct script *s, struct stream *stream, struct log_channel channel,
+                         u64 lsn)
+{
     char sequence[STREAM_SEQUENCE_DIGITS + 1];
     struct log_frame *frame;
-    u64 no = 0;
-    bool has_later = log_frame_after(log, lsn, &frame) == OK;
-    if (has_later) {
-        no = log_frame_first_no(frame);
-        log_frame_unref(frame);
-        no = MAX(no, stream_pos_horizon(stream, shard));
-    }
-    struct log_channel channel = {number, shard};
-    if (!has_later || log_frame_seek(log, channel, no, &frame) != OK) {
+    u64 no;
+    if (!seek_after(s, stream, channel, lsn, &no, &frame)) {
         buf_append(&s->line, STR("\"latest\""));
         return;
     }
@@ -101,9 +109,25 @@ static void put_position(struct script *s, struct stream *stream, u32 number, u3
         log_run_skip(&run, no);
         (void)log_run_next(&run, &record);
     }
-    stream_row_sequence(stream, shard, record.no, log_frame_arrival_ms(frame), sequence);
+    stream_row_sequence(stream, channel.shard, record.no, log_frame_arrival_ms(frame), sequence);
     buf_printf(&s->line, "\"%s\"", sequence);
     log_frame_unref(frame);
+}
+
+/* A closed shard that was read to its end has no position. */
+static bool is_over(struct script *s, struct stream *stream, const struct stream_shard *shard,
+                    struct log_channel channel, u64 lsn)
+{
+    struct log_frame *frame;
+    u64 no;
+    if (shard->closed_ms == 0) {
+        return false;
+    }
+    if (!seek_after(s, stream, channel, lsn, &no, &frame)) {
+        return true;
+    }
+    log_frame_unref(frame);
+    return false;
 }
 
 static void put_stream_positions(struct script *s, const struct engine_job_source *source,
@@ -118,18 +142,23 @@ static void put_stream_positions(struct script *s, const struct engine_job_sourc
     struct stream_shard shard;
     stream_get_info(stream, &info);
     for (i32 i = 0; stream_get_shard(stream, i, &shard) && *count < POSITIONS_MAX; i++) {
+        u64 lsn = result->replaced ? MIN(result->old_lsn, result->new_lsn) : result->new_lsn;
+        struct log_channel channel = {info.number, shard.index};
+        if (is_over(s, stream, &shard, channel, lsn)) {
+            continue;
+        }
         char shard_id[21];
         stream_shard_format(shard.index, shard_id);
         buf_append(&s->line, *count > 0 ? STR(",{") : STR("{"));
         console__put(&s->line, "stream", source->stream);
         buf_printf(&s->line, ",\"shard_id\":\"%s\",\"old\":", shard_id);
         if (result->replaced) {
-            put_position(s, stream, info.number, shard.index, result->old_lsn);
+            put_position(s, stream, channel, result->old_lsn);
         } else {
             buf_append(&s->line, STR("null"));
         }
         buf_append(&s->line, STR(",\"new\":"));
-        put_position(s, stream, info.number, shard.index, result->new_lsn);
+        put_position(s, stream, channel, result->new_lsn);
         buf_append_byte(&s->line, '}');
         *count += 1;
     }
