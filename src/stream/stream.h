@@ -27,7 +27,10 @@ enum {
     STREAM_ON_DEMAND_SHARDS = 4,
     STREAM_SECRET_BYTES = 32,
     STREAM_CHILD_DELAY_MS = 1000, /* From the end of a shard to the start of its children. */
-    STREAM_SCALES_MAX = 10,       /* Of one stream in 24 hours. */
+    STREAM_KEY_BYTES_MAX = 2048,
+    STREAM_POLICY_BYTES_MAX = 20480,
+    STREAM_METRICS_ALL = 127, /* Seven bits: shard-level metrics that were asked for. */
+    STREAM_SCALES_MAX = 10,   /* Of one stream in 24 hours. */
 };
 
 /* Streams of this account are leat's own: no client sees them, and what no job holds is dropped,
@@ -97,6 +100,20 @@ MUST_USE err stream_set_retention(struct stream *stream, i32 hours, stream_done_
 /* Adds or replaces `set`, removes the keys of `unset`. ERR_LIMIT beyond STREAM_TAGS_MAX. */
 MUST_USE err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize set_count,
                              const str *unset, isize unset_count, stream_done_fn done, void *ctx);
+/* ERR_AGAIN: changed twice in the last 24 hours. ERR_IN_USE: a change of mode is on its way. */
+MUST_USE err stream_set_mode(struct stream *stream, enum stream_mode mode, stream_done_fn done,
+                             void *ctx);
+/* 1 to 10 MiB, else ERR_RANGE. */
+MUST_USE err stream_set_record_bytes(struct stream *stream, i32 bytes, stream_done_fn done,
+                                     void *ctx);
+/* Name of the key that clients see; empty: no encryption. Bytes on disk are the same. */
+MUST_USE err stream_set_key(struct stream *stream, str key, stream_done_fn done, void *ctx);
+/* Sets and then clears bits of STREAM_METRICS_ALL. */
+MUST_USE err stream_set_metrics(struct stream *stream, u32 set, u32 unset, stream_done_fn done,
+                                void *ctx);
+/* Of a consumer, or with an empty name of the stream; an empty policy removes it. */
+MUST_USE err stream_set_policy(struct stream *stream, str consumer, str policy, stream_done_fn done,
+                               void *ctx);
 /* Resharding. The change has one place in the log: records before it are in the parents, records
  * after it in the children, whichever shard a batch on its way was filled for. Children begin one
  * second after their parents in sequence numbers. ERR_NOT_FOUND: the stream is gone. ERR_IN_USE: a
@@ -128,6 +145,8 @@ struct stream_info {
     i64 created_ms;
     i32 retention_hours;
     i32 record_bytes_max;
+    u32 metrics; /* Bits of STREAM_METRICS_ALL. */
+    bool is_encrypted;
     i32 shard_count; /* Closed and expired ones included. */
     i32 open_shard_count;
 };
@@ -135,6 +154,11 @@ void stream_get_info(struct stream *stream, struct stream_info *out);
 /* Copies the tags, sorted by key, into the arena. */
 void stream_get_tags(struct stream *stream, struct arena *arena, struct stream_tag **tags_out,
                      isize *count_out);
+
+bool stream_is_encrypted(struct stream *stream);
+/* Copies into the arena; empty when there is none. */
+str stream_get_key(struct stream *stream, struct arena *arena);
+str stream_get_policy(struct stream *stream, str consumer, struct arena *arena);
 
 struct stream_shard {
     u32 index;                  /* Of "shardId-%012u"; also the log channel's `shard`. */

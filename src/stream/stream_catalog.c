@@ -128,6 +128,8 @@ static void free_stream(struct stream *stream)
 {
     stream__tags_free(&stream->tags);
     stream__consumers_free(stream);
+    stream__str_free(&stream->key);
+    stream__str_free(&stream->policy);
     stream__map_free(stream->map);
     stream->magic = 0;
     mem_free(stream);
@@ -284,6 +286,8 @@ static err apply_change(struct streams *streams, enum stream_entry kind, struct 
     } else if (kind == ENTRY_RESHARD) {
         TRY(stream__reshard_apply(stream, in, frame));
         after->changed = number;
+    } else if (kind == ENTRY_SETTING) {
+        stream__setting_apply(stream, in);
     } else if (kind == ENTRY_SCALES) {
         TRY(stream__scales_apply(stream, in));
     } else {
@@ -324,6 +328,7 @@ static err apply_locked(struct streams *streams, str body, struct catalog_frame 
     case ENTRY_CONSUMER_CHANGE:
     case ENTRY_RESHARD:
     case ENTRY_SCALES:
+    case ENTRY_SETTING:
         return apply_change(streams, (enum stream_entry)body.data[0], &in, frame, after);
     }
     return ERR_CORRUPT;
@@ -431,6 +436,12 @@ static struct log_batch *encode_all(struct streams *streams)
         for (i32 k = 0; e == OK && stream__encode_consumer(streams->by_number[i], k, &entry); k++) {
             e = log_batch_add(batch, catalog_channel, buf_str(&entry));
             buf_reset(&entry);
+        }
+        for (i32 k = 0; e == OK && stream__setting_encode(streams->by_number[i], k, &entry); k++) {
+            if (buf_str(&entry).len > 0) {
+                e = log_batch_add(batch, catalog_channel, buf_str(&entry));
+                buf_reset(&entry);
+            }
         }
         if (e == OK && stream__scales_encode(streams->by_number[i], &entry)) {
             e = log_batch_add(batch, catalog_channel, buf_str(&entry));

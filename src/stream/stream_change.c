@@ -169,12 +169,14 @@ void stream_get_info(struct stream *stream, struct stream_info *out)
     *out = (struct stream_info){
         .id = stream->id,
         .number = stream->number,
-        .mode = stream->mode,
+        .mode = __atomic_load_n(&stream->mode, __ATOMIC_ACQUIRE),
         .status = status_of(stream, is_deleted),
         .is_deleted = is_deleted,
         .created_ms = stream->created_ms,
         .retention_hours = __atomic_load_n(&stream->retention_hours, __ATOMIC_ACQUIRE),
-        .record_bytes_max = stream->record_bytes_max,
+        .record_bytes_max = __atomic_load_n(&stream->record_bytes_max, __ATOMIC_ACQUIRE),
+        .metrics = __atomic_load_n(&stream->metrics, __ATOMIC_ACQUIRE),
+        .is_encrypted = stream_is_encrypted(stream),
         .shard_count = shard_count,
         .open_shard_count = open_shard_count,
     };

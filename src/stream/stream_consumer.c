@@ -24,6 +24,12 @@ static struct consumer *find(const struct stream *stream, str name)
     return found ? &stream->consumers[at] : NULL;
 }
 
+str *stream__consumer_policy(const struct stream *stream, str name)
+{
+    struct consumer *consumer = find(stream, name);
+    return consumer == NULL ? NULL : &consumer->policy;
+}
+
 static void free_consumer(struct consumer *consumer)
 {
     union {
@@ -32,6 +38,7 @@ static void free_consumer(struct consumer *consumer)
     } name = {consumer->name.data};
     mem_free(name.owned);
     stream__tags_free(&consumer->tags);
+    stream__str_free(&consumer->policy);
 }
 
 static struct consumer *insert(struct stream *stream, str name)

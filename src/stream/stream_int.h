@@ -39,6 +39,7 @@ enum stream_entry {
     ENTRY_TAGS = 6,
     ENTRY_RESHARD = 7,          /* Splits and merges that take effect together. */
     ENTRY_SCALES = 8,           /* When the stream was scaled last; of a restatement. */
+    ENTRY_SETTING = 9,          /* See stream_setting.c. */
     ENTRY_CONSUMER = 12,        /* Whole state of one consumer: registration and restatement. */
     ENTRY_CONSUMER_CHANGE = 13, /* Its second number: enum consumer_change. */
 };
@@ -72,6 +73,7 @@ struct consumer {
     str name; /* Owned. */
     i64 created_ms;
     struct tag_list tags;
+    str policy; /* Owned. */
 };
 
 struct stream {
@@ -79,9 +81,13 @@ struct stream {
     u32 number;
     i32 refs; /* Atomic. */
     struct streams *owner;
-    struct stream_id id; /* Owned, one block. */
-    enum stream_mode mode;
-    i32 record_bytes_max;
+    struct stream_id id;    /* Owned, one block. */
+    enum stream_mode mode;  /* Atomic. */
+    i32 record_bytes_max;   /* Atomic. */
+    u32 metrics;            /* Atomic. */
+    bool is_encrypted;      /* Atomic: `key` is not empty. */
+    str key, policy;        /* lock; owned. */
+    i64 mode_changed_ms[2]; /* lock; the latest last, 0 = none. */
     i64 created_ms;
     struct shard_map *map;      /* Atomic pointer. */
     i32 retention_hours;        /* Atomic. */
@@ -107,6 +113,7 @@ struct change {
     /* The consumer that it is about, if any; borrows from `id_bytes` too. */
     str consumer;
     bool is_registration; /* Of that consumer. */
+    bool is_mode_change;
     u8 id_bytes[STREAM_ACCOUNT_BYTES + STREAM_REGION_MAX + STREAM_NAME_MAX];
     struct log_batch *batch;
     struct buf body;
@@ -303,6 +310,17 @@ bool stream__encode_consumer(const struct stream *stream, i32 index, struct buf 
 void stream__consumers_free(struct stream *stream);
 /* Registered, or about to be. change_lock held. */
 i32 stream__consumers_claimed(const struct stream *stream);
+
+/* NULL when there is no such consumer. lock held. */
+str *stream__consumer_policy(const struct stream *stream, str name);
+
+/* --- stream_setting.c ------------------------------------------------------------------------ */
+
+/* Applies what follows the stream number of an ENTRY_SETTING; `lock` is held for writing. */
+void stream__setting_apply(struct stream *stream, struct stream_cursor *in);
+/* One catalog record, or nothing, of setting `index`; false when there are fewer. lock held. */
+bool stream__setting_encode(const struct stream *stream, i32 index, struct buf *out);
+void stream__str_free(str *owned);
 
 /* --- stream_wait.c, stream_hold.c ----------------------------------------------------------- */
 

@@ -50,7 +50,8 @@ u8 *stream_batch_reserve(struct stream *stream, struct log_batch *batch,
     DCHECK(stream->magic == STREAM_MAGIC);
     const struct stream_record *record = record_without_data;
     str key = record->partition_key;
-    if (data_bytes < 0 || key.len + data_bytes > stream->record_bytes_max ||
+    if (data_bytes < 0 ||
+        key.len + data_bytes > __atomic_load_n(&stream->record_bytes_max, __ATOMIC_RELAXED) ||
         __atomic_load_n(&stream->is_deleted, __ATOMIC_RELAXED)) {
         return NULL;
     }

@@ -246,7 +246,7 @@ static err begin(struct stream *stream, struct reshard_draft *draft)
 {
     TRY(stream__change_begin(stream));
     err e = stream->is_resharding ? ERR_IN_USE : OK;
-    if (e == OK && stream->mode == STREAM_ON_DEMAND) {
+    if (e == OK && __atomic_load_n(&stream->mode, __ATOMIC_ACQUIRE) == STREAM_ON_DEMAND) {
         e = ERR_UNSUPPORTED;
     }
     if (e != OK) {

@@ -210,6 +210,7 @@ static void put_row(struct kinesis_call *call, const struct stream_row *row, str
     answer_put_time(out, "ApproximateArrivalTimestamp", row->arrival_ms);
     answer_put_blob(out, "Data", row->record.data);
     answer_put_text(out, "PartitionKey", row->record.partition_key);
+    kinesis__put_encryption(call, out);
     answer_close(out);
 }
 

@@ -85,6 +85,10 @@ enum arg {
     ARG_HOURS,
     ARG_ADJACENT_SHARD,
     ARG_SCALING_TYPE,
+    ARG_ENCRYPTION,
+    ARG_KEY_ID,
+    ARG_METRICS,
+    ARG_POLICY,
     ARG_COUNT,
     ARG_NONE = -1,
 };
@@ -225,6 +229,8 @@ bool kinesis__find_consumer(struct kinesis_call *call);
 /* Sets call->stream from ResourceARN, and call->consumer when it names one; answers and returns
  * false when there is none. */
 bool kinesis__find_resource(struct kinesis_call *call);
+/* Answers and returns false unless the warm throughput asked for, if any, is 0. */
+bool kinesis__check_warm(struct kinesis_call *call);
 /* The stream's shard of that name; answers and returns false when there is none. */
 bool kinesis__find_shard(struct kinesis_call *call, str shard_id, struct stream_shard *out);
 /* ResourceNotFoundException for the stream that the request names. */
@@ -343,6 +349,19 @@ void kinesis__put_shard(struct answer *out, const struct stream_shard *shard);
 void kinesis__split_shard(struct kinesis_call *call);
 void kinesis__merge_shards(struct kinesis_call *call);
 void kinesis__update_shard_count(struct kinesis_call *call);
+/* "EncryptionType" of answers that hold records: only while the stream has a key. */
+void kinesis__put_encryption(struct kinesis_call *call, struct answer *out);
+/* "EnhancedMonitoring", "EncryptionType" and "KeyId" of descriptions. */
+void kinesis__put_settings(struct kinesis_call *call, const struct stream_info *info);
+void kinesis__update_mode(struct kinesis_call *call);
+void kinesis__start_encryption(struct kinesis_call *call);
+void kinesis__stop_encryption(struct kinesis_call *call);
+void kinesis__enable_monitoring(struct kinesis_call *call);
+void kinesis__disable_monitoring(struct kinesis_call *call);
+void kinesis__update_record_size(struct kinesis_call *call);
+void kinesis__put_policy(struct kinesis_call *call);
+void kinesis__get_policy(struct kinesis_call *call);
+void kinesis__delete_policy(struct kinesis_call *call);
 void kinesis__put_record(struct kinesis_call *call);
 void kinesis__put_records(struct kinesis_call *call);
 void kinesis__get_shard_iterator(struct kinesis_call *call);

@@ -102,6 +102,16 @@ static const struct pattern consumer_pattern = {
     is_consumer_arn};
 
 static const char *const mode_values[] = {"PROVISIONED", "ON_DEMAND", NULL};
+static const char *const encryption_values[] = {"NONE", "KMS", NULL};
+static const char *const metric_values[] = {"IncomingBytes",
+                                            "IncomingRecords",
+                                            "OutgoingBytes",
+                                            "OutgoingRecords",
+                                            "WriteProvisionedThroughputExceeded",
+                                            "ReadProvisionedThroughputExceeded",
+                                            "IteratorAgeMilliseconds",
+                                            "ALL",
+                                            NULL};
 static const char *const scaling_values[] = {"UNIFORM_SCALING", NULL};
 static const char *const filter_values[] = {"AFTER_SHARD_ID",
                                             "AT_TRIM_HORIZON",
@@ -307,6 +317,40 @@ static const struct member scale_members[] = {
     END,
 };
 
+static const struct member update_mode_members[] = {
+    TEXT("StreamARN", ARG_STREAM_ARN, true, 1, 2048, &arn_pattern),
+    {"StreamModeDetails", ARG_MODE_DETAILS, MEMBER_STRUCT, true, NO_MIN, NO_MAX, NULL, NULL,
+     mode_members},
+    NUMBER("WarmThroughputMiBps", ARG_WARM_THROUGHPUT, false, 0, NO_MAX),
+    END,
+};
+static const struct member encryption_members[] = {
+    STREAM_NAME,
+    ENUM("EncryptionType", ARG_ENCRYPTION, true, encryption_values),
+    TEXT("KeyId", ARG_KEY_ID, true, 1, 2048, NULL),
+    STREAM_ARN,
+    END,
+};
+static const struct member metric_members[] = {
+    ENUM("member", ARG_NONE, true, metric_values),
+    END,
+};
+static const struct member monitoring_members[] = {
+    STREAM_NAME,
+    LIST("ShardLevelMetrics", ARG_METRICS, MEMBER_STRINGS, true, 7, metric_members),
+    STREAM_ARN,
+    END,
+};
+static const struct member record_size_members[] = {
+    STREAM_ARN,
+    NUMBER("MaxRecordSizeInKiB", ARG_RECORD_KIB, true, 1024, 10240),
+    END,
+};
+static const struct member policy_members[] = {
+    RESOURCE_ARN,
+    TEXT("Policy", ARG_POLICY, true, NO_MIN, NO_MAX, NULL),
+    END,
+};
 static const struct member register_members[] = {
     TEXT("StreamARN", ARG_STREAM_ARN, true, 1, 2048, &arn_pattern),
     NAME("ConsumerName", ARG_CONSUMER_NAME, true),
@@ -346,7 +390,7 @@ static const struct operation operations[] = {
     {"AddTagsToStream", add_tags_members, kinesis__add_tags},
     {"CreateStream", create_members, kinesis__create_stream},
     {"DecreaseStreamRetentionPeriod", retention_members, kinesis__decrease_retention},
-    {"DeleteResourcePolicy", NULL, NULL},
+    {"DeleteResourcePolicy", resource_members, kinesis__delete_policy},
     {"DeleteStream", delete_members, kinesis__delete_stream},
     {"DeregisterStreamConsumer", consumer_members, kinesis__deregister_consumer},
     {"DescribeAccountSettings", NULL, NULL},
@@ -354,10 +398,10 @@ static const struct operation operations[] = {
     {"DescribeStream", describe_members, kinesis__describe_stream},
     {"DescribeStreamConsumer", consumer_members, kinesis__describe_consumer},
     {"DescribeStreamSummary", stream_members, kinesis__describe_stream_summary},
-    {"DisableEnhancedMonitoring", NULL, NULL},
-    {"EnableEnhancedMonitoring", NULL, NULL},
+    {"DisableEnhancedMonitoring", monitoring_members, kinesis__disable_monitoring},
+    {"EnableEnhancedMonitoring", monitoring_members, kinesis__enable_monitoring},
     {"GetRecords", get_records_members, kinesis__get_records},
-    {"GetResourcePolicy", NULL, NULL},
+    {"GetResourcePolicy", resource_members, kinesis__get_policy},
     {"GetShardIterator", iterator_members, kinesis__get_shard_iterator},
     {"IncreaseStreamRetentionPeriod", retention_members, kinesis__increase_retention},
     {"ListShards", list_shards_members, kinesis__list_shards},
@@ -368,19 +412,19 @@ static const struct operation operations[] = {
     {"MergeShards", merge_members, kinesis__merge_shards},
     {"PutRecord", put_record_members, kinesis__put_record},
     {"PutRecords", put_records_members, kinesis__put_records},
-    {"PutResourcePolicy", NULL, NULL},
+    {"PutResourcePolicy", policy_members, kinesis__put_policy},
     {"RegisterStreamConsumer", register_members, kinesis__register_consumer},
     {"RemoveTagsFromStream", remove_tags_members, kinesis__remove_tags},
     {"SplitShard", split_members, kinesis__split_shard},
-    {"StartStreamEncryption", NULL, NULL},
-    {"StopStreamEncryption", NULL, NULL},
+    {"StartStreamEncryption", encryption_members, kinesis__start_encryption},
+    {"StopStreamEncryption", encryption_members, kinesis__stop_encryption},
     {"SubscribeToShard", subscribe_members, kinesis__subscribe},
     {"TagResource", tag_resource_members, kinesis__add_tags},
     {"UntagResource", untag_resource_members, kinesis__remove_tags},
     {"UpdateAccountSettings", NULL, NULL},
-    {"UpdateMaxRecordSize", NULL, NULL},
+    {"UpdateMaxRecordSize", record_size_members, kinesis__update_record_size},
     {"UpdateShardCount", scale_members, kinesis__update_shard_count},
-    {"UpdateStreamMode", NULL, NULL},
+    {"UpdateStreamMode", update_mode_members, kinesis__update_mode},
     {"UpdateStreamWarmThroughput", NULL, NULL},
 };
 

@@ -99,6 +99,7 @@ static void finish(struct http_exchange *x, void *ctx)
     answer_open(out, NULL);
     if (call->operation->run == kinesis__put_record) {
         put_result(call, 0, out);
+        kinesis__put_encryption(call, out);
     } else {
         IGNORE(buf_reserve(&out->buf, 64 + call->put_count * 112) == NULL); /* One allocation. */
         answer_put_i64(out, "FailedRecordCount", 0);
@@ -109,6 +110,7 @@ static void finish(struct http_exchange *x, void *ctx)
             answer_close(out);
         }
         answer_close_list(out);
+        kinesis__put_encryption(call, out);
     }
     answer_close(out);
     kinesis__respond(call);

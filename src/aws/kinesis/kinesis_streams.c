@@ -88,9 +88,7 @@ static bool choose_mode(struct kinesis_call *call, struct stream_spec *spec)
                       "ShardCount must not be specified for a stream in ON_DEMAND mode.");
         return false;
     }
-    if (call->args[ARG_WARM_THROUGHPUT].number > 0) {
-        kinesis__fail(call, "InvalidArgumentException",
-                      "WarmThroughputMiBps is not supported: leat has no warm throughput.");
+    if (!kinesis__check_warm(call)) {
         return false;
     }
     spec->shard_count = shards->is_set ? (i32)shards->number : STREAM_ON_DEMAND_SHARDS;
@@ -213,16 +211,9 @@ static void put_description(struct kinesis_call *call, struct answer *out,
 
 static void put_details(struct kinesis_call *call, const struct stream_info *info)
 {
-    struct answer *out = &call->out;
-    put_description(call, out, info);
-    answer_put_i64(out, "RetentionPeriodHours", info->retention_hours);
-    answer_open_list(out, "EnhancedMonitoring");
-    answer_open(out, NULL);
-    answer_open_list(out, "ShardLevelMetrics");
-    answer_close_list(out);
-    answer_close(out);
-    answer_close_list(out);
-    answer_put_text(out, "EncryptionType", STR("NONE"));
+    put_description(call, &call->out, info);
+    answer_put_i64(&call->out, "RetentionPeriodHours", info->retention_hours);
+    kinesis__put_settings(call, info);
 }
 
 void kinesis__describe_stream(struct kinesis_call *call)
