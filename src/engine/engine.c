@@ -83,6 +83,8 @@ static void collect_job(struct metric_snapshot *s, struct engine_job *job)
          offsetof(struct engine_counters, late_rows)},
         {"leat_job_snapshots_total", "Snapshots of state that were taken.",
          offsetof(struct engine_counters, snapshots)},
+        {"leat_job_snapshot_bytes_total", "Bytes that snapshots wrote.",
+         offsetof(struct engine_counters, snapshot_bytes)},
         {"leat_job_steps_total", "Steps that were committed.",
          offsetof(struct engine_counters, steps)},
     };

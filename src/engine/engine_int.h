@@ -110,7 +110,18 @@ struct engine_source {
 
 struct engine_counters { /* Relaxed atomics. */
     u64 rows_in, rows_out, rows_filtered, dead_letters, empty_messages, bytes_in, bytes_out, steps,
-        late_rows, snapshots;
+        late_rows, snapshots, snapshot_bytes;
+};
+
+/* Which files of pieces a snapshot refers to. */
+struct engine_piece_file {
+    u64 step, bytes;
+};
+struct engine_piece_files {
+    struct engine_piece_file *items; /* Owned. */
+    isize count, capacity;
+    u64 live_bytes; /* That it refers to. */
+    bool is_known;  /* Else no file of pieces may be removed. */
 };
 
 struct engine_job {
@@ -156,8 +167,9 @@ struct engine_job {
     i64 idle_us;      /* table.exec.source.idle-timeout; 0 = off. */
     i64 wall_us;      /* Of the last step. */
     const char *zone;
-    struct engine_replay *replay;                    /* What is to be run again; NULL = nothing. */
-    u64 snapshot_step, snapshot_lsn, snapshot_bytes; /* Of the last snapshot; step 0 = none. */
+    struct engine_replay *replay;             /* What is to be run again; NULL = nothing. */
+    u64 snapshot_step, snapshot_lsn;          /* Of the last snapshot; step 0 = none. */
+    struct engine_piece_files piece_files[2]; /* Of the last snapshot, and of the one before. */
     u64 snapshot_no, journal_floor_no; /* Journal records: of the last snapshot; needed from. */
     u64 snapshot_input;                /* counters.bytes_in at it. */
     u64 snapshot_due_ns;               /* Monotonic; 0 = nothing has happened since. */
@@ -350,7 +362,12 @@ MUST_USE err engine__snapshot_adopt(struct engine_job *job, const struct engine_
 bool engine__snapshot_is_due(const struct engine_job *job);
 /* Wall clock at which one is due; INT64_MAX = there is nothing to keep. */
 i64 engine__snapshot_timer_us(const struct engine_job *job);
-/* Removes files that no journal record names. */
+/* The files that a snapshot consists of. ERR_CORRUPT. */
+MUST_USE err engine__snapshot_load_files(struct engine_job *job,
+                                         const struct engine_snapshot_record *record,
+                                         struct engine_piece_files *out);
+void engine__piece_files_free(struct engine_piece_files *files);
+/* Removes files that neither of these snapshots consists of; job->piece_files are theirs. */
 void engine__snapshots_sweep(struct engine_job *job, u64 keep_step, u64 keep_other);
 
 /* recover.c: state from the last snapshot and the journal. */

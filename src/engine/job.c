@@ -38,6 +38,8 @@ void engine__job_free(struct engine_job *job)
         }
     }
     flow_free(job->flow);
+    engine__piece_files_free(&job->piece_files[0]);
+    engine__piece_files_free(&job->piece_files[1]);
     engine__replay_free(job->replay);
     engine__tables_free(&job->tables);
     os_mutex_deinit(&job->lock);

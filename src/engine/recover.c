@@ -106,6 +106,17 @@ static void has_state_set(struct engine_job *job, bool has_state)
     os_mutex_unlock(&job->lock);
 }
 
+/* Pieces of the older snapshot stay; when it cannot be told which those are, all do. */
+static void older_files(struct engine_job *job, const struct engine_snapshot_record *older)
+{
+    struct engine_piece_files *files = &job->piece_files[1];
+    engine__piece_files_free(files);
+    bool is_newest = older->step == job->snapshot_step; /* It was gone back to. */
+    if (older->step > 0) {
+        files->is_known = !is_newest && engine__snapshot_load_files(job, older, files) == OK;
+    }
+}
+
 err engine__recover(struct engine_job *job, struct diag *diag)
 {
     static const struct engine_replay nothing = {.count = 0};
@@ -124,6 +135,7 @@ err engine__recover(struct engine_job *job, struct diag *diag)
         os_mutex_unlock(&job->lock);
     }
     if (e == OK) {
+        older_files(job, &replay->snapshots[1]);
         engine__snapshots_sweep(job, replay->snapshots[0].step, replay->snapshots[1].step);
     }
     engine__replay_free(job->replay);

@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 
-enum { PIECE_BYTES = 1 << 20, NAME_BYTES = 64 };
+enum { PIECE_BYTES = 1 << 20, PATH_BYTES = ENGINE_PATH_BYTES + SNAPSHOT_NAME_BYTES };
 
 static err damaged(struct diag *diag, const char *what, u64 offset)
 {
@@ -34,7 +34,7 @@ static err parse_head(struct parse *p, const struct snapshot_head *expected)
         get_u32(head + 12) != crc32c(0, head + 16, SNAPSHOT_HEAD_BYTES - 16)) {
         return damaged(p->diag, "its head is not that of a snapshot", 0);
     }
-    if (get_u32(head + 8) != SNAPSHOT_VERSION) {
+    if (get_u32(head + 8) == 0 || get_u32(head + 8) > SNAPSHOT_VERSION) {
         return damaged(p->diag, "it was written by another version", 8);
     }
     bool is_ours = get_u64(head + 16) == expected->job && get_u64(head + 24) == expected->step &&
@@ -161,31 +161,110 @@ static err load_marks(struct engine_job *job, str in)
     return in.len == 0 ? OK : ERR_CORRUPT;
 }
 
-static err load_section(void *to, u64 operator_id, str body)
-{
-    struct engine_job *job = to;
-    if (operator_id != 0) {
-        return flow_load(job->flow, operator_id, body);
-    }
-    str in = str_slice(body, 1, body.len);
-    if (body.data[0] == SNAPSHOT_JOB) {
-        return load_job(job, in);
-    }
-    return body.data[0] == SNAPSHOT_MARKS ? load_marks(job, in) : ERR_CORRUPT;
-}
+struct load {
+    struct engine_job *job;
+    struct diag *diag;
+    struct os_file *pieces; /* NULL: none is open. */
+    u64 pieces_step;
+    struct engine_piece_files files;
+};
 
 static err read_file(void *ctx, u64 offset, void *data, isize bytes)
 {
     return os_read_exact(ctx, offset, data, bytes);
 }
 
-err engine__snapshot_load(struct engine_job *job, const struct engine_snapshot_record *record,
-                          struct diag *diag)
+static void pieces_close(struct load *l)
 {
-    char path[ENGINE_PATH_BYTES + NAME_BYTES];
+    if (l->pieces != NULL) {
+        IGNORE(os_close(l->pieces)); /* Opened for reading only. */
+    }
+    l->pieces = NULL;
+}
+
+static err piece_damaged(struct load *l, const struct flow_piece *piece, const char *what)
+{
+    char path[PATH_BYTES];
+    engine__snapshot_path(l->job, piece->file, "pieces", path);
+    return diag_set(l->diag, ERR_CORRUPT, "ENG075",
+                    "the snapshot is damaged: the piece at byte %llu of \"%s\" %s",
+                    (unsigned long long)piece->offset, path, what);
+}
+
+static err pieces_open(struct load *l, const struct flow_piece *piece)
+{
+    char path[PATH_BYTES];
+    if (l->pieces != NULL && l->pieces_step == piece->file) {
+        return OK;
+    }
+    pieces_close(l);
+    engine__snapshot_path(l->job, piece->file, "pieces", path);
+    l->pieces_step = piece->file;
+    err e = os_open(l->job->engine->os, path, OS_READ, &l->pieces);
+    return e == OK ? OK : piece_damaged(l, piece, err_text(e));
+}
+
+static err load_piece(void *ctx, u64 operator_id, const struct flow_piece *piece, struct buf *out)
+{
+    struct load *l = ctx;
+    u8 head[SNAPSHOT_SECTION_BYTES];
+    TRY(pieces_open(l, piece));
+    if (piece->bytes <= SNAPSHOT_SECTION_BYTES ||
+        piece->bytes > SNAPSHOT_SECTION_BYTES + (u64)SNAPSHOT_BODY_BYTES_MAX ||
+        piece->offset > INT64_MAX / 2) {
+        return piece_damaged(l, piece, "has an impossible length");
+    }
+    isize bytes = (isize)piece->bytes - SNAPSHOT_SECTION_BYTES;
+    u8 *body = buf_reserve(out, bytes);
+    CHECK(body != NULL);
+    if (os_read_exact(l->pieces, piece->offset, head, SNAPSHOT_SECTION_BYTES) != OK ||
+        os_read_exact(l->pieces, piece->offset + SNAPSHOT_SECTION_BYTES, body, bytes) != OK) {
+        return piece_damaged(l, piece, "cannot be read");
+    }
+    out->len += bytes;
+    bool is_it = get_u32(head) == (u64)bytes && get_u64(head + 8) == operator_id &&
+                 get_u32(head + 4) == engine__snapshot_crc(operator_id, buf_str(out)) &&
+                 engine__piece_hash(head, buf_str(out)) == piece->hash;
+    return is_it ? OK : piece_damaged(l, piece, "is not the one that was written");
+}
+
+static err load_section(void *to, u64 operator_id, str body)
+{
+    struct load *l = to;
+    if (operator_id != 0) {
+        struct flow_loader loader = {.piece = load_piece, .ctx = l};
+        return flow_load(l->job->flow, operator_id, body, &loader);
+    }
+    str in = str_slice(body, 1, body.len);
+    switch (body.data[0]) {
+    case SNAPSHOT_JOB:
+        return load_job(l->job, in);
+    case SNAPSHOT_MARKS:
+        return load_marks(l->job, in);
+    case SNAPSHOT_FILES:
+        return engine__piece_files_take(&l->files, in);
+    default:
+        return ERR_CORRUPT;
+    }
+}
+
+/* Only what files it consists of. */
+static err files_section(void *to, u64 operator_id, str body)
+{
+    struct load *l = to;
+    bool is_files = operator_id == 0 && body.data[0] == SNAPSHOT_FILES;
+    return is_files ? engine__piece_files_take(&l->files, str_slice(body, 1, body.len)) : OK;
+}
+
+static err read_all(struct load *l, const struct engine_snapshot_record *record,
+                    err (*section)(void *to, u64 operator_id, str body))
+{
+    struct engine_job *job = l->job;
+    struct diag *diag = l->diag;
+    char path[PATH_BYTES];
     struct os_file *file;
     struct os_stat stat;
-    engine__snapshot_path(job, record->step, "", path);
+    engine__snapshot_path(job, record->step, "snapshot", path);
     err e = os_open(job->engine->os, path, OS_READ, &file);
     if (e != OK) {
         return diag_set(diag, ERR_CORRUPT, "ENG076", "the snapshot \"%s\" cannot be opened: %s",
@@ -198,12 +277,42 @@ err engine__snapshot_load(struct engine_job *job, const struct engine_snapshot_r
         e = damaged(diag, "its length is not that of the journal", stat.bytes);
     }
     if (e == OK) {
-        e = engine__snapshot_parse(stat.bytes, read_file, file, &head, load_section, job, &hash,
-                                   diag);
+        e = engine__snapshot_parse(stat.bytes, read_file, file, &head, section, l, &hash, diag);
     }
     if (e == OK && hash != record->hash) {
         e = damaged(diag, "its hash is not that of the journal", 0);
     }
     IGNORE(os_close(file)); /* Opened for reading only. */
+    pieces_close(l);
     return e == OK ? OK : ERR_CORRUPT;
+}
+
+err engine__snapshot_load(struct engine_job *job, const struct engine_snapshot_record *record,
+                          struct diag *diag)
+{
+    struct load l = {.job = job, .diag = diag};
+    err e = read_all(&l, record, load_section);
+    if (e != OK) {
+        engine__piece_files_free(&l.files);
+        return e;
+    }
+    engine__piece_files_free(&job->piece_files[0]);
+    job->piece_files[0] = l.files;
+    job->piece_files[0].is_known = true;
+    return OK;
+}
+
+err engine__snapshot_load_files(struct engine_job *job, const struct engine_snapshot_record *record,
+                                struct engine_piece_files *out)
+{
+    struct diag ignored;
+    struct load l = {.job = job, .diag = &ignored};
+    diag_init(&ignored);
+    err e = read_all(&l, record, files_section);
+    if (e != OK) {
+        engine__piece_files_free(&l.files);
+        return e;
+    }
+    *out = l.files;
+    return OK;
 }

@@ -279,6 +279,8 @@ static err replace_old(struct engine_job *job, const struct engine_options *opti
     str_copy_cstr(STR(ENGINE_REPLACED), old->reason, (isize)sizeof old->reason);
     os_mutex_unlock(&old->lock);
     engine__job_drain(old);
+    engine__piece_files_free(&old->piece_files[0]);
+    engine__piece_files_free(&old->piece_files[1]);
     engine__snapshots_sweep(old, 0, 0); /* Nobody goes back to them. */
     return OK;
 }

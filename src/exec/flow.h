@@ -61,11 +61,31 @@ bool flow_fire(struct flow *flow, struct flow_run *run);
 i64 flow_mark(const struct flow *flow);
 isize flow_state_bytes(const struct flow *flow);
 
-/* State in sections (docs/formats/snapshot.md). `write` gets each whole section's body. */
-typedef err (*flow_write_fn)(void *ctx, u64 operator_id, str body);
-MUST_USE err flow_save(struct flow *flow, flow_write_fn write, void *ctx);
+/* State in sections and pieces (docs/formats/snapshot.md). A piece is groups of one window; what
+ * has not changed since the last flow_save is not written again, only its piece is named. */
+struct flow_piece {
+    u64 file, offset, bytes, hash; /* As the saver gave them; file = 0 is none. */
+    bool is_change;                /* Not the first of its chain. */
+};
+struct flow_saver {
+    err (*section)(void *ctx, u64 operator_id, str body); /* A whole section's body. */
+    err (*piece)(void *ctx, u64 operator_id, str body, struct flow_piece *out);
+    void (*keep)(void *ctx, const struct flow_piece *piece); /* This state consists of it. */
+    void *ctx;
+    isize range_bytes; /* Large windows are cut into pieces of about this size. */
+    isize small_bytes; /* Smaller windows are sections. */
+};
+MUST_USE err flow_save(struct flow *flow, const struct flow_saver *saver);
+/* The next flow_save writes everything: the last one failed, or its files are not ours. */
+void flow_forget_pieces(struct flow *flow);
+struct flow_loader {
+    /* The body of a piece. */
+    err (*piece)(void *ctx, u64 operator_id, const struct flow_piece *piece, struct buf *out);
+    void *ctx;
+};
 /* Gives a section back to its operator; into a flow without state. ERR_CORRUPT; ERR_NOT_FOUND when
- * the plan has no such operator. */
-MUST_USE err flow_load(struct flow *flow, u64 operator_id, str body);
+ * the plan has no such operator. Without a loader (NULL) pieces are ERR_CORRUPT. */
+MUST_USE err flow_load(struct flow *flow, u64 operator_id, str body,
+                       const struct flow_loader *loader);
 
 #endif

@@ -10,10 +10,12 @@ struct window {   /* One open window. */
     i64 start_ms; /* As its local time says. */
     i64 timer_ms; /* It fires when the watermark is here: its end - 1, UTC. */
     struct group_table table;
-    struct arena pool; /* Of variable-length aggregates. */
-    u32 *order;        /* Of firing, made when that begins. */
-    isize fired;       /* So many have. */
-    isize bytes;       /* Counted in the operator's. */
+    struct arena pool;           /* Of variable-length aggregates. */
+    u32 *order;                  /* Of firing, made when that begins. */
+    isize fired;                 /* So many have. */
+    isize bytes;                 /* Counted in the operator's. */
+    struct window_range *ranges; /* What is on the disk; window_pieces.c. */
+    isize range_count;           /* 0 = nothing. */
 };
 
 struct window_agg {
@@ -79,9 +81,34 @@ i64 window__agg_timer_ms(const struct window_agg *agg);
 struct window *window__get(struct window_agg *agg, i64 start_ms);
 void window__count_bytes(struct window_agg *agg, struct window *window);
 
+/* Group numbers by key group, then as they came; owned. */
+u32 *window__order(const struct window_agg *agg, const struct window *window);
+
 /* window_save.c: sections of state. */
-MUST_USE err window__agg_save(struct window_agg *agg, flow_write_fn write, void *ctx);
-MUST_USE err window__agg_load(struct window_agg *agg, str body);
+enum {
+    WINDOW_SECTION_MARKS = 'M',
+    WINDOW_SECTION_GROUPS = 'G',
+    WINDOW_SECTION_PIECES = 'V',
+};
+MUST_USE err window__agg_save(struct window_agg *agg, const struct flow_saver *saver,
+                              isize *small_left);
+MUST_USE err window__agg_load(struct window_agg *agg, str body, const struct flow_loader *loader);
+void window__begin_groups(const struct window *window, struct buf *out);
+void window__put_group(const struct window_agg *agg, u8 *group, struct buf *out);
+MUST_USE err window__take_start(const struct window_agg *agg, str *in, i64 *out);
+struct window_groups { /* What a piece must be. */
+    i64 start_ms;
+    int first, last; /* Key groups. */
+    bool is_change;  /* Of groups that are there already, too. */
+};
+MUST_USE err window__load_piece(struct window_agg *agg, struct window *window,
+                                const struct window_groups *groups, str body);
+
+/* window_pieces.c */
+MUST_USE err window__pieces_save(const struct window_agg *agg, struct window *window,
+                                 const struct flow_saver *saver);
+MUST_USE err window__pieces_load(struct window_agg *agg, str in, const struct flow_loader *loader);
+void window__pieces_forget(struct window *window);
 
 /* window_tvf.c: appends the window's columns; rows without a time are dropped. */
 void window__tvf(struct pipe_run *run, const struct rel *rel);

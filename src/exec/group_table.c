@@ -93,7 +93,7 @@ static u64 hash_key(const struct group_layout *layout, const u8 *key)
 {
     u64 a = layout->seeds.secret[0] ^ 0x9E3779B97F4A7C15ULL;
     u64 b = layout->seeds.secret[1] ^ 0xD6E8FEB86659FD93ULL;
-    u64 hash = a;
+    u64 hash = a; /* Bits 0 to 30 and 32 to 55 say the place. */
     for (isize i = 0; i < null_bytes(layout); i += WORD) {
         hash = fold(get_u64(key + i) ^ a, hash ^ b);
     }
@@ -291,6 +291,7 @@ static isize add(struct group_table *table, const struct group_layout *layout, c
     u8 *group = group_at(table, layout, index);
     put_u64(group, hash);
     group[WORD - 1] = key_group(layout, key);
+    group_set_changed(group, true);
     memcpy(group_key(group), key, (size_t)layout->key_bytes);
     memset(group_state(layout, group), 0, (size_t)layout->state_bytes);
     keep_texts(table, layout, group_key(group));

@@ -72,6 +72,18 @@ static inline int group_key_group(const u8 *group)
     return group[7];
 }
 
+/* Since it was last saved; a new group has. The bit is none that a place in the table goes by. */
+enum { GROUP_CHANGED_BYTE = 3, GROUP_CHANGED_BIT = 0x80 };
+static inline bool group_is_changed(const u8 *group)
+{
+    return (group[GROUP_CHANGED_BYTE] & GROUP_CHANGED_BIT) != 0;
+}
+static inline void group_set_changed(u8 *group, bool is_changed)
+{
+    u8 rest = group[GROUP_CHANGED_BYTE] & (u8)~GROUP_CHANGED_BIT;
+    group[GROUP_CHANGED_BYTE] = (u8)(rest | (is_changed ? GROUP_CHANGED_BIT : 0));
+}
+
 /* Key column `column` of `count` packed keys as a vector; texts borrow from the keys' table. */
 void group_keys_unpack(const struct group_layout *layout, isize column, u8 *const *keys,
                        isize count, struct arena *arena, struct vec *out);

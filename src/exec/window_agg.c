@@ -48,6 +48,7 @@ static void window_free(struct window *window)
 {
     group_table_deinit(&window->table);
     arena_deinit(&window->pool);
+    window__pieces_forget(window);
     mem_free(window->order);
     mem_free(window);
 }
@@ -213,9 +214,10 @@ static void find_groups(struct window_agg *agg, struct pipe_run *run, struct pla
         isize row = sel_row(&run->sel, i);
         struct window *window = window__get(agg, row_start_ms(starts, row));
         out->windows[row] = window;
-        out->groups[row] =
-            (u32)group_table_find(&window->table, &agg->layout,
-                                  packed.packed + i * agg->layout.key_bytes, packed.hashes[i]);
+        isize group = group_table_find(&window->table, &agg->layout,
+                                       packed.packed + i * agg->layout.key_bytes, packed.hashes[i]);
+        group_set_changed(group_at(&window->table, &agg->layout, group), true);
+        out->groups[row] = (u32)group;
     }
 }
 
@@ -304,11 +306,10 @@ void window__agg_take(struct window_agg *agg, struct pipe_run *run)
 
 /* --- results out ------------------------------------------------------------------------------ */
 
-/* By key group, then as they came. */
-static void order_groups(struct window_agg *agg, struct window *window)
+u32 *window__order(const struct window_agg *agg, const struct window *window)
 {
     isize counts[GROUP_KEY_GROUPS + 1] = {0};
-    window->order = mem_alloc(MAX(window->table.count, 1) * (isize)sizeof(u32));
+    u32 *order = mem_alloc(MAX(window->table.count, 1) * (isize)sizeof(u32));
     for (isize i = 0; i < window->table.count; i++) {
         counts[group_key_group(group_at(&window->table, &agg->layout, i)) + 1]++;
     }
@@ -317,8 +318,9 @@ static void order_groups(struct window_agg *agg, struct window *window)
     }
     for (isize i = 0; i < window->table.count; i++) {
         int group = group_key_group(group_at(&window->table, &agg->layout, i));
-        window->order[counts[group]++] = (u32)i;
+        order[counts[group]++] = (u32)i;
     }
+    return order;
 }
 
 static void put_window_column(const struct window_agg *agg, const struct window *window, u8 which,
@@ -389,7 +391,7 @@ static void fire_rows(struct window_agg *agg, struct window *window, struct flow
 static bool fire_window(struct window_agg *agg, struct window *window, struct flow_run *run)
 {
     if (window->order == NULL) {
-        order_groups(agg, window);
+        window->order = window__order(agg, window);
     }
     while (window->fired < window->table.count) {
         u64 left = run->fired_max - run->fired;

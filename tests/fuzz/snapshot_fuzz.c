@@ -104,6 +104,48 @@ static void fire(struct flow *flow)
     arena_deinit(&arena);
 }
 
+static err collect_piece(void *ctx, u64 operator_id, str body, struct flow_piece *out)
+{
+    (void)ctx;
+    (void)operator_id;
+    (void)body;
+    *out = (struct flow_piece){.file = 1, .bytes = (u64)body.len};
+    return OK;
+}
+
+static void on_keep(void *ctx, const struct flow_piece *piece)
+{
+    (void)ctx;
+    (void)piece;
+}
+
+/* Everything is a section, or everything is pieces. */
+static err save(struct flow *flow, err (*section)(void *ctx, u64 operator_id, str body), void *ctx,
+                isize small_bytes)
+{
+    struct flow_saver saver = {.section = section,
+                               .piece = collect_piece,
+                               .keep = on_keep,
+                               .ctx = ctx,
+                               .range_bytes = 64,
+                               .small_bytes = small_bytes};
+    return flow_save(flow, &saver);
+}
+
+/* The body of every piece: what stands behind the section in the input. */
+static str piece_body;
+
+static err load_piece(void *ctx, u64 id, const struct flow_piece *piece, struct buf *out)
+{
+    (void)ctx;
+    (void)id;
+    (void)piece;
+    buf_append(out, piece_body);
+    return OK;
+}
+
+static const struct flow_loader loader = {.piece = load_piece};
+
 static err collect(void *ctx, u64 operator_id, str body)
 {
     (void)operator_id;
@@ -133,7 +175,7 @@ static err note_id(void *ctx, u64 id, str body)
 
 static err load(void *to, u64 id, str body)
 {
-    return id == 0 ? OK : flow_load(to, id, body);
+    return id == 0 ? OK : flow_load(to, id, body, &loader);
 }
 
 struct bytes {
@@ -158,7 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (root == NULL) {
         root = plan_make(&arena);
         struct flow *flow = flow_make(root);
-        CHECK(flow_save(flow, note_id, NULL) == OK);
+        CHECK(save(flow, note_id, NULL, 1 << 28) == OK);
         flow_free(flow);
     }
     struct flow *flow = flow_make(root);
@@ -171,10 +213,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
           diag.message[0] != '\0');
     flow_free(flow);
     flow = flow_make(root);
+    isize split = size == 0 ? 0 : MIN((isize)data[0], (isize)size);
     str body = {data, (isize)size};
-    if (flow_load(flow, operator_id, body) == OK) {
+    piece_body = str_slice(body, split, body.len);
+    if (flow_load(flow, operator_id, size > 0 && data[0] == 'V' ? str_slice(body, 0, split) : body,
+                  &loader) == OK) {
         struct buf out = {0};
-        CHECK(flow_save(flow, collect, &out) == OK);
+        CHECK(save(flow, collect, &out, size % 2 == 0 ? 0 : 1 << 28) == OK);
         buf_deinit(&out);
         fire(flow);
     }

@@ -21,6 +21,7 @@ from founding_test import FOUNDING, ONE, TWO, by_shard, jobs, read_all, sql, wai
 LOG_POINTS = ["log.before_frame_write", "log.after_frame_write", "log.before_sync", "log.after_sync",
               "log.before_publish", "log.after_publish", "engine.before_step_submit", "engine.after_step_commit"]
 SNAPSHOT_POINTS = ["engine.before_snapshot_write", "engine.before_snapshot_sync", "engine.after_snapshot_sync",
+                   "engine.before_pieces_sync", "engine.after_pieces_rename",
                    "engine.before_snapshot_rename", "engine.after_snapshot_rename",
                    "engine.before_snapshot_delete", "engine.after_snapshot_delete"]
 SHARDS, BATCH = 4, 100
@@ -93,6 +94,10 @@ def snapshots(server):
     return {path.name for path in Path(server.data, "state", "job-2").glob("*.snapshot")}
 
 
+def pieces(server):
+    return {path.name for path in Path(server.data, "state", "job-2").glob("*.pieces")}
+
+
 def kill_at(server, point, rng):
     """True when the process ended itself at the point, not by the loop's own kill."""
     server.environment["LEAT_FAILPOINT"] = f"{point}:{rng.randint(1, 2)}"
@@ -123,28 +128,31 @@ def test_exactly_once(name, rows, kills, tmp_path):
     stop_job(server, jobs(server)[-1]["id"])
     again = text.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ").replace(TWO, "target").replace("us_accidents_stream_1_results", "target_table")
     server.stop()
-    server.environment = {"LEAT_STEP_FRAMES": "1", "LEAT_SNAPSHOT_STEPS": "2", "LEAT_FAILPOINT": "engine.after_step_commit:4"}
+    # Pieces of single key groups, as if the state were large.
+    server.environment = {"LEAT_STEP_FRAMES": "1", "LEAT_SNAPSHOT_STEPS": "2", "LEAT_SNAPSHOT_PIECE_BYTES": "64",
+                          "LEAT_FAILPOINT": "engine.after_step_commit:4"}
     server.start()
     with contextlib.suppress(OSError, http.client.HTTPException):  # It may die before it has answered.
         sql(server, again)
     server.process.wait(timeout=5)
     rng = random.Random(1)
     died = collections.Counter()
-    taken = set()
+    taken, pieced = set(), set()
     for kill in range(kills):
         point = points[kill % len(points)]
         died[point] += kill_at(server, point, rng)
         taken |= snapshots(server)
+        pieced |= pieces(server)
     server.environment = {"LEAT_SNAPSHOT_STEPS": "20"}
     server.start()
     client = make_client(server, "kinesis", "us-east-1")
     got = settled(server, client, "target")
     total = sum(map(len, undisturbed.values()))
     print(f"{name}: {rows} records in, {total} out, {sum(died.values())} kills at {len(points)} points, "
-          f"fewest {min(died[p] for p in points)}, {len(taken)} snapshots")
+          f"fewest {min(died[p] for p in points)}, {len(taken)} snapshots, {len(pieced)} files of pieces")
     print(dict(died))
     assert {shard: len(r) for shard, r in got.items()} == {shard: len(r) for shard, r in undisturbed.items()}
     assert got == undisturbed
     assert all(died[point] >= (20 if kills >= 500 else 1) for point in points), died
-    assert name != "windowed" or len(taken) >= 3
+    assert name != "windowed" or (len(taken) >= 3 and len(pieced) >= 3)
     server.stop()

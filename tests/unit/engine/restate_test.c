@@ -114,7 +114,7 @@ struct newest {
 static bool newest_name(void *ctx, const char *name)
 {
     struct newest *newest = ctx;
-    if (strcmp(name, newest->name) > 0) {
+    if (str_ends(str_of(name), STR(".snapshot")) && strcmp(name, newest->name) > 0) {
         snprintf(newest->name, sizeof newest->name, "%s", name);
     }
     return true;
@@ -150,6 +150,7 @@ static void test_damaged(void **state)
     setenv("LEAT_STEP_FRAMES", "1", 1);
     for (u64 seed = 0; seed < 12; seed++) {
         struct fixture f;
+        setenv("LEAT_SNAPSHOT_PIECE_BYTES", seed % 3 == 0 ? "1" : "4000000", 1);
         begin(&f);
         assert_int_equal(fixture_sql(&f, str_of(window)), OK);
         for (int i = 0; i < 55; i++) {
@@ -180,6 +181,7 @@ static void test_damaged(void **state)
         }
         fixture_remove(&f);
     }
+    unsetenv("LEAT_SNAPSHOT_PIECE_BYTES");
 }
 
 static void wait_state(struct fixture *f)
@@ -197,7 +199,8 @@ static void wait_state(struct fixture *f)
 static bool oldest_name(void *ctx, const char *name)
 {
     struct newest *oldest = ctx;
-    if (oldest->name[0] == '\0' || strcmp(name, oldest->name) < 0) {
+    bool is_one = str_ends(str_of(name), STR(".snapshot"));
+    if (is_one && (oldest->name[0] == '\0' || strcmp(name, oldest->name) < 0)) {
         snprintf(oldest->name, sizeof oldest->name, "%s", name);
     }
     return true;
