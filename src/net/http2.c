@@ -225,12 +225,20 @@ static void request_begin(struct http_conn *conn, struct stream *stream, bool is
     conn->loop->server->options.handler(x, conn->loop->server->options.handler_ctx);
 }
 
+/* To leave an answer without an end is no abuse: it is the only way out of an event stream. */
+static bool is_leaving(struct http2 *h2, i32 id)
+{
+    const struct stream *stream = stream_find(h2, id);
+    return stream != NULL && stream->x != NULL && stream->x->is_head_sent &&
+           stream->x->answer_length < 0;
+}
+
 static void frame_count(struct http2 *h2, const nghttp2_frame_hd *frame)
 {
     bool is_answer = (frame->flags & NGHTTP2_FLAG_ACK) != 0;
     switch (frame->type) {
     case NGHTTP2_RST_STREAM:
-        h2->glitches++;
+        h2->glitches += is_leaving(h2, frame->stream_id) ? 0 : 1;
         break;
     case NGHTTP2_PING:
     case NGHTTP2_SETTINGS:

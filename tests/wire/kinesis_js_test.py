@@ -18,6 +18,7 @@ CASES = [
     "errors_have_their_names",
     "the_end_of_a_shard_names_its_children",
     "many_subscriptions_at_once",
+    "leaving_many_times_harms_no_other",
     "a_reader_that_pauses_loses_nothing",
     "who_does_not_read_is_left_when_the_time_is_up",
 ]

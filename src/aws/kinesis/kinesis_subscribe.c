@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/metric.h"
 
-enum { BUCKETS = 1024, STOP_WAIT_MS = 5000 };
+enum { BUCKETS = 1024 };
 
 struct subscriptions {
     struct os_mutex lock;
@@ -145,10 +145,8 @@ void kinesis__subscriptions_stop(struct kinesis *service)
             give_order(s, ORDER_STOP);
         }
     }
-    /* What does not end in time (a slow disk) ends with its connection. */
-    bool is_in_time = true;
-    while (all->count > 0 && is_in_time) {
-        is_in_time = os_cond_wait_ms(&all->idle, &all->lock, STOP_WAIT_MS);
+    while (all->count > 0) { /* A page that is being read: its reader needs the loops. */
+        os_cond_wait(&all->idle, &all->lock);
     }
     os_mutex_unlock(&all->lock);
 }

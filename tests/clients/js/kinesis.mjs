@@ -2,6 +2,8 @@
 // The client is as it comes: its handler speaks HTTP/2 with prior knowledge to http:// endpoints.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import http2 from "node:http2";
 import {
   CreateStreamCommand,
   DeregisterStreamConsumerCommand,
@@ -217,6 +219,46 @@ const cases = {
       got,
       shards.Shards.map((_, i) => `for ${i}`),
     );
+  },
+
+  // The SDK for JavaScript leaves a subscription open; those for Java reset its stream, as here.
+  async leaving_many_times_harms_no_other() {
+    const stream = await makeStream();
+    await put(stream, "first");
+    const session = http2.connect(endpoint);
+    const open = (ConsumerARN) => {
+      const request = session.request({
+        ":method": "POST",
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": "Kinesis_20131202.SubscribeToShard",
+        authorization:
+          "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, " +
+          "SignedHeaders=host, Signature=00",
+      });
+      request.end(
+        JSON.stringify({
+          ConsumerARN,
+          ShardId: shardName(0),
+          StartingPosition: { Type: "TRIM_HORIZON" },
+        }),
+      );
+      return request;
+    };
+    const data = async (request, wanted) => {
+      for await (const part of request) if (part.toString("latin1").includes(wanted)) return;
+      assert.fail("the stream ended");
+    };
+    const held = open(await register(stream, "held"));
+    const restless = await register(stream, "restless");
+    for (let left = 0; left < 250; left++) {
+      const request = open(restless);
+      await once(request, "response");
+      request.close(http2.constants.NGHTTP2_CANCEL);
+      await once(request, "close");
+    }
+    await put(stream, "x", { PartitionKey: "the last one" });
+    await data(held, "the last one");
+    session.destroy();
   },
 
   async a_reader_that_pauses_loses_nothing() {
