@@ -8,7 +8,7 @@ import zlib
 import amz_cbor
 
 SHARD = "shardId-000000000000"
-IN_TIME = 20
+IN_TIME = 60
 
 
 def request(server, consumer, shard=SHARD, kind="TRIM_HORIZON", number=None, form="json"):
