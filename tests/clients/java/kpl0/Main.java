@@ -24,6 +24,7 @@ public final class Main {
             .setRegion("us-east-1")
             .setKinesisEndpoint(endpoint.getHost()).setKinesisPort(endpoint.getPort())
             .setCloudwatchEndpoint(endpoint.getHost()).setCloudwatchPort(endpoint.getPort())
+            .setStsEndpoint(endpoint.getHost()).setStsPort(endpoint.getPort())
             .setVerifyCertificate(false)
             .setRecordMaxBufferedTime(50)
             .setRecordTtl(600_000)
