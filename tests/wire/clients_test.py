@@ -74,6 +74,15 @@ def debian_program(api):
     return ["env", f"AWS_COMMAND={debian.AWS}", "PATH=/usr/bin:/bin", *python_program(debian.PYTHON, api)]
 
 
+def awscli_program():
+    """The current command line that PyPI has, with a Python environment of its own."""
+    venv = BUILD / "awscli"
+    if not (venv / "bin" / "aws").exists():
+        run(sys.executable, "-m", "venv", str(venv))
+        run(str(venv / "bin" / "pip"), "install", "-q", "awscli==1.46.3")
+    return ["env", f"AWS_COMMAND={venv / 'bin' / 'aws'}", *python_program(sys.executable, "aws")]
+
+
 def java(folder, *arguments):
     return lambda: [*java_program(folder), *arguments]
 
@@ -87,6 +96,7 @@ PAIRS = {
     "boto3": (boto3_program(), boto3_program(), False),
     "boto3-debian": (lambda: debian_program("boto3"), lambda: debian_program("boto3"), False),
     "aws-debian": (lambda: debian_program("aws"), lambda: debian_program("aws"), False),
+    "aws-pypi": (awscli_program, awscli_program, False),
     "java-v1": (java("sdk", "v1"), java("sdk", "v1"), False),
     "java-v2": (java("sdk", "v2"), java("sdk", "v2"), False),
     "java-v2-async": (java("sdk", "v2-async"), java("sdk", "v2-async"), False),

@@ -77,6 +77,9 @@ class AwsCommand:
     def __init__(self, endpoint, stream):
         self.endpoint = endpoint
         self.stream = stream
+        # Version 1 takes base64 in JSON as it is; version 2 asks.
+        version = subprocess.run([os.environ.get("AWS_COMMAND", "aws"), "--version"], capture_output=True, text=True)
+        self.is_second = "aws-cli/2" in version.stdout
 
     def run(self, *arguments):
         done = subprocess.run(
@@ -94,7 +97,8 @@ class AwsCommand:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump({"StreamName": self.stream, "Records": records}, file)
             file.flush()
-            answer = self.run("put-records", "--cli-binary-format", "base64", "--cli-input-json", f"file://{file.name}")
+            binary = ["--cli-binary-format", "base64"] if self.is_second else []
+            answer = self.run("put-records", *binary, "--cli-input-json", f"file://{file.name}")
         return [i for i, record in enumerate(answer["Records"]) if "ErrorCode" in record]
 
     def shards(self):
