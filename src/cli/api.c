@@ -238,7 +238,7 @@ int api_show(const char *method, struct buf *path, str body, const struct option
              void (*print)(const struct json_value *answer, const void *ctx), const void *ctx)
 {
     struct arena arena = {0};
-    str text;
+    str text = STR_EMPTY;
     int code = api_call(&arena, method, api_path(path), body, &text);
     if (code == EXIT_OK && option_is_json(output)) {
         (void)printf(STR_FMT "\n", STR_ARG(text));

@@ -60,17 +60,23 @@ static bool has_ended(const struct engine_job *job)
     return job->state != ENGINE_RUNNING && engine__job_is_delivered(job);
 }
 
+static void hidden_streams_delete(struct engine_job *job)
+{
+    for (isize i = 0; i < job->source_count; i++) {
+        if (job->sources[i].landing == NULL) {
+            continue;
+        }
+        IGNORE(stream_delete_wait(job->sources[i].stream)); /* A full disk: it stays, empty. */
+    }
+}
+
 /* Its files and its hidden streams go too. */
 static void forget(struct engine *engine, struct engine_job **at)
 {
     struct engine_job *job = *at;
     engine__job_join(job);
     engine__snapshots_sweep(job, 0, 0);
-    for (isize i = 0; i < job->source_count; i++) {
-        if (job->sources[i].landing != NULL) {
-            IGNORE(stream_delete_wait(job->sources[i].stream)); /* A full disk: it stays, empty. */
-        }
-    }
+    hidden_streams_delete(job);
     *at = job->next;
     engine->job_count--;
     engine__job_free(job);
