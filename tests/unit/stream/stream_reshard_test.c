@@ -1,6 +1,8 @@
 /* Splits, merges and scaling: lineage, limits, restart, and batches that a reshard overtakes. */
 #include "stream_fixture.h"
 
+#include "stream/stream_int.h"
+
 static const u128 max_hash = ~(u128)0;
 static const u128 middle = (u128)1 << 127;
 static const struct stream_read_limits no_limits = {.rows_max = 10000, .bytes_max = 10 << 20};
@@ -287,6 +289,47 @@ static void closed_shards_expire_with_their_records(void **state)
     stream_unref(stream);
 }
 
+/* Whatever stands in a record: it is applied as a whole or refused, and the open shards tile. */
+static void damaged_entries_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stream *stream = make_stream(fixture, "alpha", 2);
+    struct catalog_frame frame = {.end_no = 100, .arrival_ms = 1800000000000};
+    u8 entry[64] = {ENTRY_RESHARD, 1, 1, 2, 0, 0};
+    entry[6 + 15] = 0x20; /* Splits shard 0 at 2^125, then merges its upper half with shard 1. */
+    u8 merge[] = {1, 3, 1};
+    memcpy(entry + 22, merge, sizeof merge);
+    const isize bytes = 22 + (isize)sizeof merge;
+    for (isize cut = 1; cut < bytes; cut++) {
+        assert_int_equal(stream__apply(fixture->streams, str_from(entry, cut), frame), ERR_CORRUPT);
+    }
+    u64 seed = 1;
+    int good = 0;
+    for (int round = 0; round < 20000; round++) {
+        u8 damaged[sizeof entry];
+        memcpy(damaged, entry, sizeof entry);
+        for (int i = 0; i < 2; i++) {
+            seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+            damaged[2 + (seed >> 33) % (u64)(bytes - 2)] = (u8)(seed >> 50);
+        }
+        err e = stream__apply(fixture->streams, str_from(damaged, bytes), frame);
+        assert_true(e == OK || e == ERR_CORRUPT);
+        good += e == OK;
+    }
+    struct stream_info info;
+    stream_get_info(stream, &info);
+    assert_true(good < 20000 && info.open_shard_count >= 2);
+    assert_int_equal(stream__apply(fixture->streams, str_from(entry, 1), frame), ERR_CORRUPT);
+    u128 expected = 0;
+    for (i32 open = 0; open < info.open_shard_count; open++) {
+        struct stream_shard shard = shard_of(stream, stream_route(stream, expected));
+        assert_true(shard.hash_first == expected && shard.closed_ms == 0);
+        expected = shard.hash_last + 1;
+    }
+    assert_true(expected == 0);
+    stream_unref(stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +345,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(readers_of_a_closed_shard_are_woken, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(closed_shards_expire_with_their_records, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(damaged_entries_are_refused, fixture_setup,
                                         fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
