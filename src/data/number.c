@@ -9,8 +9,7 @@
 
 enum { DIGITS_MAX = 17 };
 
-/* Java's layout of digits "d1d2d3", the point after the first, and a decimal exponent. */
-static void put_java(const char *digits, int count, int exponent, struct buf *out)
+void number_layout_java(const char *digits, int count, int exponent, struct buf *out)
 {
     CHECK(count > 0);
     if (exponent < -3 || exponent >= 7) {
@@ -92,7 +91,7 @@ static void put_real(double value, bool is_float, struct buf *out)
     if (value < 0) {
         buf_append_byte(out, '-');
     }
-    put_java(digits, count, exponent, out);
+    number_layout_java(digits, count, exponent, out);
 }
 
 void number_format_double(double value, struct buf *out)

@@ -12,6 +12,8 @@
  * number; 1.0, 1.0E7, 1.0E-4, -0.0, NaN, Infinity. */
 void number_format_double(double value, struct buf *out);
 void number_format_float(float value, struct buf *out);
+/* Java's layout of "d1d2d3", the point after the first, times ten to `exponent`. count >= 1. */
+void number_layout_java(const char *digits, int count, int exponent, struct buf *out);
 /* Plain digits with `scale` of them behind the point; never scientific. */
 void number_format_decimal(i128 unscaled, i32 scale, struct buf *out);
 void number_format_i128(i128 value, struct buf *out);

@@ -1,35 +1,10 @@
 /* func/number_text.c: FLOAT and DOUBLE as Java writes and reads them. */
+#include "data/number.h"
 #include "func/func_int.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* Java's layout of digits "d1d2d3" with the point after the first and a decimal exponent. */
-static void put_java(const char *digits, int count, int exponent, bool is_negative, struct buf *out)
-{
-    buf_append(out, is_negative ? STR("-") : STR_EMPTY);
-    if (exponent < -3 || exponent >= 7) {
-        buf_append_byte(out, (u8)digits[0]);
-        buf_append_byte(out, '.');
-        buf_append(out, count > 1 ? str_from(digits + 1, count - 1) : STR("0"));
-        buf_append_byte(out, 'E');
-        buf_append_i64(out, exponent);
-        return;
-    }
-    if (exponent < 0) {
-        buf_append(out, STR("0."));
-        buf_append_fill(out, '0', -exponent - 1);
-        buf_append_bytes(out, digits, count);
-        return;
-    }
-    for (int i = 0; i <= exponent; i++) {
-        buf_append_byte(out, (u8)(i < count ? digits[i] : '0'));
-    }
-    buf_append_byte(out, '.');
-    buf_append(out, count > exponent + 1 ? str_from(digits + exponent + 1, count - exponent - 1)
-                                         : STR("0"));
-}
 
 static void format_real(double value, bool is_float, struct buf *out)
 {
@@ -66,7 +41,8 @@ static void format_real(double value, bool is_float, struct buf *out)
     while (count > 1 && digits[count - 1] == '0') {
         count--;
     }
-    put_java(digits, count, exponent, value < 0, out);
+    buf_append(out, value < 0 ? STR("-") : STR_EMPTY);
+    number_layout_java(digits, count, exponent, out);
 }
 
 void func__format_double(double value, struct buf *out)
