@@ -6,6 +6,7 @@
 #include "feed/replay_live.h"
 
 #include "base/buf.h"
+#include "base/plant.h"
 #include "feed/replay_int.h"
 
 struct live_replay { /* 0 = none: record numbers begin with 1. */
@@ -127,7 +128,7 @@ void replay__live_note(struct replay_live *live, struct log_run run)
 bool replay__live_is(struct replay_live *live, u64 last_no)
 {
     os_mutex_lock(&live->lock);
-    bool is_live = run_of(live, last_no) != NULL;
+    bool is_live = run_of(live, last_no) != NULL && !PLANTED(BUG_REPLAY_LIVE_DROPPED);
     os_mutex_unlock(&live->lock);
     return is_live;
 }

@@ -96,7 +96,8 @@ static bool is_control_of_log(const struct log_batch *batch)
 static bool is_refused(const struct log *log, const struct log_batch *batch, u64 free_bytes,
                        u64 frame_bytes)
 {
-    if (is_control_of_log(batch)) {
+    if ((is_control_of_log(batch) && !PLANTED(BUG_FULL_SWAP_REFUSED)) ||
+        PLANTED(BUG_FULL_IGNORED)) {
         return false;
     }
     u64 floor = batch->has_data ? log->reserve_bytes : log->reserve_bytes / 8;
@@ -329,7 +330,7 @@ static void build_frame(struct log *log, struct log__job *job)
     CHECK(padded <= LOG_FRAME_BYTES_MAX);
     CHECK(padded <= frame->capacity);
     i64 now_ms = os_wall_us(log->os) / 1000;
-    log->arrival_ms = MAX(log->arrival_ms, now_ms);
+    log->arrival_ms = PLANTED(BUG_ARRIVAL_BACK) ? now_ms : MAX(log->arrival_ms, now_ms);
     frame->head.lsn = log->next_lsn++;
     frame->head.first_no = log->next_no;
     frame->head.arrival_ms = log->arrival_ms;
@@ -385,7 +386,8 @@ void log__zero_once(struct log *log)
     os_mutex_lock(&zero->lock);
     bool is_wanted = zero->is_wanted && zero->file != NULL && log->durability == LOG_COMMIT;
     zero->is_wanted = false;
-    u64 from = MAX(zero->zeroed_end, zero->reserved);
+    u64 from =
+        PLANTED(BUG_ZERO_OVER_FRAME) ? zero->zeroed_end : MAX(zero->zeroed_end, zero->reserved);
     u64 limit = MAX(log->segment_bytes, zero->reserved);
     u64 to = MIN(zero->reserved + LOG__ZERO_AHEAD_BYTES, limit);
     zero->is_busy = is_wanted && to > from;
@@ -448,7 +450,7 @@ static void write_frame(struct log *log, struct log_frame *frame)
     head->offset = active->bytes;
     head->watermark = PLANTED(BUG_WATERMARK_ZERO) ? 0 : log->durable_end;
     head->flags = log->durability == LOG_COMMIT ? 0 : LOG__FRAME_UNSYNCED;
-    head->prev_crc = log->active_index.last_crc;
+    head->prev_crc = PLANTED(BUG_CHAIN_FORGOTTEN) ? 0 : log->active_index.last_crc;
     log__head_encode(head, frame->data);
     head->head_crc = get_u32(frame->data + LOG__HEADER_BYTES - 4);
     u64 end = active->bytes + head->bytes;

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/metric.h"
+#include "base/plant.h"
 #include "log/log.h"
 #include "os/thread.h"
 
@@ -36,15 +37,6 @@ enum {
 };
 _Static_assert(LOG_FRAME_BYTES_MAX / LOG__RECORD_HEADER_BYTES < LOG__NUMBER_JUMP,
                "a frame in flight must not reach past the jump");
-
-/* Deliberate bugs that the crash test must find; none in the product. */
-#ifdef LEAT_PLANT
-extern int log__plant;
-#include "log/log_plant.h"
-#define PLANTED(bug) (log__plant == (bug))
-#else
-#define PLANTED(bug) false
-#endif
 
 /* LSNs and numbers beyond are damage: counting on from them could overflow. */
 #define LOG__COUNT_MAX ((u64)1 << 62)

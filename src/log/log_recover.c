@@ -186,6 +186,7 @@ static err read_header(struct recovery *r, struct found *found)
     TRY(e);
     found->is_foreign = memcmp(found->header.id.uuid, r->log->uuid, LOG__UUID_BYTES) != 0 ||
                         found->header.id.segment != found->no;
+    found->is_foreign = found->is_foreign && !PLANTED(BUG_FOREIGN_ACCEPTED);
     return OK;
 }
 
@@ -201,6 +202,11 @@ static err read_headers(struct recovery *r)
         if (found->header.kind == LOG__NORMAL) {
             r->newest = found;
         }
+    }
+    /* Behind the newest it may stand where the newest stood. */
+    const struct found *last = r->file_count > 0 ? &r->files[r->file_count - 1] : NULL;
+    if (last != NULL && last->is_foreign) {
+        return damaged(r, last->no, "the last segment is of another store or has another's name");
     }
     if (r->newest == NULL) {
         diag_set(r->diag, ERR_CORRUPT, "LOG0004", "the segments of the log in \"%s\" are missing",
@@ -338,7 +344,7 @@ static err replay_swaps(struct recovery *r, struct os_file *file)
     }
     const struct log__channel_runs *runs =
         log__index_channel(&r->newest_index, (struct log_channel){0, LOG_CONTROL_META});
-    for (u32 i = 0; runs != NULL && i < runs->count; i++) {
+    for (u32 i = 0; runs != NULL && i < runs->count && !PLANTED(BUG_SWAP_NOT_REPLAYED); i++) {
         err e = replay_frame(r, file, &r->newest_index.frames[runs->runs[i].frame]);
         if (e != OK && e != ERR_CORRUPT) {
             return e;
@@ -409,6 +415,9 @@ static err load_members(struct recovery *r)
 {
     for (u32 i = 0; i < r->member_count; i++) {
         struct found *found = find_file(r, r->members[i]);
+        if (found == NULL && PLANTED(BUG_MISSING_IGNORED)) {
+            continue;
+        }
         if (found == NULL) {
             return damaged(r, r->members[i], "a segment of the log is missing");
         }
@@ -436,7 +445,7 @@ static err load_members(struct recovery *r)
 
 static err seal_newest(struct recovery *r)
 {
-    if (r->is_newest_sealed) {
+    if (r->is_newest_sealed || PLANTED(BUG_LEFT_OPEN)) {
         return OK;
     }
     struct os_file *file;
@@ -477,7 +486,7 @@ static err move_stray(struct recovery *r, const char *name)
     }
     trace(TRACE_WARN, "log", "a file that is not the log's was moved to lost+found",
           T_STR("name", str_of(name)));
-    TRY(os_rename(log->os, from, to));
+    TRY(PLANTED(BUG_STRAY_DELETED) ? os_unlink(log->os, from) : os_rename(log->os, from, to));
     TRY(os_sync_dir(log->os, dir));
     return os_sync_dir(log->os, log->dir);
 }
@@ -490,7 +499,7 @@ static err remove_others(struct recovery *r, bool *has_changed)
     for (u32 i = 0; i < r->file_count; i++) {
         const struct found *found = &r->files[i];
         log__path(log, found->no, "seg", path);
-        if (found->is_member) {
+        if (found->is_member || PLANTED(BUG_REPLACED_KEPT)) {
             continue;
         }
         bool is_foreign = found->is_foreign;
@@ -505,7 +514,7 @@ static err tidy_files(struct recovery *r)
     struct log *log = r->log;
     char path[LOG__PATH_MAX];
     bool has_changed = false;
-    for (u32 i = 0; i < r->unfinished_count; i++) {
+    for (u32 i = 0; i < r->unfinished_count && !PLANTED(BUG_UNFINISHED_KEPT); i++) {
         log__path(log, r->unfinished[i], "new", path);
         TRY(os_unlink(log->os, path));
         has_changed = true;
@@ -528,17 +537,19 @@ static void set_counters(struct recovery *r)
     const struct log__header *header = &r->newest->header;
     const struct log__segment *newest = r->newest_segment;
     log->tip_lsn = MAX(header->next_lsn - 1, newest->last_lsn);
+    log->tip_lsn -= PLANTED(BUG_LSN_REUSED) && newest->frame_count > 0 ? 1 : 0;
     log->next_lsn = log->tip_lsn + 1;
     log->published_no = MAX(header->next_no, newest->last_no + 1);
     log->next_no = MAX(log->published_no, newest->next_no);
     log->open_no = log->next_no;
-    log->published_ms = MAX(header->arrival_ms, newest->last_arrival_ms);
+    log->published_ms =
+        PLANTED(BUG_TIME_FORGOTTEN) ? 0 : MAX(header->arrival_ms, newest->last_arrival_ms);
     log->arrival_ms = log->published_ms;
     u64 next = MAX(r->max_segment + 1, header->next_segment);
     for (u32 i = 0; i < r->unfinished_count; i++) {
         next = MAX(next, r->unfinished[i] + 1);
     }
-    log->next_segment = next;
+    log->next_segment = PLANTED(BUG_SEGMENT_REUSED) ? header->next_segment : next;
 }
 
 /* A directory without STORE is new, or the making of a store was cut short before anything was

@@ -135,10 +135,13 @@ static void reduce(struct log *log, const struct log_frame *frame, struct log_fr
     for (isize i = 0; i < runs; i++) {
         struct log_run run = log_frame_run(frame, i);
         struct log__run_info info = {run.first_no, run.count, 0, (u32)run.bytes.len};
-        if (run_is_live(log, run.channel, &arrival, &info)) {
+        bool is_dropped = PLANTED(BUG_LIVE_DROPPED) && kept > 0;
+        if (run_is_live(log, run.channel, &arrival, &info) && !is_dropped) {
             put_u32(row, run.channel.stream);
             put_u32(row + 4, run.channel.shard);
-            put_u32(row + 8, (u32)(run.first_no - frame->head.first_no));
+            put_u32(row + 8, PLANTED(BUG_REWRITE_RENUMBERED)
+                                 ? kept
+                                 : (u32)(run.first_no - frame->head.first_no));
             put_u32(row + 12, run.count);
             put_u32(row + 16, (u32)i); /* Row in the source, until the bytes are placed. */
             row += LOG__RUN_BYTES;
@@ -299,6 +302,10 @@ static err commit_swap(struct log *log, struct log__segment **olds, u32 count,
     if (PLANTED(BUG_SWAP_UNRECORDED)) {
         put_u32(record.data + 4, 0);
         record.len = SWAP_FIXED;
+    }
+    if (PLANTED(BUG_SWAP_SHORT) && count > 1) {
+        put_u32(record.data + 4, 1);
+        record.len = SWAP_FIXED + 8;
     }
     mem_free(numbers);
     os_rwlock_write(&log->state_lock);

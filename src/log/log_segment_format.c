@@ -131,7 +131,8 @@ err log__header_read(struct os_file *file, u64 file_bytes, struct log__header *o
     bool is_sane = bytes >= LOG__BLOCK_BYTES && bytes % LOG__BLOCK_BYTES == 0 &&
                    bytes <= HEADER_COPY_MAX && (u64)bytes * 2 <= file_bytes;
     err e = is_sane ? header_try(file, 0, bytes, out) : ERR_CORRUPT;
-    return e == ERR_CORRUPT ? header_search(file, file_bytes, out) : e;
+    bool is_second = e == ERR_CORRUPT && !PLANTED(BUG_SECOND_HEADER_IGNORED);
+    return is_second ? header_search(file, file_bytes, out) : e;
 }
 
 /* --- Bloom filter --------------------------------------------------------------------------- */
@@ -197,7 +198,8 @@ static void trailer_encode(const struct log__trailer *trailer, u8 *p)
 static bool trailer_decode(const u8 *p, struct log__trailer *out)
 {
     if (memcmp(p, trailer_magic, sizeof trailer_magic) != 0 ||
-        get_u32(p + LOG__BLOCK_BYTES - 4) != crc32c(0, p, LOG__BLOCK_BYTES - 4) ||
+        (get_u32(p + LOG__BLOCK_BYTES - 4) != crc32c(0, p, LOG__BLOCK_BYTES - 4) &&
+         !PLANTED(BUG_TRAILER_CRC_SKIPPED)) ||
         get_u32(p + 8) != LOG__VERSION) {
         return false;
     }
@@ -341,7 +343,9 @@ static void channels_encode(const struct log__index *index, u8 *p, u8 *bloom)
         put_u32(p + 8, first);
         put_u32(p + 12, order[i]->count);
         first += order[i]->count;
-        log__bloom_add(bloom, order[i]->channel);
+        if (!(PLANTED(BUG_BLOOM_FORGOTTEN) && i + 1 == index->channel_count)) {
+            log__bloom_add(bloom, order[i]->channel);
+        }
         for (u32 j = 0; j < order[i]->count; j++, runs += RUN_ROW) {
             const struct log__run_info *run = &order[i]->runs[j];
             put_u64(runs, run->first_no);
@@ -373,7 +377,8 @@ void log__seal_encode(const struct log__segment *segment, const struct log__inde
         .run_count = index->run_count,
         .damaged_count = index->damaged_count,
         .last_crc = index->last_crc,
-        .next_no = MAX(segment->next_no, segment->last_no + 1),
+        .next_no = PLANTED(BUG_JUMP_FORGOTTEN) ? segment->last_no + 1
+                                               : MAX(segment->next_no, segment->last_no + 1),
     };
     isize used = (isize)table_bytes(&trailer);
     isize unit = segment->kind == LOG__NORMAL ? LOG__BLOCK_BYTES : LOG__PACKED_BYTES;

@@ -2,6 +2,7 @@
 #include "os/os.h"
 
 #include "base/buf.h"
+#include "base/plant.h"
 #include "base/trace.h"
 
 #include <limits.h>
@@ -69,7 +70,7 @@ static err write_new(struct os *os, const char *path, str content)
     struct os_file *file;
     TRY(os_open(os, path, OS_WRITE | OS_CREATE | OS_TRUNCATE, &file));
     err e = os_write_at(file, 0, content.data, content.len);
-    if (e == OK) {
+    if (e == OK && !PLANTED(BUG_REPLACE_NO_SYNC)) {
         e = os_sync(file);
     }
     err closed = os_close(file);
@@ -83,9 +84,12 @@ err os_replace_file(struct os *os, const char *path, str content)
     if (len < 0 || len >= PATH_MAX) {
         return ERR_LIMIT;
     }
+    if (PLANTED(BUG_REPLACE_IN_PLACE)) {
+        return write_new(os, path, content);
+    }
     TRY(write_new(os, temporary, content));
     TRY(os_rename(os, temporary, path));
-    return sync_parent(os, path);
+    return PLANTED(BUG_REPLACE_NO_DIR_SYNC) ? OK : sync_parent(os, path);
 }
 
 err os_mkdir_all(struct os *os, const char *path)
@@ -111,7 +115,9 @@ err os_mkdir_all(struct os *os, const char *path)
         if (e != OK && e != ERR_EXISTS) {
             return e;
         }
-        TRY(sync_parent(os, part));
+        if (!PLANTED(BUG_MKDIR_NO_SYNC)) {
+            TRY(sync_parent(os, part));
+        }
     }
     return OK;
 }

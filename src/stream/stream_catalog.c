@@ -178,7 +178,9 @@ void stream__encode(const struct stream *stream, struct buf *out)
     stream__put_str(out, stream->id.name);
     buf_append_varint(out, (u64)stream->mode);
     buf_append_varint(out, (u64)stream->created_ms);
-    buf_append_varint(out, (u64)__atomic_load_n(&stream->retention_hours, __ATOMIC_RELAXED));
+    i32 hours = __atomic_load_n(&stream->retention_hours, __ATOMIC_RELAXED);
+    hours = PLANTED(BUG_CATALOG_RETENTION_FORGOTTEN) ? STREAM_RETENTION_MIN_H : hours;
+    buf_append_varint(out, (u64)hours);
     buf_append_varint(out, (u64)stream->record_bytes_max);
     buf_append_varint(out, (u64)map->count);
     for (i32 i = 0; i < map->count; i++) {
@@ -401,7 +403,8 @@ static void restated(struct log_batch *batch, err e, void *ctx)
     struct streams *streams = ctx;
     if (e == OK) {
         os_rwlock_write(&streams->lock);
-        streams->restated_no = log_batch_record_no(batch, 0);
+        isize first = PLANTED(BUG_CATALOG_RESTATED_DIES) ? log_batch_count(batch) - 1 : 0;
+        streams->restated_no = log_batch_record_no(batch, first) + (first > 0 ? 1 : 0);
         streams->catalog_bytes = log_batch_bytes(batch);
         os_rwlock_unlock(&streams->lock);
     }
@@ -425,10 +428,11 @@ static struct log_batch *encode_all(struct streams *streams)
     buf_reset(&entry);
     buf_append_byte(&entry, ENTRY_NUMBER);
     buf_append_varint(&entry, streams->number_next);
-    if (e == OK) {
+    if (e == OK && !PLANTED(BUG_CATALOG_NUMBER_FORGOTTEN)) {
         e = log_batch_add(batch, catalog_channel, buf_str(&entry));
     }
-    for (isize i = 0; i < streams->count && e == OK; i++) {
+    isize count = streams->count - (PLANTED(BUG_CATALOG_STREAM_FORGOTTEN) ? 1 : 0);
+    for (isize i = 0; i < count && e == OK; i++) {
         buf_reset(&entry);
         stream__encode(streams->by_number[i], &entry);
         e = log_batch_add(batch, catalog_channel, buf_str(&entry));

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/metric.h"
+#include "base/plant.h"
 #include "os/quiet.h"
 #include "os/thread.h"
 #include "stream/stream.h"

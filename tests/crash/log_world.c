@@ -180,12 +180,9 @@ static struct world_frame *find_frame(struct world *world, u64 lsn)
 /* Row of the record in the history, or -1. */
 static i64 find_record(const struct world *world, const struct world_frame *frame, u64 no)
 {
-    for (u64 i = frame->first; i < frame->first + frame->count; i++) {
-        if (world->records[i].no == no) {
-            return (i64)i;
-        }
-    }
-    return -1;
+    u64 first_no = frame->count > 0 ? world->records[frame->first].no : 0; /* Then one by one. */
+    return no >= first_no && no - first_no < frame->count ? (i64)(frame->first + (no - first_no))
+                                                          : -1;
 }
 
 /* The log is driven, so what a batch will get is known when it is submitted: it becomes part of the
@@ -298,6 +295,7 @@ struct dump {
     u64 hash;    /* Of everything that was read. */
     u64 last_lsn, last_no;
     u64 lost; /* Reads that ended in ERR_CORRUPT. */
+    bool has_extra;
 };
 
 static bool take_record(struct world *world, const struct world_frame *frame,
@@ -331,6 +329,10 @@ static bool take_frame(struct world *world, const struct log_frame *frame, struc
         return fail(world, "frame %lu comes after frame %lu", lsn, dump->last_lsn);
     }
     dump->last_lsn = lsn;
+    if (lsn == world->extra_lsn) {
+        dump->has_extra = true;
+        return true;
+    }
     dump->hash = hash64(&lsn, sizeof lsn, dump->hash);
     struct world_frame *known = find_frame(world, lsn);
     if (known != NULL && known->arrival_ms != 0 &&
@@ -457,7 +459,8 @@ static bool count_name(void *ctx, const char *name)
     struct listing *listing = ctx;
     if (str_ends(str_of(name), STR(".seg"))) {
         listing->segments++;
-    } else if (strcmp(name, "LOCK") != 0 && strcmp(name, "STORE") != 0) {
+    } else if (strcmp(name, "LOCK") != 0 && strcmp(name, "STORE") != 0 &&
+               strcmp(name, "lost+found") != 0) {
         listing->others++;
     }
     return true;
@@ -492,6 +495,7 @@ static bool append_one(struct world *world, struct log *log, isize point)
     CHECK(log_batch_add(batch, channel, STR("after the crash")) == OK);
     err e = log_commit(log, batch);
     u64 no = e == OK ? log_batch_record_no(batch, 0) : 0;
+    world->extra_lsn = e == OK ? log_batch_lsn(batch) : 0;
     log_batch_free(batch);
     if (e != OK) {
         return fail(world, "appending after the crash: error %lu", (u64)e);
@@ -519,12 +523,17 @@ static bool open_and_read(struct world *world, struct sim *image, isize point, u
     diag_init(&diag);
     err e = log__open_driven(sim_os(image), &world->options, &log, &diag);
     if (e != OK) {
-        (void)fail(world, "the log does not open at point %lu: error %lu", (u64)point, (u64)e);
-        return world->is_damage_allowed && e == ERR_CORRUPT;
+        bool is_allowed = world->is_refusal_allowed && e == ERR_CORRUPT && diag_is_set(&diag);
+        return (world->is_damage_allowed && is_allowed) ||
+               fail(world, "the log does not open at point %lu: error %lu", (u64)point, (u64)e);
     }
     struct dump dump = {.present = mem_zalloc((isize)world->record_count + 1), .hash = 1};
     bool is_good = read_all(world, log, &dump) && seek_all(world, log, &dump) &&
                    judge_dump(world, &dump, point) && is_tidy(world, sim_os(image), log);
+    if (is_good && world->extra_lsn != 0 && !dump.has_extra) {
+        is_good =
+            fail(world, "what was appended after the crash is lost, frame %lu", world->extra_lsn);
+    }
     if (is_good && is_appending) {
         is_good = append_one(world, log, point);
     }
@@ -543,11 +552,15 @@ static bool check_plain(struct world *world, struct sim *image, isize point)
 {
     u64 first = 0;
     u64 again = 0;
-    world->checked++;
-    if (!open_and_read(world, image, point, &first, false)) {
+    bool is_early = world->checked++ % 2 == 1; /* Append at the first start or the second. */
+    world->extra_lsn = 0;
+    if (!open_and_read(world, image, point, &first, is_early)) {
         return false;
     }
-    if (!open_and_read(world, image, point, &again, true)) {
+    if (world->is_damage_allowed) {
+        return true;
+    }
+    if (!open_and_read(world, image, point, &again, !is_early)) {
         return false;
     }
     return first == again ||

@@ -47,9 +47,11 @@ struct world {
     isize marks[WORLD_MARKS_MAX];
     isize mark_count;
     u64 next_id;
-    u64 refused;            /* Batches that were answered with ERR_FULL. */
-    bool is_damage_allowed; /* A bit was flipped: one frame may be lost, if that is said. */
-    u64 deep_every;         /* Every so many states also crash in the recovery; 0 = never. */
+    u64 refused;             /* Batches that were answered with ERR_FULL. */
+    bool is_damage_allowed;  /* A bit was flipped: one frame may be lost, if that is said. */
+    bool is_refusal_allowed; /* It stands where a start may refuse, naming the file. */
+    u64 extra_lsn;           /* Of the frame that the judge appended; 0 = none. */
+    u64 deep_every;          /* Every so many states also crash in the recovery; 0 = never. */
     u64 checked;
     struct crash_seen *seen; /* Of the states inside recoveries. */
     char why[256];           /* First violation. */

@@ -2,6 +2,7 @@
  * do nothing and WAL needs no shared memory (locking_mode=EXCLUSIVE). */
 #include "aws/common/sqlite_vfs.h"
 
+#include "base/plant.h"
 #include "os/thread.h"
 
 #include <sqlite3.h>
@@ -69,6 +70,11 @@ static int file_sync(sqlite3_file *base, int flags)
 {
     (void)flags;
     struct vfs_file *file = file_of(base);
+    bool is_wal = str_ends(str_of(file->path), STR("-wal"));
+    if (PLANTED(BUG_SQLITE_NO_SYNC) || (PLANTED(BUG_SQLITE_NO_WAL_SYNC) && is_wal) ||
+        (PLANTED(BUG_SQLITE_NO_DB_SYNC) && !is_wal)) {
+        return SQLITE_OK;
+    }
     err e = os_sync(file->file);
     if (e != OK) {
         os_fatal("fdatasync of service metadata", file->path, e);
@@ -163,7 +169,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
     if (e != OK) {
         return SQLITE_CANTOPEN;
     }
-    if (is_new) {
+    if (is_new && !PLANTED(BUG_SQLITE_NO_DIR_SYNC)) {
         e = sync_parent(os, path);
         if (e != OK) {
             os_fatal("fsync of a directory", path, e);

@@ -2,6 +2,7 @@
 #include "aws/common/store.h"
 
 #include "aws/common/sqlite_vfs.h"
+#include "base/plant.h"
 #include "base/trace.h"
 #include "os/thread.h"
 
@@ -71,7 +72,8 @@ static err migrate(struct store *store, const char *path, const char *const *mig
     for (; version < count; version++) {
         char text[64];
         (void)snprintf(text, sizeof text, "PRAGMA user_version = %d", version + 1);
-        TRY(store_begin(store));
+        bool is_torn = PLANTED(BUG_STORE_MIGRATION_TORN);
+        TRY(is_torn ? OK : store_begin(store));
         err e = run_text(store, migrations[version]);
         if (e == OK) {
             e = run_text(store, text);
@@ -80,7 +82,7 @@ static err migrate(struct store *store, const char *path, const char *const *mig
             store_rollback(store);
             return e;
         }
-        TRY(store_commit(store));
+        TRY(is_torn ? OK : store_commit(store));
     }
     return OK;
 }
@@ -97,6 +99,9 @@ err store_open(struct os *os, const char *path, const char *const *migrations, i
         e = run_text(store, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
                             "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
                             "PRAGMA cache_size = -1024; PRAGMA foreign_keys = ON");
+    }
+    if (e == OK && PLANTED(BUG_SQLITE_SYNC_NORMAL)) {
+        e = run_text(store, "PRAGMA synchronous = NORMAL");
     }
     if (e == OK) {
         e = migrate(store, path, migrations, migration_count, diag);

@@ -58,7 +58,9 @@ static err folder_make(struct s3_store *store, const char *path)
     char folder[S3_PATH_MAX];
     str whole = str_of(path);
     str_copy_cstr(str_slice(whole, 0, str_rfind_byte(whole, '/')), folder, S3_PATH_MAX);
-    return os_mkdir_all(store->os, folder);
+    return PLANTED(BUG_S3_NO_FOLDER_SYNC)
+               ? os_mkdir(store->os, folder) == ERR_NOT_FOUND ? os_mkdir_all(store->os, folder) : OK
+               : os_mkdir_all(store->os, folder);
 }
 
 err s3_writer_open(struct s3_store *store, struct s3_writer **out)
@@ -127,8 +129,8 @@ err s3_writer_finish(struct s3_writer *writer)
     put_u32(crc, crc32c(0, writer->crcs.data, writer->crcs.len));
     buf_append_bytes(&writer->crcs, crc, 4);
     TRY(os_write_at(writer->file, writer->bytes, writer->crcs.data, writer->crcs.len));
-    err e = os_sync(writer->file);
-    if (e == OK) {
+    err e = PLANTED(BUG_S3_NO_SYNC) ? OK : os_sync(writer->file);
+    if (e == OK && !PLANTED(BUG_S3_NO_DIR_SYNC)) {
         char folder[S3_PATH_MAX];
         str path = str_of(writer->path);
         str_copy_cstr(str_slice(path, 0, str_rfind_byte(path, '/')), folder, S3_PATH_MAX);
@@ -266,7 +268,9 @@ static err window_fill(struct s3_reader *reader, u64 offset)
     for (isize at = 0; at < bytes; at += S3_BLOCK_BYTES) {
         u64 block = (first + (u64)at) / S3_BLOCK_BYTES;
         isize block_bytes = MIN(bytes - at, (isize)S3_BLOCK_BYTES);
-        if (crc32c(0, reader->window + at, block_bytes) != get_u32(part->crcs + 4 * block)) {
+        bool is_good =
+            crc32c(0, reader->window + at, block_bytes) == get_u32(part->crcs + 4 * block);
+        if (!is_good && !PLANTED(BUG_S3_CRC_SKIPPED)) {
             trace(TRACE_ERROR, "s3", "damaged block", T_INT("block", block));
             return ERR_CORRUPT;
         }
@@ -339,7 +343,7 @@ static bool sweep_file(void *ctx, const char *name)
 {
     struct sweep *sweep = ctx;
     u8 id[S3_FILE_ID_BYTES];
-    if (id_parse(name, id) && !is_known(sweep->store, id)) {
+    if (id_parse(name, id) && !is_known(sweep->store, id) && !PLANTED(BUG_S3_NOT_SWEPT)) {
         char path[S3_PATH_MAX];
         s3__path(sweep->store, id, path);
         if (os_unlink(sweep->store->os, path) == OK) {

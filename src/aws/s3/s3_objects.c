@@ -124,7 +124,10 @@ err s3__object_replace(struct s3_store *store, i64 bucket, const struct s3_objec
         TRY(s3__files_forget(store, old.files));
         *old_out = old.files;
     }
-    TRY(s3__files_register(store, object->files));
+    if (exists && PLANTED(BUG_S3_UNLINK_FIRST)) {
+        s3__files_unlink(store, old.files);
+    }
+    TRY(PLANTED(BUG_S3_UNREGISTERED) ? OK : s3__files_register(store, object->files));
     return object_insert(store, bucket, object);
 }
 
@@ -159,6 +162,9 @@ err s3_object_put(struct s3_store *store, i64 bucket, str key, struct s3_writer 
                    .files = buf_str(&files)},
         .condition = condition,
     };
+    if (PLANTED(BUG_S3_ROWS_APART)) {
+        IGNORE(s3_objects_delete(store, bucket, &key, 1, NULL)); /* What the bug does. */
+    }
     err e = s3__transaction(store, put_rows, &put);
     if (e == OK) {
         writer->is_taken = true;

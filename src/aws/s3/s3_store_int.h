@@ -6,6 +6,7 @@
 #include "aws/s3/s3_flush.h"
 #include "aws/s3/s3_store.h"
 #include "base/buf.h"
+#include "base/plant.h"
 #include "os/thread.h"
 
 enum { S3_FILE_ID_BYTES = 16, S3_FILE_ENTRY_BYTES = S3_FILE_ID_BYTES + 8, S3_PATH_MAX = 1024 };
