@@ -4,6 +4,7 @@
 #include "base/cal.h"
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/doctor.h"
 #include "cli/env.h"
 #include "cli/server.h"
 #include "net/tls.h"
@@ -24,21 +25,7 @@ enum {
 enum { GIB = 1 << 30, SPACE_LEAST = 256 << 20 };
 static const i64 earliest_us = 1704067200000000; /* 2024-01-01: a clock before it was never set. */
 
-enum outcome { GOOD, WARNING, BAD };
-
-struct doctor {
-    bool is_json, has_failed;
-    int count;
-    const char *data_dir;
-    u16 port;
-    bool is_running; /* A leat answers at the endpoint. */
-    struct arena arena;
-};
-
-static void report(struct doctor *d, enum outcome outcome, const char *name, const char *fix,
-                   const char *format, ...) PRINTF(5, 6);
-
-static void report(struct doctor *d, enum outcome outcome, const char *name, const char *fix,
+void doctor_report(struct doctor *d, enum outcome outcome, const char *name, const char *fix,
                    const char *format, ...)
 {
     static const char *const words[] = {"ok", "warning", "failed"};
@@ -78,13 +65,13 @@ static void check_server(struct doctor *d)
     const struct json_value *info = d->is_running ? json_parse_request(&d->arena, text) : NULL;
     if (info == NULL) {
         d->is_running = false;
-        report(d, WARNING, "server", "leat start starts it; LEAT_ENDPOINT says where it is",
-               "none answers at %s", api_endpoint());
+        doctor_report(d, WARNING, "server", "leat start starts it; LEAT_ENDPOINT says where it is",
+                      "none answers at %s", api_endpoint());
         return;
     }
-    report(d, GOOD, "server", NULL, "leat " STR_FMT " at %s, data in " STR_FMT,
-           STR_ARG(json_get_text(info, STR("version"))), api_endpoint(),
-           STR_ARG(json_get_text(info, STR("data_dir"))));
+    doctor_report(d, GOOD, "server", NULL, "leat " STR_FMT " at %s, data in " STR_FMT,
+                  STR_ARG(json_get_text(info, STR("version"))), api_endpoint(),
+                  STR_ARG(json_get_text(info, STR("data_dir"))));
 }
 
 static void check_port(struct doctor *d)
@@ -92,15 +79,15 @@ static void check_port(struct doctor *d)
     char holder[TEXT_BYTES] = "another user's process";
     bool is_known = os_port_holder(d->port, holder, (isize)sizeof holder);
     if (!is_known && !os_port_is_taken(d->port)) {
-        report(d, GOOD, "port", NULL, "%u is free", d->port);
+        doctor_report(d, GOOD, "port", NULL, "%u is free", d->port);
         return;
     }
     bool is_ours = is_known && strncmp(holder, "leat", 4) == 0;
     if (is_ours) {
-        report(d, GOOD, "port", NULL, "%u is held by %s", d->port, holder);
+        doctor_report(d, GOOD, "port", NULL, "%u is held by %s", d->port, holder);
     } else {
-        report(d, BAD, "port", "end it, or leat start --port N and LEAT_ENDPOINT",
-               "%u is held by %s", d->port, holder);
+        doctor_report(d, BAD, "port", "end it, or leat start --port N and LEAT_ENDPOINT",
+                      "%u is held by %s", d->port, holder);
     }
 }
 
@@ -113,9 +100,10 @@ static void check_clock(struct doctor *d)
     char now[32];
     (void)cal_format_iso_ms(now_us, now);
     if (now_us < earliest_us) {
-        report(d, BAD, "clock", "set it: arrival times and signatures need it", "it says %s", now);
+        doctor_report(d, BAD, "clock", "set it: arrival times and signatures need it", "it says %s",
+                      now);
     } else {
-        report(d, GOOD, "clock", NULL, "%s", now);
+        doctor_report(d, GOOD, "clock", NULL, "%s", now);
     }
 }
 
@@ -138,16 +126,17 @@ static void check_space(struct doctor *d, const char *dir)
 {
     struct os_space space;
     if (os_space_at(os_real(), dir, &space) != OK) {
-        report(d, BAD, "disk", NULL, "the space of %s cannot be read: %s", dir, os_errno_text());
+        doctor_report(d, BAD, "disk", NULL, "the space of %s cannot be read: %s", dir,
+                      os_errno_text());
         return;
     }
     double free_gib = (double)space.free_bytes / GIB;
     if (space.free_bytes < SPACE_LEAST) {
-        report(d, BAD, "disk", "free some, or use leat start --data DIR elsewhere",
-               "%.2f GiB are free in %s", free_gib, dir);
+        doctor_report(d, BAD, "disk", "free some, or use leat start --data DIR elsewhere",
+                      "%.2f GiB are free in %s", free_gib, dir);
     } else {
-        report(d, space.free_bytes < GIB ? WARNING : GOOD, "disk", NULL, "%.1f GiB are free in %s",
-               free_gib, dir);
+        doctor_report(d, space.free_bytes < GIB ? WARNING : GOOD, "disk", NULL,
+                      "%.1f GiB are free in %s", free_gib, dir);
     }
 }
 
@@ -182,42 +171,45 @@ static void check_sync(struct doctor *d, const char *dir)
     (void)snprintf(path, sizeof path, "%s/leat-doctor.%llx", dir,
                    (unsigned long long)os_mono_ns(os_real()));
     if (syncs_time(path, times_us) != OK) {
-        report(d, BAD, "fsync", "choose a directory of your own: leat start --data DIR",
-               "cannot write in %s: %s", dir, os_errno_text());
+        doctor_report(d, BAD, "fsync", "choose a directory of your own: leat start --data DIR",
+                      "cannot write in %s: %s", dir, os_errno_text());
         return;
     }
     qsort(times_us, SYNC_COUNT, sizeof *times_us, compare_u64);
     u64 middle = times_us[SYNC_COUNT / 2];
-    report(d, middle > SYNC_SLOW_US ? WARNING : GOOD, "fsync",
-           middle > SYNC_SLOW_US ? "a faster disk makes every acknowledgement faster" : NULL,
-           "%llu us in the middle, %llu us at worst", (unsigned long long)middle,
-           (unsigned long long)times_us[SYNC_COUNT - 1]);
+    doctor_report(d, middle > SYNC_SLOW_US ? WARNING : GOOD, "fsync",
+                  middle > SYNC_SLOW_US ? "a faster disk makes every acknowledgement faster" : NULL,
+                  "%llu us in the middle, %llu us at worst", (unsigned long long)middle,
+                  (unsigned long long)times_us[SYNC_COUNT - 1]);
 }
 
-static void check_lock(struct doctor *d)
+/* True when nobody uses the directory. */
+static bool check_lock(struct doctor *d)
 {
     char path[PATH_BYTES + 16];
     struct os_file *file;
     (void)snprintf(path, sizeof path, "%s/log/LOCK", d->data_dir);
     err e = os_open(os_real(), path, OS_WRITE, &file);
     if (e == ERR_NOT_FOUND) {
-        report(d, GOOD, "data", NULL, "%s is new", d->data_dir);
-        return;
+        doctor_report(d, GOOD, "data", NULL, "%s is new", d->data_dir);
+        return true;
     }
     if (e != OK) {
-        report(d, BAD, "data", "it belongs to another user", "cannot open %s: %s", path,
-               os_errno_text());
-        return;
+        doctor_report(d, BAD, "data", "it belongs to another user", "cannot open %s: %s", path,
+                      os_errno_text());
+        return false;
     }
     e = os_lock(file);
     IGNORE(os_close(file)); /* Which gives the lock back. */
     if (e == ERR_IN_USE) {
-        report(d, d->is_running ? GOOD : WARNING, "data",
-               d->is_running ? NULL : "a leat on another port? LEAT_ENDPOINT says where it is",
-               "%s is in use by a running leat", d->data_dir);
+        doctor_report(d, d->is_running ? GOOD : WARNING, "data",
+                      d->is_running ? NULL
+                                    : "a leat on another port? LEAT_ENDPOINT says where it is",
+                      "%s is in use by a running leat", d->data_dir);
     } else {
-        report(d, GOOD, "data", NULL, "%s is there and not in use", d->data_dir);
+        doctor_report(d, GOOD, "data", NULL, "%s is there and not in use", d->data_dir);
     }
+    return e == OK;
 }
 
 /* --- https
@@ -234,19 +226,20 @@ static void check_certificate(struct doctor *d)
     diag_init(&diag);
     (void)snprintf(path, sizeof path, "%s/tls/cert.pem", d->data_dir);
     if (os_stat_path(os_real(), path, &stat) == ERR_NOT_FOUND) {
-        report(d, GOOD, "tls", NULL, "no certificate yet: leat start makes it");
+        doctor_report(d, GOOD, "tls", NULL, "no certificate yet: leat start makes it");
         return;
     }
     if (tls_certificate_read(os_real(), path, &d->arena, &certificate, &diag) != OK) {
-        report(d, BAD, "tls", "leat start makes another", "%s", diag.message);
+        doctor_report(d, BAD, "tls", "leat start makes another", "%s", diag.message);
         return;
     }
     i64 left_s = certificate.ends_s - os_wall_us(os_real()) / 1000000;
     if (left_s <= 0) {
-        report(d, BAD, "tls", "leat start makes another", "%s has ended", path);
+        doctor_report(d, BAD, "tls", "leat start makes another", "%s has ended", path);
     } else {
-        report(d, GOOD, "tls", NULL, "%s is good for %lld days; leat cert tells how to trust it",
-               path, (long long)(left_s / DAY_S));
+        doctor_report(d, GOOD, "tls", NULL,
+                      "%s is good for %lld days; leat cert tells how to trust it", path,
+                      (long long)(left_s / DAY_S));
     }
 }
 
@@ -283,13 +276,14 @@ static void check_aws(struct doctor *d)
     bool reads_url = version >= 2013 || (version >= 1029 && version < 2000);
     str line = first_line(&text);
     if (version < 0) {
-        report(d, WARNING, "aws", "apt-get install awscli, if you want it",
-               "there is no working aws command");
+        doctor_report(d, WARNING, "aws", "apt-get install awscli, if you want it",
+                      "there is no working aws command");
     } else if (!reads_url) {
-        report(d, WARNING, "aws", "use leat aws ..., or aws --endpoint-url \"$AWS_ENDPOINT_URL\"",
-               STR_FMT " does not read AWS_ENDPOINT_URL", STR_ARG(line));
+        doctor_report(d, WARNING, "aws",
+                      "use leat aws ..., or aws --endpoint-url \"$AWS_ENDPOINT_URL\"",
+                      STR_FMT " does not read AWS_ENDPOINT_URL", STR_ARG(line));
     } else {
-        report(d, GOOD, "aws", NULL, STR_FMT, STR_ARG(line));
+        doctor_report(d, GOOD, "aws", NULL, STR_FMT, STR_ARG(line));
     }
     buf_deinit(&text);
 }
@@ -303,12 +297,13 @@ static void check_boto3(struct doctor *d)
     err e = os_run(words, RUN_MS, &text, &code);
     int version = e == OK && code == 0 ? version_of(buf_str(&text)) : -1;
     if (version < 0) {
-        report(d, WARNING, "boto3", "pip install boto3, if you want it", "python3 has no boto3");
+        doctor_report(d, WARNING, "boto3", "pip install boto3, if you want it",
+                      "python3 has no boto3");
     } else if (version < 1028) {
-        report(d, WARNING, "boto3", "give boto3.client(..., endpoint_url=...)",
-               STR_FMT " does not read AWS_ENDPOINT_URL", STR_ARG(first_line(&text)));
+        doctor_report(d, WARNING, "boto3", "give boto3.client(..., endpoint_url=...)",
+                      STR_FMT " does not read AWS_ENDPOINT_URL", STR_ARG(first_line(&text)));
     } else {
-        report(d, GOOD, "boto3", NULL, STR_FMT, STR_ARG(first_line(&text)));
+        doctor_report(d, GOOD, "boto3", NULL, STR_FMT, STR_ARG(first_line(&text)));
     }
     buf_deinit(&text);
 }
@@ -317,7 +312,8 @@ static void check_boto3(struct doctor *d)
 static void check_probe(struct doctor *d)
 {
     if (!d->is_running || !os_program_exists("aws")) {
-        report(d, WARNING, "probe", NULL, "not made: it needs a running leat and an aws command");
+        doctor_report(d, WARNING, "probe", NULL,
+                      "not made: it needs a running leat and an aws command");
         return;
     }
     char kinesis[] = "kinesis", verb[] = "list-streams", output[] = "--output", json[] = "json";
@@ -327,10 +323,10 @@ static void check_probe(struct doctor *d)
     int code = 0;
     err e = os_run(env_aws_words(COUNT_OF(words), words, all), RUN_MS, &text, &code);
     if (e == OK && code == 0) {
-        report(d, GOOD, "probe", NULL, "aws kinesis list-streams answers");
+        doctor_report(d, GOOD, "probe", NULL, "aws kinesis list-streams answers");
     } else {
-        report(d, BAD, "probe", "leat aws kinesis list-streams shows it",
-               "aws kinesis list-streams failed: " STR_FMT, STR_ARG(first_line(&text)));
+        doctor_report(d, BAD, "probe", "leat aws kinesis list-streams shows it",
+                      "aws kinesis list-streams failed: " STR_FMT, STR_ARG(first_line(&text)));
     }
     buf_deinit(&text);
 }
@@ -340,12 +336,15 @@ static void check_probe(struct doctor *d)
 
 int cmd_doctor(int argc, char **argv)
 {
-    enum { DATA, PORT, OUTPUT };
+    enum { DATA, PORT, SALVAGE, OUTPUT };
     struct option options[] = {
         [DATA] = {"data", OPTION_TEXT, "DIR", "The data directory (as for leat start).", NULL, 0,
                   false},
         [PORT] = {"port", OPTION_NUMBER, "N", "The port that leat start would take (4566).", NULL,
                   PORT_DEFAULT, false},
+        [SALVAGE] = {"salvage", OPTION_FLAG, NULL,
+                     "Make a damaged --data startable; what is damaged moves to lost+found/.", NULL,
+                     0, false},
         [OUTPUT] = {"output", OPTION_TEXT, "table|json", "json: one object.", NULL, 0, false},
         {.name = NULL},
     };
@@ -374,7 +373,10 @@ int cmd_doctor(int argc, char **argv)
     const char *dir = existing_dir(d.data_dir, near);
     check_space(&d, dir);
     check_sync(&d, dir);
-    check_lock(&d);
+    bool is_free = check_lock(&d);
+    if (is_free && (options[DATA].text != NULL || options[SALVAGE].is_given)) {
+        doctor_check_log(&d, options[SALVAGE].is_given);
+    }
     check_certificate(&d);
     check_aws(&d);
     check_boto3(&d);

@@ -232,28 +232,35 @@ static err lock_dir(struct log *log, struct diag *diag)
     return e;
 }
 
+enum open_mode { OPEN_THREADS, OPEN_DRIVEN, OPEN_CHECK, OPEN_SALVAGE, OPEN_BARE };
+
 static err open_with(struct os *os, const struct log_options *options, struct log **out,
-                     struct diag *diag, bool is_driven)
+                     struct diag *diag, enum open_mode mode, u64 *bad_out)
 {
     CHECK(options->dir != NULL);
     if (strlen(options->dir) > LOG__PATH_MAX - 64) {
         return diag_set(diag, ERR_LIMIT, "LOG0007", "the path of the data directory is too long");
     }
     struct log *log = log_new(os, options);
-    log->is_driven = is_driven;
+    log->is_driven = mode != OPEN_THREADS;
+    log->is_checked_only = mode == OPEN_CHECK;
+    log->is_salvaged = mode == OPEN_SALVAGE;
     err e = os_mkdir_all(log->os, log->dir);
     if (e == OK) {
         e = lock_dir(log, diag);
     }
-    if (e == OK) {
+    if (e == OK && mode != OPEN_BARE) {
         e = log__recover(log, diag);
     }
     if (e != OK) {
+        if (bad_out != NULL) {
+            *bad_out = log->bad_segment;
+        }
         log_free(log);
         return diag_set(diag, e, "LOG0000", "the log in \"%s\" could not be opened: %s",
                         options->dir, err_text(e));
     }
-    if (!is_driven) {
+    if (!log->is_driven) {
         threads_start(log);
     }
     *out = log;
@@ -262,13 +269,36 @@ static err open_with(struct os *os, const struct log_options *options, struct lo
 
 err log_open(struct os *os, const struct log_options *options, struct log **out, struct diag *diag)
 {
-    return open_with(os, options, out, diag, false);
+    return open_with(os, options, out, diag, OPEN_THREADS, NULL);
 }
 
 err log__open_driven(struct os *os, const struct log_options *options, struct log **out,
                      struct diag *diag)
 {
-    return open_with(os, options, out, diag, true);
+    return open_with(os, options, out, diag, OPEN_DRIVEN, NULL);
+}
+
+err log_open_check(struct os *os, const struct log_options *options, struct log **out,
+                   struct diag *diag)
+{
+    return open_with(os, options, out, diag, OPEN_CHECK, NULL);
+}
+
+err log__open_salvage(struct os *os, const struct log_options *options, struct log **out,
+                      u64 *bad_out, struct diag *diag)
+{
+    return open_with(os, options, out, diag, OPEN_SALVAGE, bad_out);
+}
+
+err log__open_bare(struct os *os, const struct log_options *options, struct log **out,
+                   struct diag *diag)
+{
+    return open_with(os, options, out, diag, OPEN_BARE, NULL);
+}
+
+void log_close_check(struct log *log)
+{
+    log__abandon(log);
 }
 
 void log_close(struct log *log)

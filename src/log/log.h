@@ -217,6 +217,40 @@ void log_set_live(struct log *log, log_is_live_fn fn, void *ctx);
 /* Looks for dead segments now instead of within 10 s; returns when done. For tests and reset. */
 MUST_USE err log_retain_now(struct log *log);
 
+/* --- damage ------------------------------------------------------------------------------- */
+
+struct log_damage_run {
+    struct log_channel channel;
+    u64 first_no;
+    u32 count;
+};
+struct log_damage {
+    const char *what;
+    u64 segment, offset, bytes; /* 0 bytes: nothing that was acknowledged is lost. */
+    u64 lsn_first, lsn_last, no_first, no_last;
+    i64 arrival_first_ms, arrival_last_ms;
+    const struct log_damage_run *runs; /* Borrowed; none when the index is lost too. */
+    u32 run_count;
+};
+typedef void (*log_damage_fn)(void *ctx, const struct log_damage *damage);
+
+/* A log that no process has open, to be looked at: changes nothing, starts no threads, takes no
+ * batches. Errors as log_open. Close with log_close_check. */
+MUST_USE err log_open_check(struct os *os, const struct log_options *options, struct log **out,
+                            struct diag *diag);
+void log_close_check(struct log *log);
+/* Reads and checks every frame; `each` is called for all that is damaged. */
+MUST_USE err log_check(struct log *log, log_damage_fn each, void *ctx, u64 *frames_out);
+
+struct log_salvage_report {
+    void (*moved)(void *ctx, const char *name); /* Into lost+found/. */
+    void *ctx;
+};
+/* Makes a damaged log openable: what cannot be read moves to lost+found/ whole; a segment that can
+ * be read in part is written anew without the rest. Readers pass over what is gone. */
+MUST_USE err log_salvage(struct os *os, const struct log_options *options,
+                         const struct log_salvage_report *report, struct diag *diag);
+
 struct log_stats {
     u64 frames, records, bytes; /* Committed since open. */
     u64 syncs, sync_ns_total, sync_ns_max;

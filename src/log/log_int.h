@@ -23,7 +23,8 @@ enum {
     LOG__UUID_BYTES = 16,
     LOG__BLOOM_BYTES = 128,
     LOG__BATCH_RECORDS_MAX = 1 << 20,
-    LOG__NUMBER_JUMP = 1 << 24, /* Greater than the number of records in any frame. */
+    LOG__NUMBER_JUMP = 1 << 24,  /* Greater than the number of records in any frame. */
+    LOG__SALVAGE_JUMP = 1 << 30, /* As many as a lost segment can have held, and more. */
     LOG__ZERO_AHEAD_BYTES = 2 << 20,
     LOG__SMALL_FRAME_BYTES = 256 << 10,
     LOG__BUILD_AHEAD_BYTES =
@@ -292,6 +293,9 @@ struct log {
     char *dir;
     enum log_durability durability;
     bool is_driven; /* No threads: tests call log__commit_once. */
+    bool is_checked_only, is_salvaged, is_newest_open;
+    u64 newest_no;   /* Segment that says what the log consists of. */
+    u64 bad_segment; /* That a start refused; 0 = none. */
     u64 segment_bytes, reserve_bytes, cache_bytes;
     bool is_full_told; /* Committer only: what was said last. */
     u8 uuid[LOG__UUID_BYTES];
@@ -372,6 +376,20 @@ bool log__commit_once(struct log *log);
 void log__zero_once(struct log *log);
 /* Forgets everything without sealing, as a crash would; memory and handles are freed. */
 void log__abandon(struct log *log);
+
+/* For log_salvage: as log__open_driven, but what is missing is passed over. ERR_CORRUPT:
+ * *bad_out is the segment in the way, 0 when it is something else. */
+MUST_USE err log__open_salvage(struct os *os, const struct log_options *options, struct log **out,
+                               u64 *bad_out, struct diag *diag);
+/* Only the directory and its lock. */
+MUST_USE err log__open_bare(struct os *os, const struct log_options *options, struct log **out,
+                            struct diag *diag);
+/* Moves a file of the directory to lost+found/, if it is still there. */
+MUST_USE err log__quarantine(struct log *log, const char *name);
+/* Swaps a sealed segment for what of it can be read; the file stays. */
+MUST_USE err log__rewrite_readable(struct log *log, struct log__segment *segment);
+/* Writes down that numbers go on far behind the newest that is known. */
+MUST_USE err log__note_salvage(struct log *log);
 
 void log__committer_run(void *ctx);
 void log__batch_begin(struct log_batch *batch, log_done_fn done, void *ctx);

@@ -158,10 +158,13 @@ static err open_segment(struct log *log, u64 no, int flags, struct os_file **out
 
 static err damaged(struct recovery *r, u64 no, const char *what)
 {
+    r->log->bad_segment = no;
     char path[LOG__PATH_MAX];
     log__path(r->log, no, "seg", path);
     diag_set(r->diag, ERR_CORRUPT, "LOG0003", "%s: \"%s\"", what, path);
-    diag_hint(r->diag, "restore the file from a backup; nothing has been changed");
+    diag_hint(r->diag,
+              "restore the file from a backup, or see what is lost: leat doctor --data DIR; "
+              "nothing has been changed");
     return ERR_CORRUPT;
 }
 
@@ -415,7 +418,7 @@ static err load_members(struct recovery *r)
 {
     for (u32 i = 0; i < r->member_count; i++) {
         struct found *found = find_file(r, r->members[i]);
-        if (found == NULL && PLANTED(BUG_MISSING_IGNORED)) {
+        if (found == NULL && (r->log->is_salvaged || PLANTED(BUG_MISSING_IGNORED))) {
             continue;
         }
         if (found == NULL) {
@@ -463,9 +466,8 @@ static err seal_newest(struct recovery *r)
     return e;
 }
 
-static err move_stray(struct recovery *r, const char *name)
+err log__quarantine(struct log *log, const char *name)
 {
-    struct log *log = r->log;
     char dir[LOG__PATH_MAX];
     char from[LOG__PATH_MAX + NAME_MAX_BYTES];
     char to[LOG__PATH_MAX + NAME_MAX_BYTES];
@@ -484,8 +486,10 @@ static err move_stray(struct recovery *r, const char *name)
             return ERR_LIMIT;
         }
     }
-    trace(TRACE_WARN, "log", "a file that is not the log's was moved to lost+found",
-          T_STR("name", str_of(name)));
+    if (os_stat_path(log->os, from, &stat) != OK) {
+        return OK;
+    }
+    trace(TRACE_WARN, "log", "a file was moved to lost+found", T_STR("name", str_of(name)));
     TRY(PLANTED(BUG_STRAY_DELETED) ? os_unlink(log->os, from) : os_rename(log->os, from, to));
     TRY(os_sync_dir(log->os, dir));
     return os_sync_dir(log->os, log->dir);
@@ -502,8 +506,9 @@ static err remove_others(struct recovery *r, bool *has_changed)
         if (found->is_member || PLANTED(BUG_REPLACED_KEPT)) {
             continue;
         }
-        bool is_foreign = found->is_foreign;
-        TRY(is_foreign ? move_stray(r, path + strlen(log->dir) + 1) : os_unlink(log->os, path));
+        bool is_foreign = found->is_foreign || log->is_salvaged;
+        TRY(is_foreign ? log__quarantine(log, path + strlen(log->dir) + 1)
+                       : os_unlink(log->os, path));
         *has_changed = *has_changed || !is_foreign;
     }
     return OK;
@@ -526,7 +531,7 @@ static err tidy_files(struct recovery *r)
         has_changed = true;
     }
     for (u32 i = 0; i < r->stray_count; i++) {
-        TRY(move_stray(r, r->strays[i]));
+        TRY(log__quarantine(log, r->strays[i]));
     }
     return has_changed ? os_sync_dir(log->os, log->dir) : OK;
 }
@@ -606,11 +611,42 @@ static err create_store(struct recovery *r)
     return store_write(log);
 }
 
+/* Salvage: the segments tell whose they are. */
+static err store_again(struct recovery *r)
+{
+    struct log *log = r->log;
+    for (u32 i = r->file_count; i > 0; i--) {
+        struct os_file *file;
+        struct os_stat stat;
+        struct log__header header;
+        TRY(open_segment(log, r->files[i - 1].no, OS_READ, &file));
+        err e = os_stat_file(file, &stat);
+        e = e == OK ? log__header_read(file, stat.bytes, &header) : e;
+        IGNORE(os_close(file)); /* Only read. */
+        if (e == OK) {
+            memcpy(log->uuid, header.id.uuid, LOG__UUID_BYTES);
+            log__header_deinit(&header);
+            TRY(log__quarantine(log, "STORE"));
+            r->has_store = true;
+            diag_init(r->diag);
+            return store_write(log);
+        }
+    }
+    return ERR_CORRUPT;
+}
+
 static err recover_existing(struct recovery *r)
 {
     TRY(read_headers(r));
     TRY(judge_newest(r));
     TRY(load_members(r));
+    r->log->newest_no = r->newest->no;
+    r->log->is_newest_open = !r->is_newest_sealed;
+    if (r->log->is_checked_only) {
+        r->newest_segment->is_rebuilt = !r->is_newest_sealed;
+        set_counters(r);
+        return OK;
+    }
     TRY(seal_newest(r));
     set_counters(r);
     return tidy_files(r);
@@ -626,8 +662,15 @@ err log__recover(struct log *log, struct diag *diag)
     if (e == OK && r.has_store) {
         e = store_read(&r);
     }
-    if (e == OK) {
-        e = r.has_store ? recover_existing(&r) : create_store(&r);
+    if (log->is_salvaged && (e == ERR_CORRUPT || (e == OK && !r.has_store && r.file_count > 0))) {
+        e = store_again(&r);
+    }
+    bool is_new = !r.has_store;
+    if (e == OK && is_new && log->is_checked_only) {
+        e = check_new(&r);
+        e = e == OK ? ERR_NOT_FOUND : e;
+    } else if (e == OK) {
+        e = is_new ? create_store(&r) : recover_existing(&r);
     }
     for (u32 i = 0; i < r.file_count; i++) {
         log__header_deinit(&r.files[i].header);

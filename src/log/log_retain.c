@@ -210,6 +210,7 @@ static err copy_segment(struct rewrite *w, struct log__segment *source)
     for (u32 row = 0; e == OK && row < loaded->index.frame_count; row++) {
         if (has_live[row] != 0) {
             e = copy_frame(w, loaded, source, row);
+            e = e == ERR_CORRUPT && w->log->is_salvaged ? OK : e;
         }
     }
     mem_free(has_live);
@@ -337,7 +338,7 @@ static err swap(struct log *log, struct log__segment **olds, u32 count,
     }
     TRY(commit_swap(log, olds, count, replacement));
     OS_FAILPOINT("log.before_unlink");
-    for (u32 i = 0; i < count && !PLANTED(BUG_NO_UNLINK); i++) {
+    for (u32 i = 0; i < count && !log->is_salvaged && !PLANTED(BUG_NO_UNLINK); i++) {
         unlink_old(log, olds[i]->id.segment, "seg");
     }
     OS_FAILPOINT("log.after_unlink");
@@ -521,6 +522,28 @@ err log__retain(struct log *log)
         log__segment_unref(pass.list[i].segment);
     }
     mem_free(pass.list);
+    return e;
+}
+
+err log__rewrite_readable(struct log *log, struct log__segment *segment)
+{
+    struct log__segment *held = log__segment_ref(segment);
+    err e = rewrite(log, &held, 1);
+    log__segment_unref(held);
+    return e;
+}
+
+err log__note_salvage(struct log *log)
+{
+    log->next_no += LOG__SALVAGE_JUMP;
+    log->next_lsn += LOG__SALVAGE_JUMP;
+    struct buf record = {0};
+    log__swap_encode(&record, NULL, 0, 0);
+    struct log_batch *batch = log_batch_new();
+    err e = log_batch_add(batch, (struct log_channel){0, LOG_CONTROL_META}, buf_str(&record));
+    e = e == OK ? log_commit(log, batch) : e;
+    log_batch_free(batch);
+    buf_deinit(&record);
     return e;
 }
 

@@ -140,6 +140,9 @@ err stream_read(struct stream *stream, u32 shard, u64 from_no,
     bool more = true;
     for (i32 i = 0; more && i < frames_max; i++) {
         err e = read_frame(&reading, cutoff_ms, &more);
+        if (e == ERR_CORRUPT && page->count > 0) {
+            break; /* What stands in front of the damage is given; the next read meets it. */
+        }
         if (e != OK) {
             stream_page_free(page);
             return e;

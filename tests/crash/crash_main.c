@@ -117,6 +117,22 @@ static double seconds(void)
     return (double)os_mono_ns(os_real()) / 1e9;
 }
 
+static void say_script(int task, const struct result *r)
+{
+    printf("  %-24s %8llu %s %6.1f s%s%s\n", scripts[task].name,
+           (unsigned long long)r->outcome.states, task == script_count ? "damages" : "states ",
+           r->seconds,
+           r->outcome.is_good ? "" : "  VIOLATION: ", r->outcome.is_good ? "" : r->outcome.why);
+}
+
+static void say_bug(int bug, const struct result *r)
+{
+    if (r->found_by >= 0) {
+        printf("  bug %2d: %-70s found by %s, %.1f s\n", bug, bug_texts[bug],
+               scripts[r->found_by].name, r->seconds);
+    }
+}
+
 static void task_run(int task, const struct crash_budget *budget, struct result *result)
 {
     double start = seconds();
@@ -126,6 +142,12 @@ static void task_run(int task, const struct crash_budget *budget, struct result 
         result->found_by = script_that_finds(task - script_count);
     }
     result->seconds = seconds() - start;
+    if (task <= script_count) {
+        say_script(task, result);
+    } else {
+        say_bug(task - script_count, result);
+    }
+    (void)fflush(stdout);
     result->is_done = true;
 }
 
@@ -176,12 +198,9 @@ static bool report_scripts(const struct result *results, u64 states_min)
     for (int i = 0; i <= script_count; i++) {
         const struct result *r = &results[i];
         bool is_right = r->is_done && r->outcome.is_good;
-        printf("  %-24s %8llu %s %6.1f s%s%s\n", scripts[i].name,
-               (unsigned long long)r->outcome.states, i == script_count ? "damages" : "states ",
-               r->seconds, is_right ? "" : "  VIOLATION: ",
-               is_right     ? ""
-               : r->is_done ? r->outcome.why
-                            : "the process ended");
+        if (!r->is_done) {
+            printf("  %-24s VIOLATION: the process ended\n", scripts[i].name);
+        }
         is_good = is_good && is_right;
         states += i < script_count ? r->outcome.states : 0;
     }
@@ -202,8 +221,9 @@ static bool report_bugs(const struct result *results)
     for (int bug = 1; bug < BUG_COUNT; bug++) {
         const struct result *r = &results[script_count + bug];
         bool is_found = r->is_done && r->found_by >= 0;
-        printf("  bug %2d: %-70s %s%s\n", bug, bug_texts[bug], is_found ? "found by " : "SURVIVED",
-               is_found ? scripts[r->found_by].name : "");
+        if (!is_found) {
+            printf("  bug %2d: %-70s SURVIVED\n", bug, bug_texts[bug]);
+        }
         found += is_found;
     }
     printf("%d of %d planted bugs found\n", found, BUG_COUNT - 1);

@@ -1,0 +1,154 @@
+"""A data directory that was damaged: what readers are answered, what doctor says is lost, and --salvage."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+import leat_server
+from conftest import make_client
+
+BATCHES = 6
+ROWS = 5
+ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=20)
+
+
+def doctor(data, *more):
+    command = [leat_server.BINARY, "doctor", "--data", str(data), "--output", "json", *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    names = ("log", "damage", "lost", "salvage")
+    return [(c["name"], c["status"], c["message"]) for c in json.loads(done.stdout)["checks"] if c["name"] in names]
+
+
+def records(client, start="TRIM_HORIZON"):
+    """Data of all records, and whether the reading ended in an error."""
+    iterator = client.get_shard_iterator(StreamName="s", ShardId="shardId-000000000000", ShardIteratorType=start)
+    iterator, found = iterator["ShardIterator"], []
+    for _ in range(50):
+        try:
+            page = client.get_records(ShardIterator=iterator)
+        except ClientError as error:
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+            return found, error
+        found += [r["Data"].decode() for r in page["Records"]]
+        iterator = page["NextShardIterator"]
+        if not page["Records"] and page["MillisBehindLatest"] == 0:
+            return found, None
+    raise AssertionError("no end")
+
+
+@pytest.fixture
+def data(tmp_path):
+    """One stream, BATCHES frames of ROWS records, in two segments."""
+    server = leat_server.Server(data=str(tmp_path / "data")).start()
+    client = make_client(server, "kinesis", config=ONCE)
+    client.create_stream(StreamName="s", ShardCount=1)
+    client.get_waiter("stream_exists").wait(StreamName="s", WaiterConfig={"Delay": 1})
+    for batch in range(BATCHES):
+        if batch == BATCHES // 2:
+            server.stop()
+            server = opened(tmp_path / "data")
+            client = make_client(server, "kinesis", config=ONCE)
+        client.put_records(StreamName="s", Records=[
+            {"Data": f"batch-{batch}-{row}", "PartitionKey": "k"} for row in range(ROWS)])
+    server.stop()
+    return tmp_path / "data"
+
+
+def segment_with(data, text):
+    for path in sorted((data / "log").glob("*.seg")):
+        offset = path.read_bytes().find(text)
+        if offset >= 0:
+            return path, offset
+    raise AssertionError(text)
+
+
+def flip(path, offset):
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 4
+    path.write_bytes(content)
+
+
+def opened(data):
+    return leat_server.Server(data=str(data)).start()
+
+
+def all_but(*lost):
+    return [f"batch-{b}-{r}" for b in range(BATCHES) for r in range(ROWS) if b not in lost]
+
+
+def test_an_intact_directory_is_said_to_be(data):
+    assert [(name, status) for name, status, _ in doctor(data)] == [("log", "ok")]
+
+
+def test_a_damaged_frame_is_an_error_until_it_is_given_up(data):
+    path, offset = segment_with(data, b"batch-2-0")
+    flip(path, offset)
+    said = doctor(data)
+    assert [name for name, _, _ in said] == ["damage", "lost", "log"]
+    assert str(path) in said[0][2] and "LSN" in said[0][2] and "arrived 20" in said[0][2]
+    assert f"{ROWS} records of stream \"s\"" in said[1][2] and "shardId-000000000000" in said[1][2]
+    server = opened(data)
+    client = make_client(server, "kinesis", config=ONCE)
+    found, error = records(client)
+    assert found == all_but(2, 3, 4, 5) and error.response["Error"]["Code"] == "InternalFailure"
+    assert records(client)[0] == found
+    server.stop()
+    said = doctor(data, "--salvage")
+    assert [name for name, _, _ in said] == ["salvage", "log"] and said[-1][1] == "ok"
+    assert (data / "log" / "lost+found" / path.name).exists()
+    server = opened(data)
+    client = make_client(server, "kinesis", config=ONCE)
+    assert records(client) == (all_but(2), None)
+    client.put_record(StreamName="s", Data="after", PartitionKey="k")
+    assert records(client) == (all_but(2) + ["after"], None)
+    server.stop()
+
+
+def hurt_truncated(path):
+    with open(path, "r+b") as file:
+        file.truncate(path.stat().st_size - 4096)
+
+
+def hurt_zeroed(path):
+    content = bytearray(path.read_bytes())
+    at = content.find(b"batch-1-0") // 4096 * 4096
+    content[at:at + 4096] = bytes(4096)
+    path.write_bytes(content)
+
+
+def hurt_headers(path):
+    content = bytearray(path.read_bytes())
+    content[0:8192] = bytes(8192)
+    path.write_bytes(content)
+
+
+def hurt_store(path):
+    flip(path.parent / "STORE", 20)
+
+
+def hurt_stray(path):
+    shutil.copy(path, path.parent / "notes.txt")
+
+
+@pytest.mark.parametrize("hurt, lost, is_refused", [
+    (hurt_truncated, (), False), (hurt_zeroed, (1,), False), (hurt_headers, None, True), (hurt_store, (), True),
+    (hurt_stray, (), False)])
+def test_salvage_makes_it_startable(data, hurt, lost, is_refused):
+    path, _ = segment_with(data, b"batch-1-0")
+    before = {p.name for p in (data / "log").glob("*.seg")}
+    hurt(path)
+    if is_refused:
+        assert doctor(data)[-1][1] == "failed"
+        start = [leat_server.BINARY, "start", "--data", str(data), "--port", "0"]
+        assert subprocess.run(start, capture_output=True, timeout=20).returncode == 78
+    assert doctor(data, "--salvage")[-1][1] == "ok"
+    kept = {p.name for p in (data / "log").rglob("*.seg")}
+    assert before <= kept  # Nothing is ever deleted.
+    server = opened(data)
+    if lost is not None:
+        assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(*lost), None)
+    server.stop()
