@@ -103,6 +103,25 @@ static err rebuild(struct log *log, const struct log__segment *segment, struct o
     return log__scan(log, segment, file, out, &end);
 }
 
+/* Retention takes a segment out of the table before its file goes: one that is still there has lost
+ * its file. */
+static err not_found(struct log *log, const struct log__segment *segment)
+{
+    bool is_listed = false;
+    os_rwlock_read(&log->state_lock);
+    for (u32 i = 0; i < log->segment_count; i++) {
+        is_listed = is_listed || log->segments[i] == segment;
+    }
+    os_rwlock_unlock(&log->state_lock);
+    if (!is_listed) {
+        return ERR_NOT_FOUND;
+    }
+    metric_add(&log->stats.corrupt_frames, 1);
+    trace(TRACE_ERROR, "log", "the file of a segment is gone",
+          T_INT("segment", segment->id.segment));
+    return ERR_CORRUPT;
+}
+
 err log__segment_load(struct log *log, struct log__segment *segment, struct log__loaded **out)
 {
     struct log__loaded *loaded = loaded_find(log, segment);
@@ -113,7 +132,11 @@ err log__segment_load(struct log *log, struct log__segment *segment, struct log_
     char path[LOG__PATH_MAX];
     log__path(log, segment->id.segment, "seg", path);
     struct os_file *file;
-    TRY(os_open(log->os, path, OS_READ, &file));
+    err opened = os_open(log->os, path, OS_READ, &file);
+    if (opened == ERR_NOT_FOUND) {
+        return not_found(log, segment);
+    }
+    TRY(opened);
     struct log__trailer trailer;
     log__segment_trailer(segment, &trailer);
     struct log__index index;

@@ -12,6 +12,7 @@
 #include "base/trace.h"
 #include "os/os.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,24 +79,34 @@ static bool is_found_by(int bug, const struct script *script)
         CHECK(freopen("/dev/null", "w", stdout) != NULL);
         CHECK(freopen("/dev/null", "w", stderr) != NULL);
         plant_bug = bug;
-        (void)alarm(40); /* A bug may also show as a run without an end. */
+        (void)alarm(120); /* A run without an end is no proof. */
         struct crash_outcome outcome = {.states = 0};
         script->judge(script->index, &light, &outcome);
         _exit(outcome.is_good ? 0 : 1);
     }
     int status = 0;
     CHECK(waitpid(child, &status, 0) == child);
-    return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    bool is_endless = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+    return !is_endless && !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* Bugs of the log are looked for by the log's scripts first, the others by those of services. */
+/* Which script to try at turn `turn`: the quick ones first. Bugs of the log are looked for by the
+ * log's scripts and by damage, the others by the first one and by those of services. */
+static int script_at(int bug, int turn)
+{
+    if (bug > LOG_BUGS) {
+        return turn == 0 ? 0 : (log_count + turn - 1) % script_count;
+    }
+    if (turn == DAMAGE_AFTER) {
+        return script_count;
+    }
+    return turn < DAMAGE_AFTER ? turn : turn - 1;
+}
+
 static int script_that_finds(int bug)
 {
-    int first = bug <= LOG_BUGS ? 0 : log_count;
-    int damage_at = first == 0 ? DAMAGE_AFTER : script_count;
-    for (int i = 0; i <= script_count; i++) {
-        int script = (first + i - (i > damage_at ? 1 : 0)) % script_count;
-        script = i == damage_at ? script_count : script;
+    for (int turn = 0; turn < script_count; turn++) {
+        int script = script_at(bug, turn);
         if (is_found_by(bug, &scripts[script])) {
             return script;
         }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { INDEX_BYTES = 8192, INDEX_STRIDE = 13 };
 enum { SEGMENTS_MAX = 24, PATH_BYTES = 80 };
 
 #define DIR "/data/log/"
@@ -112,7 +113,8 @@ static bool flip_file(struct damage *d, const char *path, const struct crash_bud
         bool is_swap = at < frame_end && get_u32(run) == 0 && get_u32(run + 4) == LOG_CONTROL_META;
         d->world.is_refusal_allowed = is_swap || str_ends(str_of(path), STR("STORE"));
         bool is_head = at < frame + LOG__HEADER_BYTES;
-        bool is_chosen = is_head || rng_below(&d->rng, (u64)bytes) < (u64)budget->flips;
+        bool is_index = at + INDEX_BYTES >= bytes && at % INDEX_STRIDE == 0; /* Mostly. */
+        bool is_chosen = is_head || is_index || rng_below(&d->rng, (u64)bytes) < (u64)budget->flips;
         for (int bit = 0; bit < 8 && budget->is_whole && is_good; bit++) {
             is_good = flip(d, path, at, content[at], bit);
         }

@@ -441,6 +441,25 @@ static void zeroed_then_crash(struct world *world)
     world_put(world, channel(1), 1, 300);
 }
 
+/* So full that only the swaps that free space are let through. */
+static void full_swap(struct world *world)
+{
+    world_open(world);
+    for (u32 i = 0; i < 8; i++) {
+        world_put(world, channel(i % 2), 1, 7000);
+    }
+    world->log->reserve_bytes = 256 << 10;
+    world_trace(world);
+    sim_set_space(world->sim, 28 << 10);
+    world_put(world, control, 1, 100);
+    CHECK(world->refused == 1);
+    world_let_die(world, channel(0), 0);
+    world_let_die(world, channel(1), 0);
+    world_retain(world);
+    sim_set_space(world->sim, 1 << 20);
+    world_put(world, channel(1), 1, 2000);
+}
+
 static void full_then_crash(struct world *world)
 {
     world_open(world);
@@ -510,6 +529,7 @@ static const struct script scripts[] = {
     {"retain_then_crash", retain_then_crash},
     {"crash_in_roll", crash_in_roll},
     {"zeroed_then_crash", zeroed_then_crash},
+    {"full_swap", full_swap},
     {"full_then_crash", full_then_crash},
     {"many_restarts", many_restarts},
 };

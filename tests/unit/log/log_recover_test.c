@@ -416,12 +416,32 @@ static void be_quiet(void *ctx, str line)
     (void)line;
 }
 
+/* Readers are answered when somebody has removed a file under a running log. */
+static void a_lost_file_is_damage(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(21);
+    struct log *log;
+    struct diag diag;
+    struct log_frame *frame = NULL;
+    assert_int_equal(try_open(sim_os(sim), "/d", &log, &diag), OK);
+    put_once(log, 0);
+    log_close(log);
+    assert_int_equal(try_open(sim_os(sim), "/d", &log, &diag), OK);
+    assert_int_equal(os_unlink(sim_os(sim), "/d/0000000000000001.seg"), OK);
+    assert_int_equal(log_frame_after(log, 0, &frame), ERR_CORRUPT);
+    assert_int_equal(log_frame_seek(log, a, 1, &frame), ERR_CORRUPT);
+    log__abandon(log);
+    sim_free(sim);
+}
+
 int main(void)
 {
     trace_set_sink(be_quiet, NULL, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(survives_kill),
         cmocka_unit_test(every_call_may_fail),
+        cmocka_unit_test(a_lost_file_is_damage),
         cmocka_unit_test(strange_files_are_kept),
         cmocka_unit_test(never_starts_empty_over_data),
         cmocka_unit_test(newer_versions_are_refused),
