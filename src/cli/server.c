@@ -8,6 +8,7 @@
 #include "aws/s3/s3.h"
 #include "aws/sns/sns.h"
 #include "aws/sts/sts.h"
+#include "base/trace.h"
 #include "cli/print.h"
 #include "console/console.h"
 #include "engine/engine.h"
@@ -20,6 +21,7 @@
 #include <stdio.h>
 
 enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
+enum { CONNECTIONS_MAX = 10000, OWN_DESCRIPTORS = 1000 };
 
 static const struct aws_service *const services[] = {&kinesis_service,    &sts_service,
                                                      &cloudwatch_service, &sns_service,
@@ -226,6 +228,19 @@ static err tls_open(struct server *server, struct diag *diag)
                : tls_identity_open(server->os, &options, &server->tls, diag);
 }
 
+/* Connections leave descriptors for files, of which there may be many. */
+static i32 connections_max(void)
+{
+    i64 descriptors = os_descriptors_raise();
+    i64 own = MIN(OWN_DESCRIPTORS, descriptors / 2);
+    i64 count = MIN(CONNECTIONS_MAX, descriptors - own);
+    if (count < CONNECTIONS_MAX) {
+        trace(TRACE_WARN, "server", "few descriptors: fewer connections",
+              T_INT("limit", descriptors), T_INT("connections", count));
+    }
+    return (i32)MAX(count, 1);
+}
+
 static err http_open(struct server *server, struct diag *diag)
 {
     struct http_server_options options = {
@@ -235,6 +250,7 @@ static err http_open(struct server *server, struct diag *diag)
         .tls_port = server->options.tls_port,
         .handler = aws_dispatch_handle,
         .handler_ctx = server->dispatch,
+        .limits.connections = connections_max(),
     };
     if (server->options.tls == TLS_IF_FREE && os_port_is_taken(options.tls_port)) {
         char holder[256];

@@ -29,8 +29,6 @@ static void on_closed(uv_handle_t *handle)
         http__chunk_free(chunk);
         chunk = next;
     }
-    buf_deinit(&conn->line);
-    buf_deinit(&conn->head);
     buf_deinit(&conn->leftover);
     http__tls_free(conn);
     mem_free(conn);
@@ -91,6 +89,16 @@ static void chunks_done(struct http_conn *conn, struct http_chunk *chunk)
     }
 }
 
+void http__conn_settle(struct http_conn *conn)
+{
+    struct http_exchange *x = conn->writing_for;
+    bool is_over = x != NULL && x->conn != conn && conn->out_first == NULL && !conn->is_writing;
+    if (is_over) {
+        conn->writing_for = NULL;
+        http__exchange_unref(x);
+    }
+}
+
 static void after_write(struct http_conn *conn)
 {
     conn->progress_ms = http__now_ms(conn->loop);
@@ -112,6 +120,7 @@ static void after_write(struct http_conn *conn)
     if (x != NULL && x->conn == conn) {
         x->transport->pump(x);
     }
+    http__conn_settle(conn);
 }
 
 static void on_written(uv_write_t *request, int status)

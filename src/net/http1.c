@@ -64,6 +64,54 @@ static int refuse(struct http_conn *conn, int status)
     return HPE_USER;
 }
 
+/* --- headers that are lent
+ * ---------------------------------------------------------------------------------- */
+
+static void head_free(struct http_head *head)
+{
+    buf_deinit(&head->line);
+    buf_deinit(&head->text);
+    mem_free(head);
+}
+
+static void head_take(struct http_conn *conn)
+{
+    struct http_loop *loop = conn->loop;
+    if (conn->head == NULL && loop->heads != NULL) {
+        conn->head = loop->heads;
+        loop->heads = conn->head->next;
+        loop->head_count--;
+    } else if (conn->head == NULL) {
+        conn->head = NEW(struct http_head);
+    }
+    buf_reset(&conn->head->line);
+    buf_reset(&conn->head->text);
+    conn->head->span_count = 0;
+}
+
+static void head_give(struct http_conn *conn)
+{
+    struct http_loop *loop = conn->loop;
+    struct http_head *head = conn->head;
+    conn->head = NULL;
+    if (head != NULL && loop->head_count >= HTTP_HEADS_KEPT_MAX) {
+        head_free(head);
+    } else if (head != NULL) {
+        head->next = loop->heads;
+        loop->heads = head;
+        loop->head_count++;
+    }
+}
+
+void http__h1_loop_free(struct http_loop *loop)
+{
+    while (loop->heads != NULL) {
+        struct http_head *head = loop->heads;
+        loop->heads = head->next;
+        head_free(head);
+    }
+}
+
 /* --- parsing
  * ----------------------------------------------------------------------------------------- */
 
@@ -73,9 +121,7 @@ static int on_begin(llhttp_t *parser)
     if (conn->is_closed_after) {
         return HPE_USER; /* What is pipelined behind the last answer is not looked at. */
     }
-    buf_reset(&conn->line);
-    buf_reset(&conn->head);
-    conn->span_count = 0;
+    head_take(conn);
     conn->is_in_value = false;
     conn->is_in_trailer = false;
     conn->refuse_status = 0;
@@ -88,16 +134,16 @@ static int on_begin(llhttp_t *parser)
 static int on_url(llhttp_t *parser, const char *at, size_t length)
 {
     struct http_conn *conn = conn_of(parser);
-    if (conn->line.len + (isize)length > conn->loop->server->limits.request_line_bytes) {
+    if (conn->head->line.len + (isize)length > conn->loop->server->limits.request_line_bytes) {
         return refuse(conn, 414);
     }
-    buf_append_bytes(&conn->line, at, (isize)length);
+    buf_append_bytes(&conn->head->line, at, (isize)length);
     return 0;
 }
 
 static bool has_room(struct http_conn *conn, size_t length)
 {
-    return conn->head.len + (isize)length <= conn->loop->server->limits.header_bytes;
+    return conn->head->text.len + (isize)length <= conn->loop->server->limits.header_bytes;
 }
 
 static int on_field(llhttp_t *parser, const char *at, size_t length)
@@ -106,24 +152,24 @@ static int on_field(llhttp_t *parser, const char *at, size_t length)
     if (conn->is_in_trailer) {
         return 0; /* Trailers are read over. */
     }
-    bool is_new = conn->span_count == 0 || conn->is_in_value;
+    bool is_new = conn->head->span_count == 0 || conn->is_in_value;
     if (is_new) {
         isize limit = MIN(conn->loop->server->limits.header_count, (i32)HTTP_FIELDS_MAX);
-        if (conn->span_count >= limit) {
+        if (conn->head->span_count >= limit) {
             return refuse(conn, 431);
         }
         conn->is_in_value = false;
-        conn->spans[conn->span_count].name_at = conn->head.len;
-        conn->spans[conn->span_count].name_len = 0;
-        conn->spans[conn->span_count].value_at = conn->head.len;
-        conn->spans[conn->span_count].value_len = 0;
-        conn->span_count++;
+        conn->head->spans[conn->head->span_count].name_at = (i32)conn->head->text.len;
+        conn->head->spans[conn->head->span_count].name_len = 0;
+        conn->head->spans[conn->head->span_count].value_at = (i32)conn->head->text.len;
+        conn->head->spans[conn->head->span_count].value_len = 0;
+        conn->head->span_count++;
     }
     if (!has_room(conn, length)) {
         return refuse(conn, 431);
     }
-    conn->spans[conn->span_count - 1].name_len += (isize)length;
-    buf_append_bytes(&conn->head, at, (isize)length);
+    conn->head->spans[conn->head->span_count - 1].name_len += (i32)length;
+    buf_append_bytes(&conn->head->text, at, (isize)length);
     return 0;
 }
 
@@ -138,13 +184,13 @@ static int on_value(llhttp_t *parser, const char *at, size_t length)
     }
     if (!conn->is_in_value) {
         conn->is_in_value = true;
-        conn->spans[conn->span_count - 1].value_at = conn->head.len;
+        conn->head->spans[conn->head->span_count - 1].value_at = (i32)conn->head->text.len;
     } else if ((const u8 *)at != conn->input || !conn->is_value_cut) {
         return refuse(conn, 400); /* A folded line, which llhttp would join. */
     }
     conn->value_end = (const u8 *)at + length;
-    conn->spans[conn->span_count - 1].value_len += (isize)length;
-    buf_append_bytes(&conn->head, at, (isize)length);
+    conn->head->spans[conn->head->span_count - 1].value_len += (i32)length;
+    buf_append_bytes(&conn->head->text, at, (isize)length);
     return 0;
 }
 
@@ -185,15 +231,15 @@ static bool target_set(struct http_exchange *x, str target, str *authority_out)
 static int request_take(struct http_conn *conn, struct http_exchange *x)
 {
     x->method = str_of(llhttp_method_name((llhttp_method_t)conn->parser.method));
-    str line = arena_copy(&x->arena, buf_str(&conn->line));
-    str head = arena_copy(&x->arena, buf_str(&conn->head));
+    str line = arena_copy(&x->arena, buf_str(&conn->head->line));
+    str head = arena_copy(&x->arena, buf_str(&conn->head->text));
     int hosts = 0;
     str host = STR_EMPTY, authority;
-    for (isize i = 0; i < conn->span_count; i++) {
-        str name = str_slice(head, conn->spans[i].name_at,
-                             conn->spans[i].name_at + conn->spans[i].name_len);
-        str value = str_slice(head, conn->spans[i].value_at,
-                              conn->spans[i].value_at + conn->spans[i].value_len);
+    for (isize i = 0; i < conn->head->span_count; i++) {
+        str name = str_slice(head, conn->head->spans[i].name_at,
+                             conn->head->spans[i].name_at + conn->head->spans[i].name_len);
+        str value = str_slice(head, conn->head->spans[i].value_at,
+                              conn->head->spans[i].value_at + conn->head->spans[i].value_len);
         if (name.len == 0 || !is_clean(value)) {
             return 400;
         }
@@ -235,6 +281,7 @@ static int on_headers(llhttp_t *parser)
     struct http_exchange *x = http__exchange_new(conn, &http1);
     x->received_ns = os_mono_ns(conn->loop->server->os);
     int status = request_take(conn, x);
+    head_give(conn);
     if (status != 0) {
         http__exchange_unref(x);
         http__exchange_unref(x);
@@ -400,6 +447,7 @@ void http__h1_eof(struct http_conn *conn)
 
 void http__h1_free(struct http_conn *conn)
 {
+    head_give(conn);
     if (conn->x != NULL) {
         struct http_exchange *x = conn->x;
         conn->x = NULL;
@@ -489,6 +537,7 @@ static void answer_done(struct http_conn *conn, struct http_exchange *x, bool is
     conn->x = NULL;
     bool is_unread = !x->is_body_complete;
     http__exchange_detach(x, false);
+    http__conn_settle(conn);
     if (conn->is_closing) {
         return;
     }

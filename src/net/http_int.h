@@ -22,6 +22,7 @@ enum {
     HTTP_LEFTOVER_MAX = 64 << 10,  /* Read ahead of an exchange that is not answered yet. */
     HTTP_FIELDS_MAX = 128,
     HTTP_TICK_MS = 250,
+    HTTP_HEADS_KEPT_MAX = 32,  /* Free ones of a loop. */
     HTTP_HANDSHAKES_MAX = 256, /* TLS handshakes under way on one loop; beyond, the oldest goes. */
     HTTP_DRAIN_MS = 2000,      /* Reads on after an early answer, so that it is not lost. */
 };
@@ -122,6 +123,8 @@ struct http_loop {
     struct http_tls *tls_ready; /* Resumed, with something to read at hand. */
     struct http_tls *handshake_first, *handshake_last; /* Oldest first. */
     isize handshake_count;
+    struct http_head *heads; /* Free ones. */
+    isize head_count;
     struct http_conn *conns; /* Doubly linked. */
     isize conn_count;
     struct http_exchange *timers, *timers_last; /* In order of time. */
@@ -138,6 +141,16 @@ struct http_handover {
     struct http_handover *next;
     int fd;
     bool is_tls;
+};
+
+/* A header being parsed; lent by the loop, so that idle connections have none. */
+struct http_head {
+    struct http_head *next; /* On the loop's list. */
+    struct buf line, text;  /* Names and values without separators. */
+    struct {
+        i32 name_at, name_len, value_at, value_len;
+    } spans[HTTP_FIELDS_MAX];
+    i32 span_count;
 };
 
 /* On loop 0. */
@@ -190,11 +203,7 @@ struct http_conn {
     bool is_sniffed;
     llhttp_t parser;
     struct http_exchange *x; /* The one under way. */
-    struct buf line, head;   /* Being parsed. */
-    struct {
-        isize name_at, name_len, value_at, value_len;
-    } spans[HTTP_FIELDS_MAX];
-    isize span_count;
+    struct http_head *head;  /* Being parsed; NULL between requests. */
     bool is_in_value, is_in_trailer;
     const u8 *input;     /* What is being parsed. */
     const u8 *value_end; /* Of the last value seen in it. */
@@ -230,6 +239,8 @@ void http__run_timers(struct http_loop *loop, u64 now_ms);
 void http__conn_open(struct http_loop *loop, int fd, bool is_tls);
 void http__conn_close(struct http_conn *conn);
 void http__conn_write(struct http_conn *conn, struct http_chunk *chunk, struct http_exchange *x);
+/* Lets go of an exchange whose answer the kernel has taken. */
+void http__conn_settle(struct http_conn *conn);
 /* To the kernel as it is. */
 void http__conn_send(struct http_conn *conn, struct http_chunk *chunk);
 /* What the client said, without TLS; and that it will say no more. */
@@ -258,6 +269,7 @@ void http__h1_init(struct http_conn *conn);
 void http__h1_read(struct http_conn *conn, const u8 *data, isize bytes);
 void http__h1_eof(struct http_conn *conn);
 void http__h1_free(struct http_conn *conn);
+void http__h1_loop_free(struct http_loop *loop);
 /* A bare answer before any exchange: 400, 408, 414, 431; the connection closes. */
 void http__h1_refuse(struct http_conn *conn, int status);
 const char *http__reason(int status);

@@ -174,6 +174,7 @@ static void loop_deinit(struct http_loop *loop)
     CHECK(uv_loop_close(&loop->uv) == 0);
     mem_free(loop->read_buffer);
     mem_free(loop->plain_buffer);
+    http__h1_loop_free(loop);
     os_mutex_deinit(&loop->lock);
 }
 

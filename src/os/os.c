@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { EXIT_IO = 70, FAILPOINTS_MAX = 16 };
@@ -208,6 +209,19 @@ u64 os_resident_bytes(void)
     }
     IGNORE(fclose(file)); /* Only read. */
     return pages * (u64)sysconf(_SC_PAGESIZE);
+}
+
+i64 os_descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 0;
+    }
+    struct rlimit wanted = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &wanted) == 0) {
+        limit = wanted;
+    }
+    return limit.rlim_cur > INT32_MAX ? INT32_MAX : (i64)limit.rlim_cur;
 }
 
 int os_process_id(void)

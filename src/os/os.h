@@ -145,6 +145,8 @@ int os_cpu_count(void);
 /* Resident memory of this process in bytes (VmRSS). */
 u64 os_resident_bytes(void);
 int os_process_id(void);
+/* Raises the limit of open descriptors to the hard limit; returns what it is then. */
+i64 os_descriptors_raise(void);
 /* Is the descriptor a terminal? */
 bool os_is_terminal(int fd);
 /* Blocks SIGINT, SIGTERM and SIGHUP (and ignores SIGPIPE) for all threads started later; called

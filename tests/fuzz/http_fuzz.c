@@ -113,6 +113,11 @@ void http__conn_read_pause(struct http_conn *conn, bool is_paused)
     (void)is_paused;
 }
 
+void http__conn_settle(struct http_conn *conn)
+{
+    (void)conn;
+}
+
 /* --- the run ---------------------------------------------------------------------------------- */
 
 static void on_request(struct http_exchange *x, void *ctx)
@@ -161,8 +166,7 @@ static void run(str bytes, isize piece, struct buf *out)
     buf_printf(out, "%td requests, %s\n", request_count,
                conn->is_closed_after || conn->is_closing ? "closed" : "open");
     http__h1_free(conn);
-    buf_deinit(&conn->line);
-    buf_deinit(&conn->head);
+    http__h1_loop_free(&loop);
     buf_deinit(&conn->leftover);
     mem_free(conn);
 }

@@ -8,7 +8,11 @@ import time
 import pytest
 
 import conftest
+import http2_hostile_test
+import kinesis_fanout_hostile_test
+import kinesis_fanout_test
 import leat_server
+import tls_test
 from http_hostile_test import POST, connect, read_all, statuses, talk
 
 HOST = b"Host: localhost\r\n"
@@ -122,6 +126,18 @@ def test_streams_of_a_connection(leat):
     assert frame[3] == 4
     settings = {frame[i : i + 2]: int.from_bytes(frame[i + 2 : i + 6], "big") for i in range(9, 9 + length, 6)}
     assert settings[b"\0\3"] == 100
+
+
+covers("HTTP/2 streams that a client resets, and wrong frames")(http2_hostile_test.test_rapid_reset)
+covers("HTTP/2 frames PING, SETTINGS, PRIORITY and empty DATA")(
+    http2_hostile_test.test_floods_of_frames_that_ask_for_nothing)
+covers("HTTP/2 bodies too slow, answers not taken (the rates and times below)")(
+    http2_hostile_test.test_slow_headers_bodies_and_readers)
+covers("one event of SubscribeToShard")(kinesis_fanout_test.test_a_long_backlog_comes_in_bounded_events)
+covers("what subscriptions have not taken, all together")(
+    kinesis_fanout_hostile_test.test_who_never_reads_costs_little_and_harms_nobody)
+covers("a subscription")(kinesis_fanout_test.test_an_idle_subscription_beats_and_ends)
+covers("TLS handshakes under way")(tls_test.test_a_flood_of_half_handshakes)
 
 
 @covers("connections")
@@ -254,6 +270,50 @@ def test_sql_sessions():
         answer = talk(server, head + HOST + b"\r\n" + body)
         assert int(answer.split(b" ", 2)[1]) == (503 if number == 64 else 200), (number, answer[:300])
     server.stop()
+
+
+def descriptors(*limits):
+    """Of a leat that is started with these limits of open files: the limit in force, and its log."""
+    import resource
+    server = leat_server.Server()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limits[0], before[1]))
+        server.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    log = server.output()
+    server.stop()
+    return soft, hard, log
+
+
+def test_the_limit_of_open_files_is_raised():
+    soft, hard, log = descriptors(256)
+    assert soft == hard
+    assert ("few descriptors" in log) == (hard < 11000)
+
+
+def test_idle_connections_are_small():
+    """16 MiB for 10,000: each leaves nothing behind but itself once it is answered."""
+    server = leat_server.Server().start()
+
+    def resident():
+        with open(f"/proc/{server.process.pid}/status") as status:
+            return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) << 10
+    try:
+        held = []
+        for count in (100, 800):
+            for _ in range(count):
+                sock = connect(server)
+                sock.sendall(GET)
+                assert b" 200 " in sock.recv(65536)
+                held.append(sock)
+            if count == 100:
+                before = resident()
+        assert resident() - before < 800 * (16 << 20) // 10000 + (1 << 20)
+    finally:
+        server.stop()
 
 
 def test_every_limit_of_the_page_has_its_test():
