@@ -74,11 +74,11 @@ static bool list_name(void *ctx, const char *name)
     return true;
 }
 
-static struct listing list(struct fixture *f)
+static struct listing list(struct fixture *f, const char *job)
 {
     char dir[200];
     struct listing listing = {0, 0, ""};
-    snprintf(dir, sizeof dir, "%s/state/job-1", f->dir);
+    snprintf(dir, sizeof dir, "%s/state/%s", f->dir, job);
     assert_int_equal(os_list(f->os, dir, list_name, &listing), OK);
     return listing;
 }
@@ -124,7 +124,7 @@ static void test_changes(void **state)
     begin(&f);
     feed(&f, true);
     u64 written = metric_load(&fixture_job(&f, 0)->counters.snapshot_bytes);
-    struct listing files = list(&f);
+    struct listing files = list(&f, "job-1");
     print_message("%llu bytes of state; %llu a snapshot; %td files of pieces\n",
                   (unsigned long long)whole, (unsigned long long)((written - whole) / STEPS),
                   files.pieces);
@@ -157,7 +157,7 @@ static void test_damaged_piece(void **state)
     wait_kept(&f, 1);
     put(&f, 5, 1, 1, 1);
     wait_kept(&f, 2);
-    struct listing files = list(&f);
+    struct listing files = list(&f, "job-1");
     fixture_close(&f);
     snprintf(path, sizeof path, "%s/state/job-1/%s", f.dir, files.first_pieces);
     assert_int_equal(os_open(f.os, path, OS_WRITE, &file), OK);
@@ -172,6 +172,39 @@ static void test_damaged_piece(void **state)
     }
     assert_int_equal(job->state, ENGINE_FAILED);
     assert_true(str_find(str_of(job->reason), str_of(files.first_pieces), 0) >= 0);
+    fixture_remove(&f);
+}
+
+/* A job that takes over another's state has files of its own; the other's go. */
+static void test_taken_over(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct arena arena = {0};
+    struct engine_options options = {.mode = ENGINE_RESTART};
+    struct engine_result result = {.columns = NULL};
+    setenv("LEAT_SNAPSHOT_STEPS", "1", 1);
+    setenv("LEAT_SNAPSHOT_PIECE_BYTES", "4096", 1);
+    begin(&f);
+    put(&f, 0, KEYS, 0, 1);
+    wait_kept(&f, 1);
+    put(&f, 5, CHANGED, 1, 1);
+    wait_kept(&f, 2);
+    assert_int_equal(list(&f, "job-1").pieces, 2);
+    str sql = str_slice(str_of(window), 0, (isize)strlen(window) - 1);
+    assert_int_equal(engine_execute(f.session, sql, &options, &arena, &result, &f.diag), OK);
+    assert_true(result.replaced);
+    assert_int_equal(list(&f, "job-1").pieces, 0);
+    assert_int_equal(list(&f, "job-2").pieces, 1);
+    fixture_close(&f);
+    fixture_open(&f);
+    struct fixture_rows rows = fire(&f, &arena);
+    isize twice = 0;
+    for (isize i = 0; i < KEYS; i++) {
+        twice += str_find(rows.items[i], STR("\"n\":2,\"m\":\"a long text 1\""), 0) >= 0;
+    }
+    assert_int_equal(twice, CHANGED);
+    arena_deinit(&arena);
     fixture_remove(&f);
 }
 
@@ -232,12 +265,34 @@ static void test_versions(void **state)
     }
 }
 
+/* Entries of the journal from before input was counted end behind the hash. */
+static void test_entries(void **state)
+{
+    (void)state;
+    static const u8 bytes[] = {'E', 1, 2, 3, 4, 5, 1, 0, 0, 8, 9, 7, 0x80};
+    enum { WITHOUT = 11, WITH = 12 };
+    struct arena arena = {0};
+    struct engine_step_record record;
+    assert_int_equal(engine__step_read((str){bytes, WITHOUT}, &arena, &record), OK);
+    assert_false(record.has_input);
+    assert_int_equal(record.output_hash, 9);
+    assert_int_equal(engine__step_read((str){bytes, WITH}, &arena, &record), OK);
+    assert_true(record.has_input);
+    assert_int_equal(record.input_count, 7);
+    assert_int_equal(engine__step_read((str){bytes, WITHOUT - 1}, &arena, &record), ERR_CORRUPT);
+    u8 bad[WITH];
+    memcpy(bad, bytes, sizeof bad);
+    bad[WITH - 1] = bytes[WITH];
+    assert_int_equal(engine__step_read((str){bad, WITH}, &arena, &record), ERR_CORRUPT);
+    arena_deinit(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_damaged_piece),
-        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_changes),    cmocka_unit_test(test_damaged_piece),
+        cmocka_unit_test(test_taken_over), cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
