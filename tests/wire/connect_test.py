@@ -68,6 +68,7 @@ def test_csv_and_raw_in_and_out(leat, stream):
              + "INSERT INTO f_csv SELECT a, b FROM f_in;"
              + "INSERT INTO f_raw SELECT b || '/' || CAST(a AS STRING) FROM f_csv;"))
     client.put_record(StreamName="in", PartitionKey="k", Data=json.dumps({"a": 5, "b": 'say "so"; twice'}))
+    wait_until(lambda: len(read_all(client, "csv")) == 1)
     client.put_record(StreamName="csv", PartitionKey="k", Data=b"not a number;b")
     wait_until(lambda: len(read_all(client, "raw")) == 1)
     assert [d for _, _, d in read_all(client, "csv")][0] == b'5;"say ""so""; twice"'
