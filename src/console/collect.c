@@ -43,6 +43,12 @@ static void collect_log(struct metric_snapshot *s, void *ctx)
           stats.is_full ? 1 : 0);
     counter(s, "leat_log_corrupt_frames_total", "Damaged frames found since start.",
             (double)stats.corrupt_frames);
+    counter(s, "leat_log_scrubbed_bytes_total", "Bytes read by the daily check of the log.",
+            (double)stats.scrubbed_bytes);
+    counter(s, "leat_log_scrub_passes_total", "Daily checks that ended.",
+            (double)stats.scrub_passes);
+    gauge(s, "leat_log_damaged_frames", "Damaged frames that the last whole check found.",
+          (double)stats.damaged_frames);
 }
 
 static void stream_sample(struct metric_snapshot *s, const struct stream_info *info,

@@ -12,6 +12,7 @@ enum {
     RESERVE_BYTES = 64 << 20,
     CACHE_BYTES = 16 << 20,
     TIDY_WAIT_MS = 1000,
+    SCRUB_PERIOD_MS = 24 * 3600 * 1000,
 };
 
 /* --- the table of segments ------------------------------------------------------------------ */
@@ -107,6 +108,7 @@ static void tidier_run(void *ctx)
     while (tidier_wait(log)) {
         check_place(log);
         log__zero_once(log);
+        log__scrub_once(log);
         if (os_mono_ns(log->os) >= next_ns) {
             next_ns = os_mono_ns(log->os) + period_ns;
             retain_and_say(log);
@@ -154,6 +156,8 @@ static struct log *log_new(struct os *os, const struct log_options *options)
     log->segment_bytes = options->segment_bytes != 0 ? options->segment_bytes : SEGMENT_BYTES;
     log->reserve_bytes = options->reserve_bytes != 0 ? options->reserve_bytes : RESERVE_BYTES;
     log->cache_bytes = options->cache_bytes != 0 ? options->cache_bytes : CACHE_BYTES;
+    log->scrub_period_ms =
+        options->scrub_period_ms != 0 ? options->scrub_period_ms : SCRUB_PERIOD_MS;
     log->queue_end = &log->queue;
     os_mutex_init(&log->queue_lock);
     os_cond_init(&log->queue_cond);
@@ -366,6 +370,9 @@ void log_get_stats(struct log *log, struct log_stats *out)
         .sync_ns_total = metric_load(&log->stats.sync_ns_total),
         .sync_ns_max = metric_load(&log->stats.sync_ns_max),
         .corrupt_frames = metric_load(&log->stats.corrupt_frames),
+        .scrubbed_bytes = metric_load(&log->stats.scrubbed_bytes),
+        .scrub_passes = metric_load(&log->stats.scrub_passes),
+        .damaged_frames = metric_load(&log->stats.damaged_frames),
         .is_full = __atomic_load_n(&log->stats.is_full, __ATOMIC_RELAXED),
     };
     os_rwlock_read(&log->state_lock);

@@ -73,9 +73,10 @@ struct log_batch;
 struct log_options {
     const char *dir; /* Created when absent; locked while open. */
     enum log_durability durability;
-    u64 segment_bytes; /* 0 = 64 MiB. A segment is sealed when it has reached this. */
-    u64 reserve_bytes; /* 0 = 64 MiB kept free on the disk. */
-    u64 cache_bytes;   /* 0 = 16 MiB of committed frames kept in memory for readers. */
+    u64 segment_bytes;   /* 0 = 64 MiB. A segment is sealed when it has reached this. */
+    u64 reserve_bytes;   /* 0 = 64 MiB kept free on the disk. */
+    u64 scrub_period_ms; /* 0 = a day: so often all sealed segments are read and checked. */
+    u64 cache_bytes;     /* 0 = 16 MiB of committed frames kept in memory for readers. */
 };
 
 /* Opens or creates; recovers after a crash. Errors: ERR_IN_USE (another process), ERR_CORRUPT (diag
@@ -256,6 +257,8 @@ struct log_stats {
     u64 syncs, sync_ns_total, sync_ns_max;
     u64 disk_bytes, live_bytes, segments; /* Now. */
     u64 corrupt_frames;                   /* Detected since open. */
+    u64 scrubbed_bytes, scrub_passes;     /* Since open. */
+    u64 damaged_frames;                   /* That the last whole pass found. */
     bool is_full;
 };
 void log_get_stats(struct log *log, struct log_stats *out);

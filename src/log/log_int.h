@@ -288,12 +288,21 @@ struct log__zero {
     bool is_busy, is_wanted;
 };
 
+/* The pass under way over sealed segments; of the tidying thread. */
+struct log__scrub {
+    u64 lsn; /* Read so far. */
+    u64 damaged, next_ns;
+    bool is_running;
+};
+
 struct log {
     struct os *os;
     char *dir;
     enum log_durability durability;
     bool is_driven; /* No threads: tests call log__commit_once. */
     bool is_checked_only, is_salvaged, is_newest_open;
+    struct log__scrub scrub;
+    u64 scrub_period_ms;
     u64 newest_no;   /* Segment that says what the log consists of. */
     u64 bad_segment; /* That a start refused; 0 = none. */
     u64 segment_bytes, reserve_bytes, cache_bytes;
@@ -374,6 +383,8 @@ MUST_USE err log__open_driven(struct os *os, const struct log_options *options, 
 bool log__commit_once(struct log *log);
 /* Zeroes ahead when that is wanted. */
 void log__zero_once(struct log *log);
+/* A second's share of the scrub, when one is due. */
+void log__scrub_once(struct log *log);
 /* Forgets everything without sealing, as a crash would; memory and handles are freed. */
 void log__abandon(struct log *log);
 

@@ -296,6 +296,7 @@ struct dump {
     u64 last_lsn, last_no;
     u64 lost; /* Reads that ended in ERR_CORRUPT. */
     bool has_extra;
+    i64 last_arrival_ms;
 };
 
 static bool take_record(struct world *world, const struct world_frame *frame,
@@ -329,6 +330,10 @@ static bool take_frame(struct world *world, const struct log_frame *frame, struc
         return fail(world, "frame %lu comes after frame %lu", lsn, dump->last_lsn);
     }
     dump->last_lsn = lsn;
+    if (log_frame_arrival_ms(frame) < dump->last_arrival_ms) {
+        return fail(world, "frame %lu arrived before the one in front of it", lsn);
+    }
+    dump->last_arrival_ms = log_frame_arrival_ms(frame);
     if (lsn == world->extra_lsn) {
         dump->has_extra = true;
         return true;

@@ -435,6 +435,40 @@ static void a_lost_file_is_damage(void **state)
     sim_free(sim);
 }
 
+/* Damage that nobody reads is found, once a period. */
+static void the_scrub_finds_damage(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(22);
+    struct log *log;
+    struct diag diag;
+    struct log_stats stats;
+    struct os_file *file;
+    assert_int_equal(try_open(sim_os(sim), "/d", &log, &diag), OK);
+    for (u64 i = 0; i < 40; i++) {
+        put_once(log, i);
+    }
+    assert_int_equal(os_open(sim_os(sim), "/d/0000000000000001.seg", OS_WRITE, &file), OK);
+    assert_int_equal(os_write_at(file, 8192 + 1000, "hurt", 4), OK);
+    assert_int_equal(os_close(file), OK);
+    for (int second = 0; second < 10; second++) {
+        log__scrub_once(log);
+        sim_advance_us(sim, 1000000);
+    }
+    log_get_stats(log, &stats);
+    assert_int_equal(stats.scrub_passes, 1);
+    assert_int_equal(stats.damaged_frames, 1);
+    assert_true(stats.scrubbed_bytes > 100000);
+    sim_advance_us(sim, 25LL * 3600 * 1000000);
+    for (int second = 0; second < 10; second++) {
+        log__scrub_once(log);
+    }
+    log_get_stats(log, &stats);
+    assert_int_equal(stats.scrub_passes, 2);
+    log__abandon(log);
+    sim_free(sim);
+}
+
 int main(void)
 {
     trace_set_sink(be_quiet, NULL, NULL);
@@ -442,6 +476,7 @@ int main(void)
         cmocka_unit_test(survives_kill),
         cmocka_unit_test(every_call_may_fail),
         cmocka_unit_test(a_lost_file_is_damage),
+        cmocka_unit_test(the_scrub_finds_damage),
         cmocka_unit_test(strange_files_are_kept),
         cmocka_unit_test(never_starts_empty_over_data),
         cmocka_unit_test(newer_versions_are_refused),
