@@ -12,6 +12,7 @@ struct http_exchange *http__exchange_new(struct http_conn *conn,
     struct http_exchange *x = NEW(struct http_exchange);
     x->refs = 2; /* The transport's and the handler's. */
     x->loop = conn->loop;
+    __atomic_add_fetch(&x->loop->exchange_count, 1, __ATOMIC_RELAXED);
     x->conn = conn;
     x->transport = transport;
     x->content_length = -1;
@@ -47,7 +48,10 @@ void http__exchange_unref(struct http_exchange *x)
     arena_deinit(&x->arena);
     os_mutex_deinit(&x->lock);
     os_cond_deinit(&x->changed);
+    struct http_loop *loop = x->loop;
     mem_free(x);
+    /* Last: the loop may be freed from here on. */
+    __atomic_sub_fetch(&loop->exchange_count, 1, __ATOMIC_RELEASE);
 }
 
 /* Keeps the list's reference. */

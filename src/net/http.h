@@ -66,7 +66,8 @@ MUST_USE err http_server_start(struct os *os, const struct http_server_options *
                                struct http_server **out, struct diag *diag);
 u16 http_server_port(const struct http_server *server);
 u16 http_server_tls_port(const struct http_server *server); /* 0: no TLS */
-/* Stops accepting, lets running exchanges finish for up to `grace_ms`, closes, joins. */
+/* Stops accepting, lets running exchanges finish for up to `grace_ms`, closes, joins. Returns when
+ * every exchange has been answered, also those whose clients are gone: nobody posts afterwards. */
 void http_server_stop(struct http_server *server, u32 grace_ms);
 
 struct http_server_stats {

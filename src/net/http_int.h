@@ -131,7 +131,8 @@ struct http_loop {
     struct os_mutex lock;                       /* Guards the two lists. */
     struct http_post *posts_first, *posts_last;
     struct http_handover *handovers;
-    bool is_stopping; /* Atomic. */
+    bool is_stopping;     /* Atomic. */
+    isize exchange_count; /* Atomic. While there are any, somebody may post: the loop runs on. */
     u32 grace_ms;
     u64 stop_at_ms;
 };

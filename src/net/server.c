@@ -99,7 +99,8 @@ static void on_any_closed(uv_handle_t *handle)
     (void)handle;
 }
 
-/* Stopping: idle connections go at once, the others when they have answered or time is up. */
+/* Stopping: idle connections go at once, the others when they have answered or time is up. Requests
+ * whose clients are gone may still be at the disk, and post when they are done: the loop waits. */
 static void stop_step(struct http_loop *loop, u64 now_ms)
 {
     if (loop->stop_at_ms == 0) {
@@ -125,7 +126,9 @@ static void stop_step(struct http_loop *loop, u64 now_ms)
         }
         conn = next;
     }
-    if (loop->conns == NULL && !uv_is_closing((uv_handle_t *)&loop->tick)) {
+    bool is_over =
+        loop->conns == NULL && __atomic_load_n(&loop->exchange_count, __ATOMIC_ACQUIRE) == 0;
+    if (is_over && !uv_is_closing((uv_handle_t *)&loop->tick)) {
         uv_close((uv_handle_t *)&loop->tick, on_any_closed);
         uv_close((uv_handle_t *)&loop->wake, on_any_closed);
     }
@@ -168,8 +171,7 @@ static void loop_init(struct http_server *server, struct http_loop *loop)
 
 static void loop_deinit(struct http_loop *loop)
 {
-    http__run_posts(
-        loop); /* What came after the loop ended: connections are gone, posts see that. */
+    CHECK(loop->posts_first == NULL); /* Posts keep their exchanges, these the loop. */
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
     CHECK(uv_loop_close(&loop->uv) == 0);
     mem_free(loop->read_buffer);
@@ -299,7 +301,7 @@ void http_server_stop(struct http_server *server, u32 grace_ms)
     for (i32 i = 0; i < server->loop_count; i++) {
         os_thread_join(&server->loops[i].thread);
     }
-    os_pool_free(server->pool); /* Workers end: their clients are gone. They may still post. */
+    os_pool_free(server->pool);
     for (i32 i = 0; i < server->loop_count; i++) {
         loop_deinit(&server->loops[i]);
     }
