@@ -243,6 +243,21 @@ def test_regions_and_accounts_are_worlds(leat, kinesis, stream):
         assert failure(other.get_records, ShardIterator=it)[0] == "InvalidArgumentException"
 
 
+def test_tokens_belong_to_their_stream_and_account(leat, kinesis, name):
+    kinesis.create_stream(StreamName=name, ShardCount=2)
+    token = kinesis.list_shards(StreamName=name, MaxResults=1)["NextToken"]
+    arn = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
+    for stranger in (
+        make_client(leat, "kinesis", region="eu-west-1"),
+        make_client(leat, "kinesis", key="111111111111"),
+    ):
+        answer = failure(stranger.list_shards, NextToken=token)
+        assert answer == ("InvalidArgumentException", "Invalid NextToken.")
+    answer = failure(kinesis.list_shards, NextToken=token, StreamARN=arn + "-2")
+    assert answer == ("InvalidArgumentException", "Invalid NextToken.")
+    assert len(kinesis.list_shards(NextToken=token, StreamARN=arn)["Shards"]) == 1
+
+
 def test_retention(kinesis, stream):
     def hours():
         summary = kinesis.describe_stream_summary(StreamName=stream)

@@ -322,29 +322,6 @@ static void fail_expired(struct kinesis_call *call, i64 issued_ms, i64 now_ms)
                   issued, now, KINESIS_TOKEN_MS);
 }
 
-/* The stream that an iterator was made for; answers and returns false when it cannot be read from
- * here. */
-static bool find_iterator_stream(struct kinesis_call *call, const struct token *token)
-{
-    const struct aws_caller *caller = &call->request->caller;
-    call->stream = streams_find_number(call->service->streams, token->stream);
-    if (call->stream == NULL) {
-        kinesis__fail(call, "ResourceNotFoundException",
-                      "The stream of this ShardIterator does not exist any more.");
-        return false;
-    }
-    struct stream_info info;
-    stream_get_info(call->stream, &info);
-    bool is_same = !call->args[ARG_STREAM_ARN].is_set ||
-                   str_eq(kinesis__arn(call->arena, info.id), call->args[ARG_STREAM_ARN].text);
-    if (!is_same || !str_eq(info.id.account, caller->account) ||
-        !str_eq(info.id.region, caller->region)) {
-        kinesis__fail(call, "InvalidArgumentException", "Invalid ShardIterator.");
-        return false;
-    }
-    return true;
-}
-
 void kinesis__get_records(struct kinesis_call *call)
 {
     str text = call->args[ARG_ITERATOR].text;
@@ -361,7 +338,7 @@ void kinesis__get_records(struct kinesis_call *call)
         fail_expired(call, token.issued_ms, now_ms);
         return;
     }
-    if (!find_iterator_stream(call, &token)) {
+    if (!kinesis__find_token_stream(call, &token, "ShardIterator")) {
         return;
     }
     call->read = ARENA_NEW(call->arena, struct read_job);

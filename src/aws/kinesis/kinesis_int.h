@@ -320,6 +320,10 @@ struct stream_tag *kinesis__take_tags(struct kinesis_call *call, isize *count_ou
 bool kinesis__next_shard(struct stream *stream, i32 *position, struct stream_shard *out);
 /* Opens ARG_NEXT_TOKEN; answers and returns false when it is not good any more. */
 bool kinesis__take_next_token(struct kinesis_call *call, enum token_kind kind, struct token *out);
+/* Sets call->stream to the one that a token was made for; answers and returns false when that is
+ * gone, or not the caller's, or not that of ARG_STREAM_ARN. `what` names the argument. */
+bool kinesis__find_token_stream(struct kinesis_call *call, const struct token *token,
+                                const char *what);
 
 /* --- operations ------------------------------------------------------------------------------- */
 

@@ -107,6 +107,28 @@ bool kinesis__take_next_token(struct kinesis_call *call, enum token_kind kind, s
     return true;
 }
 
+bool kinesis__find_token_stream(struct kinesis_call *call, const struct token *token,
+                                const char *what)
+{
+    const struct aws_caller *caller = &call->request->caller;
+    call->stream = streams_find_number(call->service->streams, token->stream);
+    if (call->stream == NULL) {
+        kinesis__fail(call, "ResourceNotFoundException",
+                      "The stream of this %s does not exist any more.", what);
+        return false;
+    }
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    bool is_same = !call->args[ARG_STREAM_ARN].is_set ||
+                   str_eq(kinesis__arn(call->arena, info.id), call->args[ARG_STREAM_ARN].text);
+    if (!is_same || !str_eq(info.id.account, caller->account) ||
+        !str_eq(info.id.region, caller->region)) {
+        kinesis__fail(call, "InvalidArgumentException", "Invalid %s.", what);
+        return false;
+    }
+    return true;
+}
+
 /* --- what is asked for ---------------------------------------------------------------------- */
 
 static bool take_filter(struct kinesis_call *call, struct token *ask)
@@ -212,10 +234,7 @@ static bool continue_listing(struct kinesis_call *call, struct token *ask, i32 *
     if (!kinesis__take_next_token(call, TOKEN_SHARDS, ask)) {
         return false;
     }
-    call->stream = streams_find_number(call->service->streams, ask->stream);
-    if (call->stream == NULL) {
-        kinesis__fail(call, "ResourceNotFoundException",
-                      "The stream of this NextToken does not exist any more.");
+    if (!kinesis__find_token_stream(call, ask, "NextToken")) {
         return false;
     }
     *position_out = position_after(call->stream, ask->shard);
