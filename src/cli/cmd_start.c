@@ -105,48 +105,50 @@ static bool tls_parse(const struct option *tls_port, const struct option *port,
     return true;
 }
 
+enum {
+    DATA,
+    PORT,
+    BIND,
+    TLS_PORT,
+    TLS_CERT,
+    TLS_KEY,
+    DURABILITY,
+    LOG,
+    LOG_LEVEL,
+    ALLOW_RESET,
+    ALLOW_EGRESS
+};
+
+static struct option options[] = {
+    [DATA] = {"data", OPTION_TEXT, "DIR",
+              "Where data live (${XDG_STATE_HOME:-~/.local/state}/leat).", NULL, 0, false},
+    [PORT] = {"port", OPTION_NUMBER, "N", "TCP port (4566; 0 = any free one).", NULL, PORT_DEFAULT,
+              false},
+    [BIND] = {"bind", OPTION_TEXT, "ADDR", "Address to listen on (127.0.0.1); others need keys.",
+              "127.0.0.1", 0, false},
+    [TLS_PORT] = {"tls-port", OPTION_TEXT, "N",
+                  "Port for https (4567 beside port 4566, else none; 0 = any free one; off).", NULL,
+                  0, false},
+    [TLS_CERT] = {"tls-cert", OPTION_TEXT, "FILE",
+                  "Certificate and its chain in PEM (a self-signed one, see leat cert).", NULL, 0,
+                  false},
+    [TLS_KEY] = {"tls-key", OPTION_TEXT, "FILE", "Its private key in PEM.", NULL, 0, false},
+    [DURABILITY] = {"durability", OPTION_TEXT, "commit|os|memory",
+                    "commit: acknowledge after fdatasync; os; memory (commit).", "commit", 0,
+                    false},
+    [LOG] = {"log", OPTION_TEXT, "text|json",
+             "Form of the log on standard error (LEAT_LOG, else text).", NULL, 0, false},
+    [LOG_LEVEL] = {"log-level", OPTION_TEXT, "LEVEL",
+                   "debug, info, warn or error (LEAT_LOG_LEVEL, else info).", NULL, 0, false},
+    [ALLOW_RESET] = {"allow-reset", OPTION_FLAG, NULL, "POST /_leat/reset deletes everything.",
+                     NULL, 0, false},
+    [ALLOW_EGRESS] = {"allow-egress", OPTION_FLAG, NULL,
+                      "Tables with an aws.endpoint may reach other hosts.", NULL, 0, false},
+    {.name = NULL},
+};
+
 int cmd_start(int argc, char **argv)
 {
-    enum {
-        DATA,
-        PORT,
-        BIND,
-        TLS_PORT,
-        TLS_CERT,
-        TLS_KEY,
-        DURABILITY,
-        LOG,
-        LOG_LEVEL,
-        ALLOW_RESET,
-        ALLOW_EGRESS
-    };
-    struct option options[] = {
-        [DATA] = {"data", OPTION_TEXT, "DIR",
-                  "Where data live (${XDG_STATE_HOME:-~/.local/state}/leat).", NULL, 0, false},
-        [PORT] = {"port", OPTION_NUMBER, "N", "TCP port (4566; 0 = any free one).", NULL,
-                  PORT_DEFAULT, false},
-        [BIND] = {"bind", OPTION_TEXT, "ADDR",
-                  "Address to listen on (127.0.0.1); others need keys.", "127.0.0.1", 0, false},
-        [TLS_PORT] = {"tls-port", OPTION_TEXT, "N",
-                      "Port for https (4567 beside port 4566, else none; 0 = any free one; off).",
-                      NULL, 0, false},
-        [TLS_CERT] = {"tls-cert", OPTION_TEXT, "FILE",
-                      "Certificate and its chain in PEM (a self-signed one, see leat cert).", NULL,
-                      0, false},
-        [TLS_KEY] = {"tls-key", OPTION_TEXT, "FILE", "Its private key in PEM.", NULL, 0, false},
-        [DURABILITY] = {"durability", OPTION_TEXT, "commit|os|memory",
-                        "commit: acknowledge after fdatasync; os; memory (commit).", "commit", 0,
-                        false},
-        [LOG] = {"log", OPTION_TEXT, "text|json",
-                 "Form of the log on standard error (LEAT_LOG, else text).", NULL, 0, false},
-        [LOG_LEVEL] = {"log-level", OPTION_TEXT, "LEVEL",
-                       "debug, info, warn or error (LEAT_LOG_LEVEL, else info).", NULL, 0, false},
-        [ALLOW_RESET] = {"allow-reset", OPTION_FLAG, NULL, "POST /_leat/reset deletes everything.",
-                         NULL, 0, false},
-        [ALLOW_EGRESS] = {"allow-egress", OPTION_FLAG, NULL,
-                          "Tables with an aws.endpoint may reach other hosts.", NULL, 0, false},
-        {.name = NULL},
-    };
     const char *words[WORDS_MAX];
     struct arguments arguments;
     if (argc > WORDS_MAX ||

@@ -83,18 +83,24 @@ static err put_section(struct writer *w, u64 operator_id, str body, u64 *hash_ou
     return put(w, body.data, body.len);
 }
 
+static err file_close(struct writer *w, struct os *os, err e)
+{
+    err closed = os_close(w->file);
+    w->file = NULL;
+    if (e == OK && closed == OK) {
+        e = os_rename(os, w->temporary, w->path);
+    }
+    e = e != OK ? e : closed;
+    if (e != OK) {
+        IGNORE(os_unlink(os, w->temporary)); /* It is swept away at the next start. */
+    }
+    return e;
+}
+
 /* Frees it; `e`: how it went so far. The name stands when this and a sync of the directory did. */
 static err writer_close(struct writer *w, struct os *os, err e)
 {
-    if (w->file != NULL) {
-        err closed = os_close(w->file);
-        e = e == OK ? closed : e;
-        e = e == OK ? os_rename(os, w->temporary, w->path) : e;
-        if (e != OK) {
-            IGNORE(os_unlink(os, w->temporary)); /* It is swept away at the next start. */
-        }
-        w->file = NULL;
-    }
+    e = w->file != NULL ? file_close(w, os, e) : e;
     buf_deinit(&w->buf);
     return e;
 }

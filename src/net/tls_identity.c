@@ -192,22 +192,22 @@ static void context_renew(struct tls_identity *t)
     tls__pair_deinit(&pair);
 }
 
-SSL_CTX *tls__context(struct tls_identity *t)
+SSL_CTX *tls__context(struct tls_identity *identity)
 {
-    os_mutex_lock(&t->lock);
-    if (t->context == NULL) {
-        t->context = context_make(&t->pair);
-        tls__pair_deinit(&t->pair);
+    os_mutex_lock(&identity->lock);
+    if (identity->context == NULL) {
+        identity->context = context_make(&identity->pair);
+        tls__pair_deinit(&identity->pair);
     }
-    i64 now = now_s(t->os);
-    if (now > t->ends_s && now >= t->next_try_s) {
-        context_renew(t);
+    i64 now = now_s(identity->os);
+    if (now > identity->ends_s && now >= identity->next_try_s) {
+        context_renew(identity);
     }
-    SSL_CTX *context = t->context;
+    SSL_CTX *context = identity->context;
     if (context != NULL) {
         (void)SSL_CTX_up_ref(context);
     }
-    os_mutex_unlock(&t->lock);
+    os_mutex_unlock(&identity->lock);
     return context;
 }
 
@@ -263,18 +263,18 @@ err tls_identity_open(struct os *os, const struct tls_options *options, struct t
     return OK;
 }
 
-void tls_identity_free(struct tls_identity *t)
+void tls_identity_free(struct tls_identity *identity)
 {
-    if (t == NULL) {
+    if (identity == NULL) {
         return;
     }
-    tls__pair_deinit(&t->pair);
-    SSL_CTX_free(t->context);
-    os_mutex_deinit(&t->lock);
-    mem_free(t);
+    tls__pair_deinit(&identity->pair);
+    SSL_CTX_free(identity->context);
+    os_mutex_deinit(&identity->lock);
+    mem_free(identity);
 }
 
-const char *tls_identity_path(const struct tls_identity *t)
+const char *tls_identity_path(const struct tls_identity *identity)
 {
-    return t->cert_path;
+    return identity->cert_path;
 }

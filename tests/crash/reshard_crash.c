@@ -69,7 +69,7 @@ static bool place_open(struct place *p)
 {
     struct diag diag;
     diag_init(&diag);
-    *p = (struct place){NULL};
+    *p = (struct place){0};
     struct log_options options = {.dir = "/log", .segment_bytes = 1 << 15, .reserve_bytes = 1};
     if (log_open(&machine, &options, &p->log, &diag) != OK) {
         return false;

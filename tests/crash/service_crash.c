@@ -334,7 +334,7 @@ static bool place_open(struct place *p)
 {
     struct diag diag;
     diag_init(&diag);
-    *p = (struct place){NULL};
+    *p = (struct place){0};
     struct log_options options = {.dir = "/log", .segment_bytes = 1 << 15, .reserve_bytes = 1};
     if (log_open(&service_machine, &options, &p->log, &diag) != OK ||
         streams_open(&service_machine, p->log, &p->streams, &diag) != OK) {
