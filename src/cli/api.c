@@ -6,6 +6,7 @@
 #include "os/process.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *api_endpoint(void)
 {
@@ -49,6 +50,18 @@ void api_stream_path(struct buf *path, const char *name, const char *tail, const
     api_segment(path, str_of(name));
     buf_append(path, str_of(tail));
     api_param(path, "region", str_of(region));
+}
+
+const char *api_shard_id(const char *text, char out[API_SHARD_ID_BYTES])
+{
+    isize digits = str_of(text).len;
+    bool is_number = digits > 0 && digits <= 12 && strspn(text, "0123456789") == (size_t)digits;
+    if (!is_number) {
+        return text;
+    }
+    (void)snprintf(out, API_SHARD_ID_BYTES, "shardId-%.*s%s", (int)(12 - digits), "000000000000",
+                   text);
+    return out;
 }
 
 const char *api_path(struct buf *path)

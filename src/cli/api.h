@@ -16,6 +16,9 @@ const char *api_region(const struct option *option);
 void api_param(struct buf *path, const char *name, str value);
 /* Appends one segment of a path, percent-encoded. */
 void api_segment(struct buf *path, str segment);
+enum { API_SHARD_ID_BYTES = 21 };
+/* The id of shard "7", in `out`; any other text as it is: "shardId-000000000007". */
+const char *api_shard_id(const char *text, char out[API_SHARD_ID_BYTES]);
 /* "/_leat/api/streams/NAME" + tail + "?region=R" */
 void api_stream_path(struct buf *path, const char *name, const char *tail, const char *region);
 /* The buffer as a C string. */

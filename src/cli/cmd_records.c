@@ -327,7 +327,8 @@ int cmd_stream_tail(int argc, char **argv)
                   NULL, 0, false},
         [WHERE] = {"where", OPTION_TEXT, "CONDITION",
                    "SQL over the record's top-level JSON members.", NULL, 0, false},
-        [SHARD] = {"shard", OPTION_TEXT, "ID", "Only this shard.", NULL, 0, false},
+        [SHARD] = {"shard", OPTION_TEXT, "SHARD", "Only this shard, by number or id.", NULL, 0,
+                   false},
         [CONSUMER] = {"consumer", OPTION_TEXT, "CONSUMER",
                       "By enhanced fan-out, as this registered consumer.", NULL, 0, false},
         [LIMIT] = {"limit", OPTION_NUMBER, "N", "End after N records.", NULL, 0, false},
@@ -346,6 +347,10 @@ int cmd_stream_tail(int argc, char **argv)
     if (options[LIMIT].is_given && options[LIMIT].number < 1) {
         print_error(NULL, "--limit takes a whole number from 1 on");
         return EXIT_USAGE;
+    }
+    char shard[API_SHARD_ID_BYTES];
+    if (options[SHARD].is_given) {
+        options[SHARD].text = api_shard_id(options[SHARD].text, shard);
     }
     struct tail t = {0};
     bool is_table = options[OUTPUT].is_given ? options[OUTPUT].text[0] == 't' : os_is_terminal(1);

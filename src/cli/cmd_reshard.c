@@ -15,15 +15,8 @@ static const struct option common_options[] = {
 /* "7" or "shardId-000000000007", as a member of JSON. */
 static void put_shard(struct buf *out, const char *text)
 {
-    char id[21];
-    bool is_number = text[0] != '\0' && strlen(text) <= 10;
-    u32 index = 0;
-    for (const char *at = text; *at != '\0'; at++) {
-        is_number = is_number && *at >= '0' && *at <= '9';
-        index = is_number ? index * 10 + (u32)(*at - '0') : 0;
-    }
-    (void)snprintf(id, sizeof id, "shardId-%012u", index);
-    json_write_string(out, is_number ? str_of(id) : str_of(text));
+    char id[API_SHARD_ID_BYTES];
+    json_write_string(out, str_of(api_shard_id(text, id)));
 }
 
 static void print_list(const char *word, const struct json_value *list)

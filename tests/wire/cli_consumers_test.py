@@ -43,6 +43,7 @@ def test_consumers_are_listed_registered_and_deregistered(leat, stream):
     (("--where", "a = 1"), 2, "--where and --consumer exclude each other"),
     (("--from", "yesterday"), 2, "neither latest, trim-horizon nor a time"),
     (("--shard", "shardId-000000000007"), 5, "shardId-000000000007"),
+    (("--shard", "7"), 5, "shardId-000000000007"),
 ])
 def test_a_tail_that_cannot_be(leat, stream, args, code, says):
     run(leat, "stream", "consumers", stream, "--register", "a")

@@ -329,6 +329,7 @@ def test_the_command_line_reshards_and_draws_the_lineage(leat, kinesis, stream):
     assert answer["open_shard_count"] == 3 and len(answer["created"]) + len(answer["passed"]) >= 3
     for words, code, text in (
         (["split", stream, "99"], 5, "has no shard"),
+        (["split", stream, "4294967296"], 5, "has no shard"),  # Not 0.
         (["split", stream, "0"], 1, "split or merged already"),
         (["split", stream, str(answer["created"][0]), "--at", "x"], 1, "no hash key"),
         (["split", stream, str(answer["created"][0]), "--at", "1"], 1, "must lie inside the shard"),
