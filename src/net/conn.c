@@ -227,6 +227,13 @@ void http__conn_send(struct http_conn *conn, struct http_chunk *chunk)
         conn->progress_ms = http__now_ms(conn->loop);
     }
     conn->unsent += chunk->bytes;
+    if (!conn->is_held) {
+        flush(conn);
+    }
+}
+
+void http__conn_flush(struct http_conn *conn)
+{
     flush(conn);
 }
 

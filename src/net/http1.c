@@ -581,13 +581,16 @@ static void h1_pump(struct http_exchange *x)
     if (!x->is_head_sent) {
         x->is_head_sent = true;
         x->wants_close = is_closing_answer(x);
+        conn->is_held = true;
         write_own(x, head_chunk(x, x->wants_close));
+        conn->is_held = false;
     }
     struct http_chunk *chunk;
     while (x->conn == conn && conn->unsent < HTTP_UNSENT_MAX &&
            (chunk = http__exchange_take(x)) != NULL) {
         http__conn_write(conn, x->answer_length < 0 ? chunked(x, chunk) : chunk, x);
     }
+    http__conn_flush(conn); /* A header without a body. */
     is_done = x->conn == conn && http__exchange_is_done(x, &is_aborted);
     if (is_done && conn->x == x) {
         if (x->answer_length < 0 && !str_eq(x->method, STR("HEAD"))) {

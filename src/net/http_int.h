@@ -198,6 +198,7 @@ struct http_conn {
     isize unsent;
     struct http_chunk *out_first, *out_last; /* To the kernel. */
     bool is_writing;
+    bool is_held; /* More follows at once: one write for both. */
     struct http_exchange *writing_for;
     struct http_tls *tls; /* NULL: plain. */
     /* HTTP/1 */
@@ -244,6 +245,8 @@ void http__conn_write(struct http_conn *conn, struct http_chunk *chunk, struct h
 void http__conn_settle(struct http_conn *conn);
 /* To the kernel as it is. */
 void http__conn_send(struct http_conn *conn, struct http_chunk *chunk);
+/* What was sent while the connection was held. */
+void http__conn_flush(struct http_conn *conn);
 /* What the client said, without TLS; and that it will say no more. */
 void http__conn_feed(struct http_conn *conn, const u8 *data, isize bytes);
 void http__conn_eof(struct http_conn *conn);
