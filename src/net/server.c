@@ -169,8 +169,20 @@ static void loop_init(struct http_server *server, struct http_loop *loop)
     CHECK(uv_timer_start(&loop->tick, on_tick, HTTP_TICK_MS, HTTP_TICK_MS) == 0);
 }
 
+/* Connections that loop 0 accepted when this loop had ended already. */
+static void handovers_drop(struct http_loop *loop)
+{
+    while (loop->handovers != NULL) {
+        struct http_handover *handover = loop->handovers;
+        loop->handovers = handover->next;
+        (void)close(handover->fd);
+        mem_free(handover);
+    }
+}
+
 static void loop_deinit(struct http_loop *loop)
 {
+    handovers_drop(loop);
     CHECK(loop->posts_first == NULL); /* Posts keep their exchanges, these the loop. */
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
     CHECK(uv_loop_close(&loop->uv) == 0);

@@ -1,14 +1,16 @@
-/* net/server.c: a stop while a request is still at the disk. */
+/* net/server.c: a stop while a request is still at the disk, and while clients connect. */
 #include "net/http.h"
 #include "os/thread.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -104,10 +106,61 @@ static void a_stop_waits_for_what_may_still_post(void **state)
     os_mutex_deinit(&slow.lock);
 }
 
+enum { ROUNDS = 8, CLIENTS_MAX = 400, END_TIMEOUT_S = 5 };
+
+struct crowd {
+    u16 port;
+    int fds[CLIENTS_MAX];
+    int count;
+};
+
+/* Until nobody listens any more. */
+static void come_in_crowds(void *ctx)
+{
+    struct crowd *crowd = ctx;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(crowd->port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct timeval timeout = {.tv_sec = END_TIMEOUT_S};
+    while (crowd->count < CLIENTS_MAX) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+            (void)close(fd);
+            return;
+        }
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+        crowd->fds[crowd->count++] = fd;
+        (void)usleep(200);
+    }
+}
+
+static void a_stop_ends_what_was_just_accepted(void **state)
+{
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct crowd crowd = {0};
+        struct http_server_options options = {.loops = 4, .handler = handle};
+        struct http_server *server = NULL;
+        struct diag diag = {0};
+        assert_int_equal(http_server_start(os_real(), &options, &server, &diag), OK);
+        crowd.port = http_server_port(server);
+        struct os_thread thread;
+        os_thread_start(&thread, "crowd", come_in_crowds, &crowd);
+        http_server_stop(server, 1);
+        os_thread_join(&thread);
+        for (int i = 0; i < crowd.count; i++) {
+            char byte;
+            bool is_open = recv(crowd.fds[i], &byte, 1, 0) < 0 && errno == EAGAIN;
+            assert_false(is_open);
+            (void)close(crowd.fds[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stop_waits_for_what_may_still_post),
+        cmocka_unit_test(a_stop_ends_what_was_just_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
