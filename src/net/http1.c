@@ -478,10 +478,17 @@ static void h1_want_body(struct http_exchange *x)
     }
 }
 
+enum { HEAD_BYTES_USUAL = 480 };
+
 static struct http_chunk *head_chunk(struct http_exchange *x, bool is_close)
 {
     struct buf out = {0};
-    buf_printf(&out, "HTTP/1.1 %d %s\r\n", x->status, http__reason(x->status));
+    IGNORE(buf_reserve(&out, HEAD_BYTES_USUAL) == NULL); /* One allocation. */
+    buf_append(&out, STR("HTTP/1.1 "));
+    buf_append_i64(&out, x->status);
+    buf_append_byte(&out, ' ');
+    buf_append(&out, str_of(http__reason(x->status)));
+    buf_append(&out, STR("\r\n"));
     bool has_length = false;
     for (isize i = 0; i < x->answer_field_count; i++) {
         const struct http_field *field = &x->answer_fields[i];
@@ -498,12 +505,11 @@ static struct http_chunk *head_chunk(struct http_exchange *x, bool is_close)
     if (x->answer_length < 0) {
         buf_append(&out, STR("\r\nTransfer-Encoding: chunked"));
     } else if (!has_length && x->status != 204) {
-        buf_printf(&out, "\r\nContent-Length: %lld", (long long)x->answer_length);
+        buf_append(&out, STR("\r\nContent-Length: "));
+        buf_append_i64(&out, x->answer_length);
     }
     buf_append(&out, is_close ? STR("\r\nConnection: close\r\n\r\n") : STR("\r\n\r\n"));
-    struct http_chunk *chunk = http__chunk_new(out.data, out.len);
-    buf_deinit(&out);
-    return chunk;
+    return http__chunk_of_buf(&out);
 }
 
 /* Bytes that frame the body are not the answerer's: they count as sent at once. */

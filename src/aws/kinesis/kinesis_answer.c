@@ -115,6 +115,21 @@ void answer_put_text(struct answer *out, const char *name, str text)
     }
 }
 
+void answer_put_plain(struct answer *out, const char *name, str text)
+{
+    begin(out, name);
+    if (out->is_cbor) {
+        cbor_put_text(&out->buf, text);
+        return;
+    }
+    u8 *at = buf_reserve(&out->buf, text.len + 2);
+    CHECK(at != NULL);
+    at[0] = '"';
+    memcpy(at + 1, text.data, (size_t)text.len);
+    at[text.len + 1] = '"';
+    out->buf.len += text.len + 2;
+}
+
 void answer_put_i64(struct answer *out, const char *name, i64 value)
 {
     begin(out, name);

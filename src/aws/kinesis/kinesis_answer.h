@@ -39,6 +39,8 @@ void answer_open_list(struct answer *out, const char *name);
 void answer_close_list(struct answer *out);
 /* UTF-8. */
 void answer_put_text(struct answer *out, const char *name, str text);
+/* Text that needs no escapes: digits, names that were checked. */
+void answer_put_plain(struct answer *out, const char *name, str text);
 void answer_put_i64(struct answer *out, const char *name, i64 value);
 void answer_put_bool(struct answer *out, const char *name, bool value);
 void answer_put_null(struct answer *out, const char *name);

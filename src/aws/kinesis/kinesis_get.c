@@ -206,7 +206,7 @@ static void put_row(struct kinesis_call *call, const struct stream_row *row, str
     char sequence[STREAM_SEQUENCE_DIGITS + 1];
     stream_row_sequence(call->stream, call->read->shard, row->no, row->arrival_ms, sequence);
     answer_open(out, NULL);
-    answer_put_text(out, "SequenceNumber", str_from(sequence, STREAM_SEQUENCE_DIGITS));
+    answer_put_plain(out, "SequenceNumber", str_from(sequence, STREAM_SEQUENCE_DIGITS));
     answer_put_time(out, "ApproximateArrivalTimestamp", row->arrival_ms);
     answer_put_blob(out, "Data", row->record.data);
     answer_put_text(out, "PartitionKey", row->record.partition_key);

@@ -80,9 +80,9 @@ static void put_result(struct kinesis_call *call, isize index, struct answer *ou
 {
     char text[STREAM_SEQUENCE_DIGITS + 1];
     stream_batch_sequence(call->stream, call->batch, index, call->shards[index], text);
-    answer_put_text(out, "SequenceNumber", str_from(text, STREAM_SEQUENCE_DIGITS));
+    answer_put_plain(out, "SequenceNumber", str_from(text, STREAM_SEQUENCE_DIGITS));
     stream_shard_format(call->shards[index], text);
-    answer_put_text(out, "ShardId", str_from(text, 20));
+    answer_put_plain(out, "ShardId", str_from(text, 20));
 }
 
 static void finish(struct http_exchange *x, void *ctx)

@@ -1,4 +1,5 @@
 /* Hash keys, sequence numbers and shard names against values that AWS gave. */
+#include "base/rng.h"
 #include "stream/stream.h"
 
 #include <setjmp.h>
@@ -88,6 +89,30 @@ static void sequence_numbers_survive_and_ascend(void **state)
     }
 }
 
+/* The parser multiplies: it shares nothing with the division. */
+static void many_sequence_numbers_survive(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_init(&rng, 1);
+    for (int i = 0; i < 100000; i++) {
+        struct stream_sequence in = {
+            .shard_created_s = (i64)rng_below(&rng, 1ULL << 36),
+            .index = rng_next(&rng) >> (1 + rng_below(&rng, 63)),
+            .arrival_s = (i64)rng_below(&rng, 1ULL << 36),
+            .shard = (u32)rng_next(&rng),
+            .is_behind = rng_below(&rng, 2) == 1,
+        };
+        char text[STREAM_SEQUENCE_DIGITS + 1];
+        stream_sequence_format(&in, text);
+        struct stream_sequence out;
+        assert_int_equal(stream_sequence_parse(str_of(text), &out), OK);
+        assert_true(out.shard_created_s == in.shard_created_s && out.index == in.index &&
+                    out.arrival_s == in.arrival_s && out.shard == in.shard &&
+                    out.is_behind == in.is_behind);
+    }
+}
+
 static void refuses_other_sequence_numbers(void **state)
 {
     (void)state;
@@ -130,6 +155,7 @@ int main(void)
         cmocka_unit_test(parses_hash_keys),
         cmocka_unit_test(reads_a_sequence_number_of_aws),
         cmocka_unit_test(sequence_numbers_survive_and_ascend),
+        cmocka_unit_test(many_sequence_numbers_survive),
         cmocka_unit_test(refuses_other_sequence_numbers),
         cmocka_unit_test(names_shards),
     };
