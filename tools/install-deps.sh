@@ -46,6 +46,10 @@ if [ "$profile" = test ]; then
     command -v node >/dev/null 2>&1 || packages+=(nodejs npm)
 fi
 if [ "$profile" = clients ]; then
+    need_command linux.uml user-mode-linux
+    need_file /usr/sbin/mkfs.ext4 e2fsprogs
+    need_file /usr/sbin/dmsetup dmsetup
+    need_file /usr/sbin/insmod kmod
     need_command javac default-jdk-headless
     need_command mvn maven
     need_command go golang
