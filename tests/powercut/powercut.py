@@ -5,8 +5,10 @@ Prints what is wrong and the sums; exit 1 when something is, 77 when it cannot r
 """
 
 import argparse
+import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,16 +44,24 @@ def start_guest(work, phase, disks):
                f"phase={phase[0]}", *(f"{name}={path}" for name, path in disks.items())]
     (work / "arguments").write_text(" ".join(phase))
     console = open(work / "console", "wb")
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-                            env={**os.environ, "TMPDIR": str(work)})
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+                               env={**os.environ, "TMPDIR": str(work)})
+    atexit.register(end_guest, process)
+    return process
+
+
+def end_guest(process):
+    """With all its processes: a guest is a session of its own."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def finish_guest(process, work, phase, timeout):
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        end_guest(process)
     try:
         return (work / f"{phase}.rc").read_text().strip() == "0", (work / f"{phase}.out").read_text(errors="replace")
     except OSError:
@@ -100,6 +110,7 @@ def main():
     parser.add_argument("--durability", default="commit", help="of the recorded leat; `os` and `memory` must lose records")
     parser.add_argument("--keep", help="leave images, logs and outputs in this new directory")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     why = missing()
     if why:
         print(f"SKIP: {why}")
