@@ -80,7 +80,7 @@ err stream_hash_parse(str text, u128 *out)
 }
 
 /* `count` pairs of digits, ending before `end`; returns where they begin. */
-static char *put_pairs(char *end, u64 value, int count)
+static char *put_pairs(char *end, u32 value, int count)
 {
     static const char pairs[] = "0001020304050607080910111213141516171819"
                                 "2021222324252627282930313233343536373839"
@@ -98,9 +98,9 @@ static char *put_pairs(char *end, u64 value, int count)
 /* Exactly 19 digits, ending before `end`. In three parts, which the processor divides at once. */
 static void put_19_digits(char *end, u64 value)
 {
-    u64 low = value % 100000000, rest = value / 100000000;
-    u64 middle = rest % 100000000, top = rest / 100000000;
-    end = put_pairs(end, low, 4);
+    u64 rest = value / 100000000;
+    u32 middle = (u32)(rest % 100000000), top = (u32)(rest / 100000000);
+    end = put_pairs(end, (u32)(value % 100000000), 4);
     end = put_pairs(end, middle, 4);
     end = put_pairs(end, top % 100, 1);
     end[-1] = (char)('0' + top / 100);
