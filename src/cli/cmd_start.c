@@ -116,7 +116,8 @@ enum {
     LOG,
     LOG_LEVEL,
     ALLOW_RESET,
-    ALLOW_EGRESS
+    ALLOW_EGRESS,
+    ENFORCE_LIMITS
 };
 
 static struct option options[] = {
@@ -144,6 +145,8 @@ static struct option options[] = {
                      NULL, 0, false},
     [ALLOW_EGRESS] = {"allow-egress", OPTION_FLAG, NULL,
                       "Tables with an aws.endpoint may reach other hosts.", NULL, 0, false},
+    [ENFORCE_LIMITS] = {"enforce-limits", OPTION_FLAG, NULL,
+                        "Shards of Kinesis have the throughput limits of AWS.", NULL, 0, false},
     {.name = NULL},
 };
 
@@ -163,7 +166,8 @@ int cmd_start(int argc, char **argv)
                                             .tls_cert = options[TLS_CERT].text,
                                             .tls_key = options[TLS_KEY].text,
                                             .allows_reset = options[ALLOW_RESET].is_given,
-                                            .allows_egress = options[ALLOW_EGRESS].is_given};
+                                            .allows_egress = options[ALLOW_EGRESS].is_given,
+                                            .enforces_limits = options[ENFORCE_LIMITS].is_given};
     if (options[PORT].number < 0 || options[PORT].number > 65535) {
         print_error(NULL, "--port is 0 to 65535, not %lld", (long long)options[PORT].number);
         return EXIT_USAGE;

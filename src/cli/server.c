@@ -173,6 +173,7 @@ static err services_open(struct server *server, struct diag *diag)
         .data_dir = server->data_dir,
         .endpoint = server->endpoint,
         .smtp_url = setting("LEAT_SMTP_URL"),
+        .enforces_limits = server->options.enforces_limits,
         .mail_from = setting("LEAT_SMTP_FROM"),
     };
     TRY(subscription_read(&env.subscription_ms, diag));

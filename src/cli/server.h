@@ -20,6 +20,7 @@ struct server_options {
     const char *tls_cert, *tls_key; /* PEM files; NULL: a self-signed pair. */
     enum log_durability durability;
     bool allows_reset;  /* POST /_leat/reset */
+    bool enforces_limits; /* Shards of Kinesis have AWS's limits. */
     bool allows_egress; /* Connectors may reach hosts other than this one. */
 };
 

@@ -66,6 +66,7 @@ struct aws_env {
     /* How long a SubscribeToShard of Kinesis lasts, 0 = AWS's 5 minutes; its heartbeat and the time
      * before another may take over are a 60th of it. */
     u32 subscription_ms;
+    bool enforces_limits; /* Shards of Kinesis have AWS's limits. */
     /* Services that another part needs (sns for the cloudwatch alarm, s3 for connectors) are
      * reached through small tables in aws/common, not by including a sibling. */
 };

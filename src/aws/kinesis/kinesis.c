@@ -14,6 +14,7 @@ static err kinesis_open(const struct aws_env *env, void **out, struct diag *diag
     service->streams = env->streams;
     service->readers = os_pool_new("kinesis-read", KINESIS_READERS_MAX, READER_QUEUE_MAX);
     service->subscriptions = kinesis__subscriptions_new(env->subscription_ms);
+    service->limits = env->enforces_limits ? kinesis__limits_new(env->os) : NULL;
     streams_get_secret(env->streams, service->secret);
     *out = service;
     return OK;
@@ -28,6 +29,7 @@ static void kinesis_close(void *object)
     CHECK_MAGIC(service, KINESIS_MAGIC);
     os_pool_free(service->readers);
     kinesis__subscriptions_free(service->subscriptions);
+    kinesis__limits_free(service->limits);
     service->magic = 0;
     mem_free(service);
 }

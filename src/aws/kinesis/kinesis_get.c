@@ -8,6 +8,13 @@
 
 #include <stdio.h>
 
+static u32 stream_number(struct kinesis_call *call)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    return info.number;
+}
+
 static void put_iterator(struct kinesis_call *call, const char *name, u64 no)
 {
     struct stream_info info;
@@ -186,6 +193,11 @@ void kinesis__get_shard_iterator(struct kinesis_call *call)
     }
     call->read = ARENA_NEW(call->arena, struct read_job);
     call->read->shard = shard.index;
+    struct limits *limits = call->service->limits;
+    if (limits != NULL && !kinesis__limit_iterator(limits, stream_number(call), shard.index)) {
+        kinesis__fail_limit(call, shard.index);
+        return;
+    }
     u64 no = 0;
     switch (kinesis__find_position(call, &shard, &no)) {
     case POSITION_FOUND:
@@ -260,6 +272,17 @@ void kinesis__put_rows(struct kinesis_call *call, const struct stream_page *page
     answer_close_list(out);
 }
 
+/* Of data and partition keys. */
+static isize page_bytes(const struct stream_page *page)
+{
+    isize bytes = 0;
+    for (isize i = 0; i < stream_page_count(page); i++) {
+        const struct stream_record *record = &stream_page_row(page, i)->record;
+        bytes += record->data.len + record->partition_key.len;
+    }
+    return bytes;
+}
+
 /* Any thread: reads a page and builds the answer. */
 static void build_page(struct kinesis_call *call)
 {
@@ -274,6 +297,10 @@ static void build_page(struct kinesis_call *call)
                                &next_no, &behind_ms);
     if (call->result != OK) {
         return;
+    }
+    if (call->service->limits != NULL) {
+        kinesis__limit_read_done(call->service->limits, stream_number(call), call->read->shard,
+                                 page_bytes(page));
     }
     struct answer *out = &call->out;
     answer_open(out, NULL);
@@ -339,6 +366,11 @@ void kinesis__get_records(struct kinesis_call *call)
         return;
     }
     if (!kinesis__find_token_stream(call, &token, "ShardIterator")) {
+        return;
+    }
+    struct limits *limits = call->service->limits;
+    if (limits != NULL && !kinesis__limit_read(limits, token.stream, token.shard)) {
+        kinesis__fail_limit(call, token.shard);
         return;
     }
     call->read = ARENA_NEW(call->arena, struct read_job);

@@ -36,6 +36,7 @@ enum {
 };
 
 struct subscriptions; /* kinesis_subscribe.c */
+struct limits;        /* kinesis_limits.c */
 
 struct kinesis {
     u32 magic;
@@ -43,6 +44,7 @@ struct kinesis {
     struct streams *streams;
     struct os_pool *readers;
     struct subscriptions *subscriptions;
+    struct limits *limits; /* NULL: none are enforced. */
     u8 secret[STREAM_SECRET_BYTES];
     u32 token_count; /* Atomic; makes each token different. */
 };
@@ -178,6 +180,8 @@ struct kinesis_call {
     struct log_batch *batch; /* Of a put; owned. */
     u32 *shards;             /* Shard of each of its records. */
     isize put_count;
+    i64 *refused; /* With limits: of each of the request the shard that refused it, or -1. */
+    isize request_count;
     struct read_job *read; /* Of GetRecords. */
 };
 
@@ -291,6 +295,20 @@ struct subscriptions *kinesis__subscriptions_new(u32 life_ms);
 void kinesis__subscriptions_free(struct subscriptions *all);
 /* Ends them and waits until they are gone; from now on none begins. Not on a loop. */
 void kinesis__subscriptions_stop(struct kinesis *service);
+
+/* --- kinesis_limits.c: any thread ----------------------------------------------------------------
+ */
+
+struct limits *kinesis__limits_new(struct os *os);
+void kinesis__limits_free(struct limits *limits);
+/* False: the shard has had all that it may have now. True: it is counted. */
+bool kinesis__limit_put(struct limits *limits, u32 stream, u32 shard, isize bytes);
+bool kinesis__limit_read(struct limits *limits, u32 stream, u32 shard);
+bool kinesis__limit_iterator(struct limits *limits, u32 stream, u32 shard);
+/* What a read that was let pass has given. */
+void kinesis__limit_read_done(struct limits *limits, u32 stream, u32 shard, isize bytes);
+str kinesis__limit_text(struct kinesis_call *call, u32 shard);
+void kinesis__fail_limit(struct kinesis_call *call, u32 shard);
 
 /* --- kinesis_scan.c --------------------------------------------------------------------------- */
 

@@ -16,8 +16,23 @@ enum put_problem {
     PUT_GONE, /* The stream was deleted meanwhile. */
 };
 
+/* Counts the record against its shard's limits; false when they are used up. */
+static bool limit(struct kinesis_call *call, const struct stream_record *record, isize data_bytes,
+                  isize index)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    u32 shard = stream_route(call->stream, record->has_explicit_hash
+                                               ? record->explicit_hash
+                                               : stream_hash_key(record->partition_key));
+    bool fits = kinesis__limit_put(call->service->limits, info.number, shard,
+                                   data_bytes + record->partition_key.len);
+    call->refused[index] = fits ? -1 : (i64)shard;
+    return fits;
+}
+
 static enum put_problem add_entry(struct kinesis_call *call, const struct put_entry *entry,
-                                  i32 record_bytes_max, isize *total)
+                                  isize index, i32 record_bytes_max, isize *total)
 {
     struct stream_record record = {.partition_key = entry->key};
     if (entry->hash.len > 0) {
@@ -36,6 +51,9 @@ static enum put_problem add_entry(struct kinesis_call *call, const struct put_en
     *total += data_bytes + entry->key.len;
     if (*total > KINESIS_PUT_BYTES_MAX) {
         return PUT_TOO_LARGE;
+    }
+    if (call->refused != NULL && !limit(call, &record, data_bytes, index)) {
+        return PUT_GOOD;
     }
     u8 *data = stream_batch_reserve(call->stream, call->batch, &record, data_bytes,
                                     &call->shards[call->put_count]);
@@ -61,9 +79,11 @@ static enum put_problem build(struct kinesis_call *call, const struct put_entry 
     call->batch = log_batch_new();
     call->put_count = 0;
     call->shards = ARENA_ARRAY(call->arena, u32, count);
+    call->request_count = count;
+    call->refused = call->service->limits != NULL ? ARENA_ARRAY(call->arena, i64, count) : NULL;
     isize total = 0;
     for (isize i = 0; i < count; i++) {
-        enum put_problem problem = add_entry(call, &entries[i], info.record_bytes_max, &total);
+        enum put_problem problem = add_entry(call, &entries[i], i, info.record_bytes_max, &total);
         if (problem != PUT_GOOD) {
             log_batch_free(call->batch);
             call->batch = NULL;
@@ -85,6 +105,23 @@ static void put_result(struct kinesis_call *call, isize index, struct answer *ou
     answer_put_plain(out, "ShardId", str_from(text, 20));
 }
 
+static void put_results(struct kinesis_call *call, struct answer *out)
+{
+    isize put = 0;
+    answer_open_list(out, "Records");
+    for (isize i = 0; i < call->request_count; i++) {
+        answer_open(out, NULL);
+        if (call->refused != NULL && call->refused[i] >= 0) {
+            answer_put_text(out, "ErrorCode", STR("ProvisionedThroughputExceededException"));
+            answer_put_text(out, "ErrorMessage", kinesis__limit_text(call, (u32)call->refused[i]));
+        } else {
+            put_result(call, put++, out);
+        }
+        answer_close(out);
+    }
+    answer_close_list(out);
+}
+
 static void finish(struct http_exchange *x, void *ctx)
 {
     struct kinesis_call *call = ctx;
@@ -94,7 +131,9 @@ static void finish(struct http_exchange *x, void *ctx)
         return;
     }
     stream_count_call(call->stream, true);
-    stream_batch_settle(call->batch, call->shards, call->put_count);
+    if (call->put_count > 0) {
+        stream_batch_settle(call->batch, call->shards, call->put_count);
+    }
     struct answer *out = &call->out;
     answer_open(out, NULL);
     if (call->operation->run == kinesis__put_record) {
@@ -102,14 +141,8 @@ static void finish(struct http_exchange *x, void *ctx)
         kinesis__put_encryption(call, out);
     } else {
         IGNORE(buf_reserve(&out->buf, 64 + call->put_count * 112) == NULL); /* One allocation. */
-        answer_put_i64(out, "FailedRecordCount", 0);
-        answer_open_list(out, "Records");
-        for (isize i = 0; i < call->put_count; i++) {
-            answer_open(out, NULL);
-            put_result(call, i, out);
-            answer_close(out);
-        }
-        answer_close_list(out);
+        answer_put_i64(out, "FailedRecordCount", call->request_count - call->put_count);
+        put_results(call, out);
         kinesis__put_encryption(call, out);
     }
     answer_close(out);
@@ -134,6 +167,9 @@ static void submit(struct kinesis_call *call)
 bool kinesis__put_fast(struct kinesis_call *call, str body)
 {
     const struct aws_caller *caller = &call->request->caller;
+    if (call->service->limits != NULL) {
+        return false; /* What is built twice would be counted twice. */
+    }
     struct put_scan scan;
     bool is_batch = call->operation->run == kinesis__put_records;
     bool is_plain = call->out.is_cbor ? kinesis__scan_put_cbor(call->arena, body, is_batch, &scan)
@@ -202,6 +238,14 @@ static void put_all(struct kinesis_call *call, const struct put_entry *entries, 
     enum put_problem problem = build(call, entries, count, &bad);
     if (problem != PUT_GOOD) {
         fail_problem(call, problem, &entries[bad]);
+        return;
+    }
+    if (call->put_count == 0) { /* All were refused. */
+        if (call->operation->run == kinesis__put_record) {
+            kinesis__fail_limit(call, (u32)call->refused[0]);
+        } else {
+            finish(call->x, call);
+        }
         return;
     }
     submit(call);
