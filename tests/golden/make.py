@@ -76,6 +76,7 @@ def write_jobs(server, client):
     wait_until(lambda: len(read_all(client, TWO)) == len(FOUNDING_OUT))
     wait_until(lambda: len(read_all(client, "out")) == len(FIRED))
     wait_until(lambda: len(dead_letters(server)) == 1)
+    client.increase_stream_retention_period(StreamName="leat-dead-letters", RetentionPeriodHours=YEAR_HOURS)
 
 
 def write_services(server):
