@@ -80,7 +80,7 @@ def test_a_browser_is_led_to_the_console_and_a_program_is_not(leat):
 def test_health_names_every_service(leat, path):
     health = fetch_json(leat, path)
     assert health["status"] == "running" and health["durability"] == "commit"
-    assert health["services"] == dict.fromkeys(("kinesis", "sts", "cloudwatch", "sns", "s3"), "running")
+    assert health["services"] == dict.fromkeys(("kinesis", "sts", "cloudwatch", "sns", "s3", "dynamodb"), "running")
 
 
 def test_the_page_allows_nothing_from_elsewhere(leat):
