@@ -691,10 +691,11 @@ def test_unknown_members_and_nulls_are_ignored(leat):
 def test_unknown_and_unsupported_operations(leat, kinesis, stream):
     error = raw_error(leat, "Nonsense", b"{}")
     assert error["__type"] == "UnknownOperationException" and "Nonsense" in error["message"]
-    status, text = raw(leat, "UpdateStreamWarmThroughput", {"StreamName": stream})
-    assert status == 501
-    assert json.loads(text)["__type"] == "NotImplementedException"
-    assert "UpdateStreamWarmThroughput" in json.loads(text)["message"]
+    for name in ("DescribeAccountSettings", "UpdateAccountSettings", "UpdateStreamWarmThroughput"):
+        status, text = raw(leat, name, {"StreamName": stream})
+        assert status == 501
+        assert json.loads(text)["__type"] == "NotImplementedException"
+        assert name in json.loads(text)["message"]
 
 
 def test_other_content_types(leat):
