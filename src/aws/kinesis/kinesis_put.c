@@ -240,7 +240,8 @@ static void put_all(struct kinesis_call *call, const struct put_entry *entries, 
         fail_problem(call, problem, &entries[bad]);
         return;
     }
-    if (call->put_count == 0) { /* All were refused. */
+    if (call->put_count == 0) { /* All were refused, and only limits refuse. */
+        CHECK(call->refused != NULL);
         if (call->operation->run == kinesis__put_record) {
             kinesis__fail_limit(call, (u32)call->refused[0]);
         } else {
