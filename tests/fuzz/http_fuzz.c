@@ -88,6 +88,13 @@ struct http_chunk *http__chunk_new(const void *data, isize bytes)
     return chunk;
 }
 
+struct http_chunk *http__chunk_of_buf(struct buf *buf)
+{
+    struct http_chunk *chunk = http__chunk_new(NULL, buf->len);
+    buf_deinit(buf);
+    return chunk;
+}
+
 /* --- in place of conn.c ----------------------------------------------------------------------- */
 
 void http__conn_close(struct http_conn *conn)
@@ -114,6 +121,11 @@ void http__conn_read_pause(struct http_conn *conn, bool is_paused)
 }
 
 void http__conn_settle(struct http_conn *conn)
+{
+    (void)conn;
+}
+
+void http__conn_flush(struct http_conn *conn)
 {
     (void)conn;
 }
