@@ -278,18 +278,34 @@ static void aggregates_free(struct run *r)
     r->aggregate_count = 0;
 }
 
-static struct aggregate *aggregate_of(struct run *r, u32 shard, u128 hash)
+/* What waits for shards that are closed comes before the first row for one of their children. */
+static err flush_closed(struct run *r)
+{
+    for (isize i = 0; i < r->aggregate_count; i++) {
+        struct stream_shard shard;
+        bool is_there = stream_find_shard(r->stream, r->aggregates[i].shard, &shard);
+        if (!is_there || shard.closed_ms != 0) {
+            TRY(aggregate_flush(r, &r->aggregates[i]));
+        }
+    }
+    return OK;
+}
+
+static err aggregate_of(struct run *r, u32 shard, u128 hash, struct aggregate **out)
 {
     for (isize i = 0; i < r->aggregate_count; i++) {
         if (r->aggregates[i].shard == shard) {
-            return &r->aggregates[i];
+            *out = &r->aggregates[i];
+            return OK;
         }
     }
+    TRY(flush_closed(r));
     r->aggregates =
         arena_grow(&r->arena, r->aggregates, r->aggregate_count, (isize)sizeof(struct aggregate));
     struct aggregate *a = &r->aggregates[r->aggregate_count++];
     *a = (struct aggregate){shard, hash, kpl_writer_new(AGGREGATE_BYTES)};
-    return a;
+    *out = a;
+    return OK;
 }
 
 static err put_aggregated(struct run *r, str key, str data)
@@ -297,7 +313,8 @@ static err put_aggregated(struct run *r, str key, str data)
     u128 hash = stream_hash_key(key);
     stream_batch_begin(r->stream, r->batch);
     log_batch_pin(r->batch);
-    struct aggregate *a = aggregate_of(r, stream_route(r->stream, hash), hash);
+    struct aggregate *a;
+    TRY(aggregate_of(r, stream_route(r->stream, hash), hash, &a));
     struct kpl_record record = {.partition_key = key, .data = data};
     err e = kpl_writer_add(a->writer, &record);
     if (e == ERR_FULL) {
