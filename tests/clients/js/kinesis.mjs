@@ -252,9 +252,10 @@ const cases = {
     const restless = await register(stream, "restless");
     for (let left = 0; left < 250; left++) {
       const request = open(restless);
-      await once(request, "response");
+      const signal = AbortSignal.timeout(20_000); // Tells where it hangs, if it does.
+      await once(request, "response", { signal });
       request.close(http2.constants.NGHTTP2_CANCEL);
-      await once(request, "close");
+      await once(request, "close", { signal });
     }
     await put(stream, "x", { PartitionKey: "the last one" });
     await data(held, "the last one");
