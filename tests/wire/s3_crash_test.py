@@ -80,8 +80,12 @@ def test_killed_within_an_upload(server):
 def test_a_client_that_goes_away_leaves_nothing(server):
     s3 = make_client(server, "s3", config=CONFIG)
     s3.create_bucket(Bucket="b-1")
-    send_half(server, "/b-1/k", 4 * MIB).close()
+    half = send_half(server, "/b-1/k", 4 * MIB)
     deadline = time.monotonic() + 20
+    while not files_of(server) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert files_of(server) != []
+    half.close()
     while files_of(server) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert files_of(server) == [] and s3.list_objects_v2(Bucket="b-1")["KeyCount"] == 0
