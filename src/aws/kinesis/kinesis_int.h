@@ -214,6 +214,8 @@ void kinesis__fail_form(struct kinesis_call *call, const char *message);
 void kinesis__fail_commit(struct kinesis_call *call, err e);
 /* Answers of the void operations: what was submitted is durable. */
 void kinesis__change_done(void *ctx, err e);
+/* The same where the answer has been written already. */
+void kinesis__answer_done(void *ctx, err e);
 /* After stream_create and the like: fails when it was refused at once. */
 void kinesis__change_begun(struct kinesis_call *call, err e);
 

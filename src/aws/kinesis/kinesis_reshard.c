@@ -136,24 +136,6 @@ void kinesis__merge_shards(struct kinesis_call *call)
 
 /* --- UpdateShardCount ----------------------------------------------------------------------- */
 
-static void finish_scale(struct http_exchange *x, void *ctx)
-{
-    struct kinesis_call *call = ctx;
-    (void)x;
-    if (call->result == OK) {
-        kinesis__respond(call);
-    } else {
-        kinesis__fail_commit(call, call->result);
-    }
-}
-
-static void scaled(void *ctx, err e)
-{
-    struct kinesis_call *call = ctx;
-    call->result = e;
-    http_post(call->x, finish_scale, call);
-}
-
 static void fail_range(struct kinesis_call *call, i32 open, i32 target)
 {
     bool is_up = target > open;
@@ -193,7 +175,7 @@ void kinesis__update_shard_count(struct kinesis_call *call)
     answer_put_i64(out, "TargetShardCount", target);
     answer_put_text(out, "StreamARN", kinesis__arn(call->arena, info.id));
     answer_close(out);
-    err e = stream_scale(call->stream, target, scaled, call);
+    err e = stream_scale(call->stream, target, kinesis__answer_done, call);
     if (e == OK) {
         return;
     }

@@ -126,24 +126,6 @@ static u32 take_metrics(const struct kinesis_call *call)
     return metrics;
 }
 
-static void finish_monitoring(struct http_exchange *x, void *ctx)
-{
-    struct kinesis_call *call = ctx;
-    (void)x;
-    if (call->result == OK) {
-        kinesis__respond(call);
-    } else {
-        kinesis__fail_commit(call, call->result);
-    }
-}
-
-static void monitoring_changed(void *ctx, err e)
-{
-    struct kinesis_call *call = ctx;
-    call->result = e;
-    http_post(call->x, finish_monitoring, call);
-}
-
 static void change_monitoring(struct kinesis_call *call, u32 set, u32 unset)
 {
     if (!kinesis__find_stream(call)) {
@@ -159,7 +141,7 @@ static void change_monitoring(struct kinesis_call *call, u32 set, u32 unset)
     answer_put_text(out, "StreamARN", kinesis__arn(call->arena, info.id));
     answer_close(out);
     kinesis__change_begun(call,
-                          stream_set_metrics(call->stream, set, unset, monitoring_changed, call));
+                          stream_set_metrics(call->stream, set, unset, kinesis__answer_done, call));
 }
 
 void kinesis__enable_monitoring(struct kinesis_call *call)

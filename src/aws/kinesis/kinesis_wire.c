@@ -181,6 +181,24 @@ void kinesis__change_done(void *ctx, err e)
     http_post(call->x, finish_change, call);
 }
 
+static void finish_answer(struct http_exchange *x, void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    (void)x;
+    if (call->result == OK) {
+        kinesis__respond(call);
+    } else {
+        kinesis__fail_commit(call, call->result);
+    }
+}
+
+void kinesis__answer_done(void *ctx, err e)
+{
+    struct kinesis_call *call = ctx;
+    call->result = e;
+    http_post(call->x, finish_answer, call);
+}
+
 void kinesis__change_begun(struct kinesis_call *call, err e)
 {
     if (e == ERR_NOT_FOUND) {
