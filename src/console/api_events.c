@@ -54,6 +54,13 @@ void console__tail_leave(struct console *console)
     os_mutex_unlock(&console->watch_lock);
 }
 
+static void wake_followers(struct console *console)
+{
+    os_mutex_lock(&console->watch_lock);
+    os_cond_broadcast(&console->published);
+    os_mutex_unlock(&console->watch_lock);
+}
+
 /* On the committer's thread. The tip moves before this is called, and a follower counts itself
  * before it looks at the tip: one of the two sees the other. */
 void console__on_published(void *ctx, const struct log_frame *frame)
@@ -61,17 +68,23 @@ void console__on_published(void *ctx, const struct log_frame *frame)
     struct console *console = ctx;
     (void)frame;
     if (__atomic_load_n(&console->tails, __ATOMIC_SEQ_CST) > 0) {
-        os_mutex_lock(&console->watch_lock);
-        os_cond_broadcast(&console->published);
-        os_mutex_unlock(&console->watch_lock);
+        wake_followers(console);
     }
 }
 
-bool console__published_wait(struct console *console, u64 lsn, u32 ms)
+void console__on_follower_gone(struct http_exchange *x, void *ctx)
+{
+    (void)x;
+    wake_followers(ctx);
+}
+
+bool console__published_wait(struct console *console, const struct http_exchange *x, u64 lsn,
+                             u32 ms)
 {
     os_mutex_lock(&console->watch_lock);
     bool is_in_time = true;
-    while (is_in_time && !console->is_stopping && log_tip(console->env.log) <= lsn) {
+    while (is_in_time && !console->is_stopping && !http_is_gone(x) &&
+           log_tip(console->env.log) <= lsn) {
         is_in_time = os_cond_wait_ms(&console->published, &console->watch_lock, ms);
     }
     bool has_moved = log_tip(console->env.log) > lsn;

@@ -225,11 +225,11 @@ static void catch_up(struct tail *t)
 static void follow(struct tail *t)
 {
     catch_up(t);
-    while (!t->is_over && console__events_wait(t->console, PAUSE_MS)) {
+    while (!t->is_over && !http_is_gone(t->x) && console__events_wait(t->console, PAUSE_MS)) {
         stream_get_info(t->stream, &t->info);
         if (t->info.is_deleted) {
             put_problem(t, ERR_NOT_FOUND, "the stream was deleted");
-        } else if (console__published_wait(t->console, t->lsn, HEARTBEAT_MS)) {
+        } else if (console__published_wait(t->console, t->x, t->lsn, HEARTBEAT_MS)) {
             catch_up(t);
             continue;
         } else {
@@ -364,5 +364,6 @@ static void tail_run(struct http_exchange *x, void *ctx)
 
 void console__handle_tail(struct http_exchange *x, void *ctx)
 {
+    http_on_gone(x, console__on_follower_gone, ctx);
     http_run_blocking(x, tail_run, ctx);
 }

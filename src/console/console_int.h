@@ -89,8 +89,11 @@ bool console__is_stopping(struct console *console);
 enum { CONSOLE_TAILS_MAX = 24 };
 MUST_USE err console__tail_enter(struct console *console, i32 most, struct diag *diag);
 void console__tail_leave(struct console *console);
-/* WORKER, with such a place. True once the log has published something after `lsn`. */
-bool console__published_wait(struct console *console, u64 lsn, u32 ms);
+/* WORKER, with such a place. True once the log has published something after `lsn`; false early
+ * when the client is gone, if console__on_follower_gone is what http_on_gone calls. */
+bool console__published_wait(struct console *console, const struct http_exchange *x, u64 lsn,
+                             u32 ms);
+void console__on_follower_gone(struct http_exchange *x, void *ctx);
 /* The log's watcher. */
 void console__on_published(void *ctx, const struct log_frame *frame);
 

@@ -140,7 +140,8 @@ isize http_unsent(const struct http_exchange *x);
  * the one before. Not when the client goes away first. */
 void http_on_drained(struct http_exchange *x, isize below, http_fn fn, void *ctx);
 bool http_is_gone(const struct http_exchange *x);
-/* LOOP. Called once when the client goes away before the response has ended (for event streams). */
+/* LOOP. Called once when the client goes away before the response has ended (for event streams).
+ * With it a client that half-closes over HTTP/1.1 counts as gone. */
 void http_on_gone(struct http_exchange *x, http_fn fn, void *ctx);
 
 /* Any thread: runs fn(x, ctx) on the exchange's loop soon, in order of posting. The exchange stays

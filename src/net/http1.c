@@ -436,8 +436,9 @@ static void resume(struct http_conn *conn)
 
 void http__h1_eof(struct http_conn *conn)
 {
-    /* A half-closed client may still read the answer of a complete request. */
-    bool is_answering = conn->x != NULL && conn->x->is_body_complete;
+    /* A half-closed client may still read the answer of a complete request; one that follows an
+     * endless answer is taken for gone, else its place would be held until the next write. */
+    bool is_answering = conn->x != NULL && conn->x->is_body_complete && conn->x->gone_fn == NULL;
     if (is_answering || (conn->x == NULL && conn->unsent > 0)) {
         conn->is_closed_after = conn->x == NULL;
         return;

@@ -249,6 +249,14 @@ def test_watchers(leat):
         sock.close()
 
 
+def is_followed(leat, ask):
+    sock = connect(leat)
+    sock.sendall(ask)
+    answer = sock.recv(65536)
+    sock.close()
+    return answer.startswith(b"HTTP/1.1 200 ")
+
+
 @covers("tails and interactive queries at a time")
 def test_tails(leat):
     conftest.make_client(leat, "kinesis").create_stream(StreamName="followed", ShardCount=1)
@@ -259,6 +267,10 @@ def test_tails(leat):
         assert sock.recv(65536).startswith(b"HTTP/1.1 503 " if number == 24 else b"HTTP/1.1 200 ")
     for sock in held:
         sock.close()
+    # Who goes away gives back the place at once, not at the next heartbeat, which is 5 s away.
+    deadline = time.monotonic() + 4
+    while not is_followed(leat, ask):
+        assert time.monotonic() < deadline, "a place is still held"
 
 
 @covers("SQL sessions")
