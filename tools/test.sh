@@ -120,9 +120,9 @@ run_fuzz() {
     count fuzz $ok $bad 0
 }
 
-run_pytest() { # GROUP PYTHON DIR MARKS
-    local log=$logs/$1.log line
-    "$2" -m pytest -q -rs -p no:cacheprovider -m "$4" ${only:+-k "$only"} "$3" >"$log" 2>&1
+run_pytest() { # GROUP PYTHON DIR MARKS PROCESSES; the tests of a file stay in one process
+    local log=$logs/${1/ /_}.log line
+    "$2" -m pytest -q -rs -p no:cacheprovider -n "$5" --dist loadfile -m "$4" ${only:+-k "$only"} "$3" >"$log" 2>&1
     line=$(tail -n 1 "$log")
     number() { echo "$line" | grep -oE "[0-9]+ $1" | grep -oE '[0-9]+' || echo 0; }
     local ok bad skips errors
@@ -155,9 +155,8 @@ if [ -f tests/wire/requirements.txt ]; then
     export LEAT_BIN=$PWD/build/release/leat
     step "python" venv
     command -v npm >/dev/null && step "node clients" node_clients
-    marks="not slow"
-    [ "$all" = 1 ] && marks="slow or not slow"
-    run_pytest wire build/venv/bin/python tests/wire "$marks"
+    run_pytest wire build/venv/bin/python tests/wire "not slow" $(($(nproc) + 1))
+    [ "$all" = 1 ] && run_pytest "wire slow" build/venv/bin/python tests/wire slow 0
 fi
 if [ -f tests/console/run.mjs ] && [ -z "$only" ]; then
     if command -v npm >/dev/null && command -v chromium >/dev/null; then
