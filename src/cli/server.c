@@ -38,6 +38,7 @@ struct server {
     struct http_server *http;
     struct tls_identity *tls;
     struct aws_keys keys;
+    struct aws_metrics metrics;
     char data_dir[PATH_BYTES];
     char endpoint[128];
     char tls_endpoint[128], tls_note[512];
@@ -175,6 +176,7 @@ static err services_open(struct server *server, struct diag *diag)
         .smtp_url = setting("LEAT_SMTP_URL"),
         .enforces_limits = server->options.enforces_limits,
         .mail_from = setting("LEAT_SMTP_FROM"),
+        .metrics = &server->metrics,
     };
     TRY(subscription_read(&env.subscription_ms, diag));
     TRY(aws_dispatch_open(&env, services, COUNT_OF(services), &server->dispatch, diag));

@@ -294,6 +294,7 @@ MUST_USE err stream_read(struct stream *stream, u32 shard, u64 from_no,
                          const struct stream_read_limits *limits, struct stream_page **out,
                          u64 *next_no_out, i64 *behind_ms_out);
 isize stream_page_count(const struct stream_page *page);
+isize stream_page_bytes(const struct stream_page *page); /* Of data and partition keys. */
 const struct stream_row *stream_page_row(const struct stream_page *page, isize index);
 bool stream_page_at_end(const struct stream_page *page);
 void stream_page_free(struct stream_page *page);
@@ -315,6 +316,18 @@ bool stream_unwait(struct stream *stream, u64 wait_id);
 u64 streams_hold(struct streams *streams, u64 lsn);
 void streams_hold_move(struct streams *streams, u64 hold_id, u64 lsn);
 void streams_hold_release(struct streams *streams, u64 hold_id);
+
+/* What one frame put into one shard, whoever put it. */
+struct stream_run {
+    struct stream_id id; /* Borrows from the stream. */
+    u32 number, shard;
+    u32 metrics;        /* Of the stream: bits of STREAM_METRICS_ALL. */
+    u64 records, bytes; /* Of data and partition keys. */
+};
+/* Calls `fn` on the committer's thread for each run that becomes durable from now on; NULL ends
+ * that, and returns when it no longer runs. It must not call this module. */
+typedef void (*stream_meter_fn)(void *ctx, const struct stream_run *run);
+void streams_set_meter(struct streams *streams, stream_meter_fn fn, void *ctx);
 
 /* Totals since open, for metrics; relaxed counters. */
 struct stream_counters {

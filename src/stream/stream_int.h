@@ -169,6 +169,8 @@ struct streams {
     struct stream **by_number; /* The same streams. */
     u64 restated_no;           /* Catalog records below this one are superseded. */
     isize catalog_bytes;       /* Written since the restatement, itself included. */
+    stream_meter_fn meter;
+    void *meter_ctx;
 
     struct os_mutex wait_lock;
     struct waiter *buckets[STREAM_BUCKETS]; /* wait_lock */

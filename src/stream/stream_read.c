@@ -173,6 +173,12 @@ isize stream_page_count(const struct stream_page *page)
     return page->count;
 }
 
+isize stream_page_bytes(const struct stream_page *page)
+{
+    CHECK_MAGIC(page, PAGE_MAGIC);
+    return page->bytes;
+}
+
 const struct stream_row *stream_page_row(const struct stream_page *page, isize index)
 {
     DCHECK(index >= 0 && index < page->count);

@@ -55,6 +55,26 @@ static void count_run(struct stream *stream, struct log_run run)
     }
     metric_add(&stream->counters.records_in, count);
     metric_add(&stream->counters.bytes_in, bytes);
+    if (stream->owner->meter != NULL) {
+        struct stream_run metered = {
+            .id = stream->id,
+            .number = stream->number,
+            .shard = run.channel.shard,
+            .metrics = __atomic_load_n(&stream->metrics, __ATOMIC_RELAXED),
+            .records = count,
+            .bytes = bytes,
+        };
+        stream->owner->meter(stream->owner->meter_ctx, &metered);
+    }
+}
+
+void streams_set_meter(struct streams *streams, stream_meter_fn fn, void *ctx)
+{
+    CHECK_MAGIC(streams, STREAMS_MAGIC);
+    os_rwlock_write(&streams->lock);
+    streams->meter = fn;
+    streams->meter_ctx = ctx;
+    os_rwlock_unlock(&streams->lock);
 }
 
 static void count_records(struct streams *streams, const struct log_frame *frame)

@@ -191,6 +191,15 @@ bool cw__store(struct query_call *call, struct cw_store **out)
     return e == OK;
 }
 
+bool cw__store_read(struct query_call *call, struct cw_store **out)
+{
+    const struct cloudwatch *cloudwatch = call->service;
+    if (cloudwatch->metrics->flush != NULL) {
+        cloudwatch->metrics->flush(cloudwatch->metrics->source);
+    }
+    return cw__store(call, out);
+}
+
 static const struct query_operation operations[] = {
     {"PutMetricData", cw__put_metric_data, false},
     {"GetMetricStatistics", cw__get_metric_statistics, false},
@@ -229,6 +238,9 @@ static err cloudwatch_open(const struct aws_env *env, void **out, struct diag *d
     cloudwatch->os = env->os;
     (void)snprintf(cloudwatch->dir, sizeof cloudwatch->dir, "%s/cloudwatch", env->data_dir);
     os_mutex_init(&cloudwatch->lock);
+    cloudwatch->metrics = env->metrics;
+    cloudwatch->metrics->put = cw__put_services;
+    cloudwatch->metrics->sink = cloudwatch;
     metric_register(collect, cloudwatch);
     *out = cloudwatch;
     return OK;

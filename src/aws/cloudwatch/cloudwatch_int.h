@@ -21,9 +21,10 @@ enum {
 struct cloudwatch {
     struct os *os;
     char dir[1024];
-    struct os_mutex lock;   /* Guards the opening of the store. */
-    struct cw_store *store; /* NULL until the first use; then it stays. */
-    u64 data;               /* Taken; atomic. */
+    struct os_mutex lock;        /* Guards the opening of the store. */
+    struct cw_store *store;      /* NULL until the first use; then it stays. */
+    u64 data;                    /* Taken; atomic. */
+    struct aws_metrics *metrics; /* Of other services. */
 };
 
 /* --- input (cloudwatch.c) ------------------------------------------------------------------ */
@@ -33,6 +34,10 @@ MUST_USE err cw__store_open(struct cloudwatch *cloudwatch, struct cw_store **out
                             struct diag *diag);
 /* The same for a call. False when it cannot be: the call has failed. */
 bool cw__store(struct query_call *call, struct cw_store **out);
+/* For a call that reads: what other services have measured until now is in it. */
+bool cw__store_read(struct query_call *call, struct cw_store **out);
+/* aws_metrics.put (cw_services.c). */
+MUST_USE err cw__put_services(void *cloudwatch, const struct aws_metric *metrics, isize count);
 
 /* Text member `name` of `object`, 1 to `max` bytes; `prefix` names the object in messages ("" or
  * "MetricData.member.3."). Required ones that are absent fail with MissingParameter. All readers

@@ -374,7 +374,7 @@ static bool query_run(struct cw_math *math, struct cw_query *query)
 void cw__get_metric_data(struct query_call *call)
 {
     struct data_call in = {0};
-    if (!call_read(call, &in) || !cw__store(call, &in.math.store)) {
+    if (!call_read(call, &in) || !cw__store_read(call, &in.math.store)) {
         return;
     }
     for (isize i = 0; i < in.math.query_count; i++) {

@@ -62,7 +62,7 @@ void cw__list_metrics(struct query_call *call)
 {
     struct cw_filter filter = {0};
     struct cw_store *store;
-    if (!filter_read(call, &filter) || !cw__store(call, &store)) {
+    if (!filter_read(call, &filter) || !cw__store_read(call, &store)) {
         return;
     }
     struct cw_series *items;

@@ -138,7 +138,7 @@ void cw__get_metric_statistics(struct query_call *call)
 {
     struct statistics_call in = {0};
     struct cw_store *store;
-    if (!call_read(call, &in) || !cw__store(call, &store)) {
+    if (!call_read(call, &in) || !cw__store_read(call, &store)) {
         return;
     }
     struct cw_point *points;

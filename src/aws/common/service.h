@@ -12,6 +12,7 @@
 #ifndef AWS_COMMON_SERVICE_H
 #define AWS_COMMON_SERVICE_H
 
+#include "aws/common/metrics.h"
 #include "base/diag.h"
 #include "net/http.h"
 #include "os/os.h"
@@ -67,6 +68,7 @@ struct aws_env {
      * before another may take over are a 60th of it. */
     u32 subscription_ms;
     bool enforces_limits; /* Shards of Kinesis have AWS's limits. */
+    struct aws_metrics *metrics;
     /* Services that another part needs (sns for the cloudwatch alarm, s3 for connectors) are
      * reached through small tables in aws/common, not by including a sibling. */
 };

@@ -15,6 +15,7 @@ static err kinesis_open(const struct aws_env *env, void **out, struct diag *diag
     service->readers = os_pool_new("kinesis-read", KINESIS_READERS_MAX, READER_QUEUE_MAX);
     service->subscriptions = kinesis__subscriptions_new(env->subscription_ms);
     service->limits = env->enforces_limits ? kinesis__limits_new(env->os) : NULL;
+    service->meters = kinesis__meters_new(env->os, env->streams, env->metrics);
     streams_get_secret(env->streams, service->secret);
     *out = service;
     return OK;
@@ -30,6 +31,7 @@ static void kinesis_close(void *object)
     os_pool_free(service->readers);
     kinesis__subscriptions_free(service->subscriptions);
     kinesis__limits_free(service->limits);
+    kinesis__meters_free(service->meters);
     service->magic = 0;
     mem_free(service);
 }
@@ -39,6 +41,7 @@ static void kinesis_stop(void *object)
     struct kinesis *service = object;
     CHECK_MAGIC(service, KINESIS_MAGIC);
     kinesis__subscriptions_stop(service);
+    kinesis__meters_stop(service->meters);
 }
 
 /* --- requests ------------------------------------------------------------------------------- */
@@ -164,6 +167,7 @@ static err kinesis_reset(void *object)
     struct kinesis *service = object;
     CHECK_MAGIC(service, KINESIS_MAGIC);
     struct reset reset = {0};
+    kinesis__meters_reset(service->meters);
     os_mutex_init(&reset.mutex);
     os_cond_init(&reset.cond);
     streams_each(service->streams, STR_EMPTY, STR_EMPTY, collect, &reset);

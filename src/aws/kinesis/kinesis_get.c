@@ -272,15 +272,34 @@ void kinesis__put_rows(struct kinesis_call *call, const struct stream_page *page
     answer_close_list(out);
 }
 
-/* Of data and partition keys. */
-static isize page_bytes(const struct stream_page *page)
+/* What CloudWatch shows of it. */
+static void measure_get(struct kinesis_call *call, const struct stream_page *page, i64 behind_ms)
 {
-    isize bytes = 0;
-    for (isize i = 0; i < stream_page_count(page); i++) {
-        const struct stream_record *record = &stream_page_row(page, i)->record;
-        bytes += record->data.len + record->partition_key.len;
-    }
-    return bytes;
+    struct kinesis *service = call->service;
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    double took_ms = (double)(os_mono_ns(service->os) - http_received_ns(call->x)) * 1e-6;
+    double rows = (double)stream_page_count(page), bytes = (double)stream_page_bytes(page);
+    const struct measure of_stream[] = {
+        {METER_GET_BYTES, bytes},     {METER_GET_RECORDS, rows},          {METER_GET_SUCCESS, 1},
+        {METER_GET_LATENCY, took_ms}, {METER_GET_AGE, (double)behind_ms}, {METER_READ_EXCEEDED, 0},
+    };
+    const struct measure of_shard[] = {{METER_SHARD_OUTGOING_BYTES, bytes},
+                                       {METER_SHARD_OUTGOING_RECORDS, rows},
+                                       {METER_SHARD_READ_EXCEEDED, 0},
+                                       {METER_SHARD_AGE, (double)behind_ms}};
+    kinesis__measure_stream(service->meters, &info, of_stream, COUNT_OF(of_stream));
+    kinesis__measure_shard(service->meters, &info, call->read->shard, of_shard, COUNT_OF(of_shard));
+}
+
+static void measure_throttled(struct kinesis_call *call, u32 shard)
+{
+    const struct measure of_stream[] = {{METER_GET_SUCCESS, 0}, {METER_READ_EXCEEDED, 1}};
+    const struct measure of_shard[] = {{METER_SHARD_READ_EXCEEDED, 1}};
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    kinesis__measure_stream(call->service->meters, &info, of_stream, COUNT_OF(of_stream));
+    kinesis__measure_shard(call->service->meters, &info, shard, of_shard, COUNT_OF(of_shard));
 }
 
 /* Any thread: reads a page and builds the answer. */
@@ -300,7 +319,7 @@ static void build_page(struct kinesis_call *call)
     }
     if (call->service->limits != NULL) {
         kinesis__limit_read_done(call->service->limits, stream_number(call), call->read->shard,
-                                 page_bytes(page));
+                                 stream_page_bytes(page));
     }
     struct answer *out = &call->out;
     answer_open(out, NULL);
@@ -312,6 +331,7 @@ static void build_page(struct kinesis_call *call)
     }
     answer_put_i64(out, "MillisBehindLatest", behind_ms);
     answer_close(out);
+    measure_get(call, page, behind_ms);
     stream_page_free(page);
     stream_count_call(call->stream, false);
 }
@@ -370,6 +390,7 @@ void kinesis__get_records(struct kinesis_call *call)
     }
     struct limits *limits = call->service->limits;
     if (limits != NULL && !kinesis__limit_read(limits, token.stream, token.shard)) {
+        measure_throttled(call, token.shard);
         kinesis__fail_limit(call, token.shard);
         return;
     }

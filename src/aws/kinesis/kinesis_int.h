@@ -10,6 +10,7 @@
 
 #include "aws/common/service.h"
 #include "aws/kinesis/kinesis_answer.h"
+#include "aws/kinesis/kinesis_meters.h"
 #include "codec/json.h"
 #include "os/thread.h"
 
@@ -45,6 +46,7 @@ struct kinesis {
     struct os_pool *readers;
     struct subscriptions *subscriptions;
     struct limits *limits; /* NULL: none are enforced. */
+    struct meters *meters;
     u8 secret[STREAM_SECRET_BYTES];
     u32 token_count; /* Atomic; makes each token different. */
 };
@@ -177,9 +179,9 @@ struct kinesis_call {
     err result;        /* Of what was submitted. */
     struct answer out; /* In the form of the request. */
 
-    struct log_batch *batch; /* Of a put; owned. */
-    u32 *shards;             /* Shard of each of its records. */
-    isize put_count;
+    struct log_batch *batch;    /* Of a put; owned. */
+    u32 *shards;                /* Shard of each of its records. */
+    isize put_count, put_bytes; /* Of data and partition keys. */
     i64 *refused; /* With limits: of each of the request the shard that refused it, or -1. */
     isize request_count;
     struct read_job *read; /* Of GetRecords. */

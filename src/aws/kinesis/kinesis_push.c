@@ -97,6 +97,20 @@ static void put_event(struct subscription *s, const struct stream_page *page, i6
     end_frame(s);
 }
 
+static void measure_event(struct subscription *s, const struct stream_page *page, i64 behind_ms)
+{
+    struct stream_info info;
+    stream_get_info(s->call->stream, &info);
+    const struct measure measures[] = {
+        {METER_EVENT_SUCCESS, 1},
+        {METER_EVENT_BYTES, (double)stream_page_bytes(page)},
+        {METER_EVENT_RECORDS, (double)stream_page_count(page)},
+        {METER_EVENT_BEHIND, (double)behind_ms},
+    };
+    kinesis__measure_consumer(s->service->meters, &info, s->call->consumer.name, measures,
+                              COUNT_OF(measures));
+}
+
 /* Any thread: reads a page and, if it is worth an event, writes one into s->out. */
 static void build(struct subscription *s)
 {
@@ -113,6 +127,7 @@ static void build(struct subscription *s)
     s->is_at_end = stream_page_at_end(page);
     if (stream_page_count(page) > 0 || s->is_due || s->is_at_end) {
         put_event(s, page, behind_ms);
+        measure_event(s, page, behind_ms);
     }
     stream_page_free(page);
 }

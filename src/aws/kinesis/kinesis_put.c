@@ -67,6 +67,7 @@ static enum put_problem add_entry(struct kinesis_call *call, const struct put_en
         return PUT_BAD_DATA;
     }
     call->put_count++;
+    call->put_bytes += data_bytes + entry->key.len;
     return PUT_GOOD;
 }
 
@@ -77,7 +78,7 @@ static enum put_problem build(struct kinesis_call *call, const struct put_entry 
     struct stream_info info;
     stream_get_info(call->stream, &info);
     call->batch = log_batch_new();
-    call->put_count = 0;
+    call->put_count = call->put_bytes = 0;
     call->shards = ARENA_ARRAY(call->arena, u32, count);
     call->request_count = count;
     call->refused = call->service->limits != NULL ? ARENA_ARRAY(call->arena, i64, count) : NULL;
@@ -122,10 +123,54 @@ static void put_results(struct kinesis_call *call, struct answer *out)
     answer_close_list(out);
 }
 
+/* --- what CloudWatch shows of it -------------------------------------------------------------- */
+
+static void measure_refused(struct kinesis_call *call, const struct stream_info *info)
+{
+    for (isize i = 0; i < call->request_count && call->refused != NULL; i++) {
+        if (call->refused[i] >= 0) {
+            const struct measure exceeded = {METER_SHARD_WRITE_EXCEEDED, 1};
+            kinesis__measure_shard(call->service->meters, info, (u32)call->refused[i], &exceeded,
+                                   1);
+        }
+    }
+}
+
+static void measure_put(struct kinesis_call *call)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    double took_ms = (double)(os_mono_ns(call->service->os) - http_received_ns(call->x)) * 1e-6;
+    bool is_ok = call->result == OK && call->put_count > 0;
+    double put = call->result == OK ? (double)call->put_count : 0;
+    double refused = (double)(call->request_count - call->put_count);
+    if (call->operation->run == kinesis__put_record) {
+        const struct measure measures[] = {{METER_PUT_BYTES, (double)call->put_bytes},
+                                           {METER_PUT_SUCCESS, is_ok},
+                                           {METER_PUT_LATENCY, took_ms},
+                                           {METER_WRITE_EXCEEDED, refused}};
+        kinesis__measure_stream(call->service->meters, &info, measures, COUNT_OF(measures));
+    } else {
+        const struct measure measures[] = {
+            {METER_PUTS_BYTES, (double)call->put_bytes},
+            {METER_PUTS_SUCCESS, is_ok},
+            {METER_PUTS_LATENCY, took_ms},
+            {METER_PUTS_TOTAL, (double)call->request_count},
+            {METER_PUTS_SUCCESSFUL, put},
+            {METER_PUTS_FAILED, (double)call->put_count - put},
+            {METER_PUTS_THROTTLED, refused},
+            {METER_WRITE_EXCEEDED, refused},
+        };
+        kinesis__measure_stream(call->service->meters, &info, measures, COUNT_OF(measures));
+    }
+    measure_refused(call, &info);
+}
+
 static void finish(struct http_exchange *x, void *ctx)
 {
     struct kinesis_call *call = ctx;
     (void)x;
+    measure_put(call);
     if (call->result != OK) {
         kinesis__fail_commit(call, call->result);
         return;
@@ -243,6 +288,7 @@ static void put_all(struct kinesis_call *call, const struct put_entry *entries, 
     if (call->put_count == 0) { /* All were refused, and only limits refuse. */
         CHECK(call->refused != NULL);
         if (call->operation->run == kinesis__put_record) {
+            measure_put(call);
             kinesis__fail_limit(call, (u32)call->refused[0]);
         } else {
             finish(call->x, call);

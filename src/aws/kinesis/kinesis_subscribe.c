@@ -169,6 +169,16 @@ static void fail_entry(struct kinesis_call *call, err e)
     }
 }
 
+static void measure_begin(struct kinesis_call *call, err e)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    const struct measure measures[] = {{METER_SUBSCRIBE_SUCCESS, e == OK},
+                                       {METER_SUBSCRIBE_EXCEEDED, e == ERR_IN_USE}};
+    kinesis__measure_consumer(call->service->meters, &info, call->consumer.name, measures,
+                              COUNT_OF(measures));
+}
+
 /* LOOP. From record `no` on. */
 static void begin(struct kinesis_call *call, u64 no)
 {
@@ -191,6 +201,7 @@ static void begin(struct kinesis_call *call, u64 no)
         .end_ms = now_ms + service->subscriptions->life_ms,
     };
     err e = enter(service->subscriptions, s, kinesis__subscription_interval_ms(service));
+    measure_begin(call, e);
     if (e != OK) {
         fail_entry(call, e);
         return;
