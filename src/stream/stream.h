@@ -31,6 +31,10 @@ enum {
     STREAM_POLICY_BYTES_MAX = 20480,
     STREAM_METRICS_ALL = 127, /* Seven bits: shard-level metrics that were asked for. */
     STREAM_SCALES_MAX = 10,   /* Of one stream in 24 hours. */
+    STREAM_WARM_MIBPS_MAX = STREAM_SHARDS_MAX, /* A shard takes 1 MiB/s. */
+    STREAM_COMMITMENT_MS = 24 * 3600 * 1000,   /* The shortest commitment of an account. */
+    STREAM_ACCOUNTS_MAX =
+        10000, /* Pairs of account and region with a commitment, also an ended one. */
 };
 
 /* Streams of this account are leat's own: no client sees them, and what no job holds is dropped,
@@ -84,6 +88,7 @@ struct stream_spec {
     i32 shard_count;               /* 0 with on-demand = STREAM_ON_DEMAND_SHARDS. */
     i32 retention_hours;           /* 0 = 24. */
     i32 record_bytes_max;          /* 0 = 1 MiB; data and partition key together. */
+    i32 warm_mibps;                /* Shown, to STREAM_WARM_MIBPS_MAX; 0 = none. */
     const struct stream_tag *tags; /* Borrowed during the call. */
     isize tag_count;
 };
@@ -103,6 +108,12 @@ MUST_USE err stream_set_tags(struct stream *stream, const struct stream_tag *set
 /* ERR_AGAIN: changed twice in the last 24 hours. ERR_IN_USE: a change of mode is on its way. */
 MUST_USE err stream_set_mode(struct stream *stream, enum stream_mode mode, stream_done_fn done,
                              void *ctx);
+/* Warm throughput of an on-demand stream: it is scaled to a shard for each MiB/s, and to
+ * STREAM_ON_DEMAND_SHARDS at least. With `switches_mode` it becomes an on-demand stream at the same
+ * time, with the errors of stream_set_mode; else ERR_UNSUPPORTED when it is none. Else as
+ * stream_split, and ERR_RANGE. */
+MUST_USE err stream_set_warm(struct stream *stream, i32 mibps, bool switches_mode,
+                             stream_done_fn done, void *ctx);
 /* 1 to 10 MiB, else ERR_RANGE. */
 MUST_USE err stream_set_record_bytes(struct stream *stream, i32 bytes, stream_done_fn done,
                                      void *ctx);
@@ -145,7 +156,8 @@ struct stream_info {
     i64 created_ms;
     i32 retention_hours;
     i32 record_bytes_max;
-    u32 metrics; /* Bits of STREAM_METRICS_ALL. */
+    u32 metrics;    /* Bits of STREAM_METRICS_ALL. */
+    i32 warm_mibps; /* What was asked for, 0 = nothing. */
     bool is_encrypted;
     i32 shard_count; /* Closed and expired ones included. */
     i32 open_shard_count;
@@ -179,6 +191,23 @@ i32 stream_find_children(struct stream *stream, u32 parent, struct stream_shard 
 /* "shardId-000000000007" -> 7; ERR_SYNTAX. out[21] for the other direction. */
 MUST_USE err stream_shard_parse(str text, u32 *index_out);
 void stream_shard_format(u32 index, char *out);
+
+/* --- accounts --------------------------------------------------------------------------------- */
+
+/* To a minimum throughput that is billed, of an account in a region. */
+struct stream_commitment {
+    i64 started_ms; /* 0: never. */
+    i64 ended_ms;   /* 0: it goes on. In the future: it has been cancelled and ends then. */
+};
+void streams_get_commitment(struct streams *streams, str account, str region,
+                            struct stream_commitment *out);
+/* Begins, ends or resumes it; *out: what it is then. One that is ended early goes on until it has
+ * lasted for STREAM_COMMITMENT_MS. ERR_LIMIT beyond STREAM_ACCOUNTS_MAX. */
+MUST_USE err streams_set_commitment(struct streams *streams, str account, str region,
+                                    bool is_wanted, struct stream_commitment *out,
+                                    stream_done_fn done, void *ctx);
+/* Forgets those of all accounts. */
+MUST_USE err streams_forget_commitments(struct streams *streams, stream_done_fn done, void *ctx);
 
 /* --- consumers of enhanced fan-out ------------------------------------------------------------ */
 

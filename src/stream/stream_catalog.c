@@ -323,6 +323,8 @@ static err apply_locked(struct streams *streams, str body, struct catalog_frame 
     }
     case ENTRY_STREAM:
         return apply_stream(streams, &in);
+    case ENTRY_ACCOUNT:
+        return stream__account_apply(streams, &in);
     case ENTRY_DELETE:
     case ENTRY_RETENTION:
     case ENTRY_TAGS:
@@ -430,6 +432,11 @@ static struct log_batch *encode_all(struct streams *streams)
     buf_append_varint(&entry, streams->number_next);
     if (e == OK && !PLANTED(BUG_CATALOG_NUMBER_FORGOTTEN)) {
         e = log_batch_add(batch, catalog_channel, buf_str(&entry));
+    }
+    buf_reset(&entry);
+    for (isize k = 0; e == OK && stream__account_encode(streams, k, &entry); k++) {
+        e = log_batch_add(batch, catalog_channel, buf_str(&entry));
+        buf_reset(&entry);
     }
     isize count = streams->count - (PLANTED(BUG_CATALOG_STREAM_FORGOTTEN) ? 1 : 0);
     for (isize i = 0; i < count && e == OK; i++) {

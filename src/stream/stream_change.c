@@ -57,6 +57,7 @@ void streams_close(struct streams *streams)
     }
     mem_free(streams->by_name);
     mem_free(streams->by_number);
+    stream__accounts_free(streams);
     stream__free_waiters(streams);
     while (streams->holds != NULL) {
         struct hold *next = streams->holds->next;
@@ -176,6 +177,7 @@ void stream_get_info(struct stream *stream, struct stream_info *out)
         .retention_hours = __atomic_load_n(&stream->retention_hours, __ATOMIC_ACQUIRE),
         .record_bytes_max = __atomic_load_n(&stream->record_bytes_max, __ATOMIC_ACQUIRE),
         .metrics = __atomic_load_n(&stream->metrics, __ATOMIC_ACQUIRE),
+        .warm_mibps = __atomic_load_n(&stream->warm_mibps, __ATOMIC_ACQUIRE),
         .is_encrypted = stream_is_encrypted(stream),
         .shard_count = shard_count,
         .open_shard_count = open_shard_count,
@@ -208,6 +210,9 @@ static void free_change(struct change *change)
     stream_unref(change->stream);
     log_batch_free(change->batch);
     buf_deinit(&change->body);
+    for (int i = 0; i < COUNT_OF(change->also); i++) {
+        buf_deinit(&change->also[i]);
+    }
     mem_free(change);
 }
 
@@ -219,6 +224,10 @@ static void change_done(struct log_batch *batch, err e, void *ctx)
     if (e == OK) {
         struct catalog_frame frame = {log_batch_end_no(batch), log_batch_arrival_ms(batch)};
         e = stream__apply(streams, buf_str(&change->body), frame);
+        for (int i = 0; i < COUNT_OF(change->also) && e == OK; i++) {
+            str also = buf_str(&change->also[i]);
+            e = also.len > 0 ? stream__apply(streams, also, frame) : OK;
+        }
         CHECK(e == OK); /* We encoded it, and the order of the log is the order of the checks. */
     }
     if (change->epoch > 0 && e == OK) {
@@ -268,6 +277,10 @@ err stream__change_submit(struct change *change)
         body = str_from(nothing, sizeof nothing);
     }
     err e = log_batch_add(change->batch, catalog_channel, body);
+    for (int i = 0; i < COUNT_OF(change->also) && e == OK; i++) {
+        str also = buf_str(&change->also[i]);
+        e = also.len > 0 ? log_batch_add(change->batch, catalog_channel, also) : OK;
+    }
     if (e != OK) {
         free_change(change);
         return e;
@@ -300,7 +313,8 @@ static err check_spec(const struct stream_spec *spec, i32 shards)
         return ERR_RANGE;
     }
     if (shards < 1 || shards > STREAM_SHARDS_MAX || spec->record_bytes_max < 0 ||
-        spec->record_bytes_max > STREAM_RECORD_BYTES_CEILING) {
+        spec->record_bytes_max > STREAM_RECORD_BYTES_CEILING || spec->warm_mibps < 0 ||
+        spec->warm_mibps > (spec->mode == STREAM_ON_DEMAND ? STREAM_WARM_MIBPS_MAX : 0)) {
         return ERR_RANGE;
     }
     if (spec->retention_hours != 0 && (spec->retention_hours < STREAM_RETENTION_MIN_H ||
@@ -345,6 +359,9 @@ static void encode_creation(struct change *change, const struct stream_spec *spe
         memcpy(tags, spec->tags, (size_t)spec->tag_count * sizeof *tags);
     }
     stream__encode(&draft, &change->body);
+    if (spec->warm_mibps > 0) {
+        stream__warm_encode(&change->also[0], &draft, spec->warm_mibps);
+    }
     stream__map_free(draft.map);
 }
 

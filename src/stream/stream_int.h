@@ -41,6 +41,7 @@ enum stream_entry {
     ENTRY_RESHARD = 7,          /* Splits and merges that take effect together. */
     ENTRY_SCALES = 8,           /* When the stream was scaled last; of a restatement. */
     ENTRY_SETTING = 9,          /* See stream_setting.c. */
+    ENTRY_ACCOUNT = 10,         /* Commitment of an account in a region: stream_account.c. */
     ENTRY_CONSUMER = 12,        /* Whole state of one consumer: registration and restatement. */
     ENTRY_CONSUMER_CHANGE = 13, /* Its second number: enum consumer_change. */
 };
@@ -86,6 +87,7 @@ struct stream {
     enum stream_mode mode;  /* Atomic. */
     i32 record_bytes_max;   /* Atomic. */
     u32 metrics;            /* Atomic. */
+    i32 warm_mibps;         /* Atomic; 0 = none asked for. */
     bool is_encrypted;      /* Atomic: `key` is not empty. */
     str key, policy;        /* lock; owned. */
     i64 mode_changed_ms[2]; /* lock; the latest last, 0 = none. */
@@ -118,8 +120,9 @@ struct change {
     u8 id_bytes[STREAM_ACCOUNT_BYTES + STREAM_REGION_MAX + STREAM_NAME_MAX];
     struct log_batch *batch;
     struct buf body;
-    i32 tag_delta; /* Tags that it adds. */
-    u64 epoch;     /* Begins with it, of a reshard; 0 for other changes. */
+    struct buf also[2]; /* Further records of the same frame, in order; empty for none. */
+    i32 tag_delta;      /* Tags that it adds. */
+    u64 epoch;          /* Begins with it, of a reshard; 0 for other changes. */
     stream_done_fn done;
     void *ctx;
 };
@@ -137,6 +140,11 @@ struct hold {
     struct hold *next;
     u64 id;
     u64 first_no;
+};
+
+struct account {
+    str account, region; /* Owned. */
+    struct stream_commitment commitment;
 };
 
 struct stream__control_rule {
@@ -167,8 +175,10 @@ struct streams {
     struct stream **by_name; /* Sorted by id; each entry holds a reference. */
     isize count, capacity;
     struct stream **by_number; /* The same streams. */
-    u64 restated_no;           /* Catalog records below this one are superseded. */
-    isize catalog_bytes;       /* Written since the restatement, itself included. */
+    struct account *accounts;  /* Those that were ever committed, in no order. */
+    isize account_count;
+    u64 restated_no;     /* Catalog records below this one are superseded. */
+    isize catalog_bytes; /* Written since the restatement, itself included. */
     stream_meter_fn meter;
     void *meter_ctx;
 
@@ -324,6 +334,23 @@ void stream__setting_apply(struct stream *stream, struct stream_cursor *in);
 /* One catalog record, or nothing, of setting `index`; false when there are fewer. lock held. */
 bool stream__setting_encode(const struct stream *stream, i32 index, struct buf *out);
 void stream__str_free(str *owned);
+/* Frees what *owned holds and copies `text`. */
+void stream__str_replace(str *owned, str text);
+/* Of the catalog records of a stream that is being made or changed. */
+void stream__mode_encode(struct buf *out, const struct stream *stream, enum stream_mode mode,
+                         i64 ms);
+void stream__warm_encode(struct buf *out, const struct stream *stream, i32 mibps);
+/* Whether the mode may be changed now; change_lock held. *at_ms_out: the time that is written down.
+ * ERR_IN_USE, ERR_AGAIN. */
+MUST_USE err stream__mode_check(const struct stream *stream, i64 *at_ms_out);
+
+/* --- stream_account.c ------------------------------------------------------------------------ */
+
+/* Applies what follows the first byte of an ENTRY_ACCOUNT; `lock` is held for writing. */
+MUST_USE err stream__account_apply(struct streams *streams, struct stream_cursor *in);
+/* One catalog record; false when there are fewer. lock held. */
+bool stream__account_encode(const struct streams *streams, isize index, struct buf *out);
+void stream__accounts_free(struct streams *streams);
 
 /* --- stream_wait.c, stream_hold.c ----------------------------------------------------------- */
 

@@ -242,11 +242,11 @@ err stream__scales_apply(struct stream *stream, struct stream_cursor *in)
 /* --- changes -------------------------------------------------------------------------------- */
 
 /* Takes change_lock, which the caller gives back, and begins a draft. */
-static err begin(struct stream *stream, struct reshard_draft *draft)
+static err begin(struct stream *stream, enum stream_mode mode, struct reshard_draft *draft)
 {
     TRY(stream__change_begin(stream));
     err e = stream->is_resharding ? ERR_IN_USE : OK;
-    if (e == OK && __atomic_load_n(&stream->mode, __ATOMIC_ACQUIRE) == STREAM_ON_DEMAND) {
+    if (e == OK && __atomic_load_n(&stream->mode, __ATOMIC_ACQUIRE) != mode) {
         e = ERR_UNSUPPORTED;
     }
     if (e != OK) {
@@ -259,8 +259,28 @@ static err begin(struct stream *stream, struct reshard_draft *draft)
     return OK;
 }
 
+/* What goes with a reshard. */
+struct extra {
+    u64 flags;
+    bool has_warm, switches_mode;
+    i32 warm_mibps;
+    i64 mode_at_ms;
+};
+
+static void put_extra(struct change *change, const struct extra *extra)
+{
+    const struct stream *stream = change->stream;
+    if (extra->switches_mode) {
+        change->is_mode_change = true;
+        stream__mode_encode(&change->also[0], stream, STREAM_ON_DEMAND, extra->mode_at_ms);
+    }
+    if (extra->has_warm) {
+        stream__warm_encode(&change->also[1], stream, extra->warm_mibps);
+    }
+}
+
 /* Submits when `e` is good, and gives everything back that begin() took. */
-static err end(struct stream *stream, struct reshard_draft *draft, err e, u64 flags,
+static err end(struct stream *stream, struct reshard_draft *draft, err e, const struct extra *extra,
                stream_done_fn done, void *ctx)
 {
     struct streams *streams = stream->owner;
@@ -269,7 +289,8 @@ static err end(struct stream *stream, struct reshard_draft *draft, err e, u64 fl
     }
     if (e == OK) {
         struct change *change = stream__change_new(streams, stream, done, ctx);
-        encode(stream, draft, flags, &change->body);
+        encode(stream, draft, extra->flags, &change->body);
+        put_extra(change, extra);
         change->epoch = streams->epoch_next++;
         log_batch_raise_epoch(change->batch, change->epoch);
         __atomic_store_n(&stream->is_resharding, true, __ATOMIC_RELEASE);
@@ -287,7 +308,7 @@ err stream_split(struct stream *stream, u32 shard, u128 upper_first, stream_done
 {
     struct reshard_draft draft;
     u32 child;
-    TRY(begin(stream, &draft));
+    TRY(begin(stream, STREAM_PROVISIONED, &draft));
     err e;
     const struct shard *parent = find_open(&draft, shard, &e);
     if (e == OK && (upper_first <= parent->hash_first + 1 || upper_first >= parent->hash_last)) {
@@ -297,16 +318,17 @@ err stream_split(struct stream *stream, u32 shard, u128 upper_first, stream_done
         e = stream__draft_apply(&draft, &(struct reshard_op){.shard = shard, .hash = upper_first},
                                 &child);
     }
-    return end(stream, &draft, e, 0, done, ctx);
+    return end(stream, &draft, e, &(struct extra){0}, done, ctx);
 }
 
 err stream_merge(struct stream *stream, u32 lower, u32 upper, stream_done_fn done, void *ctx)
 {
     struct reshard_draft draft;
     u32 child;
-    TRY(begin(stream, &draft));
+    TRY(begin(stream, STREAM_PROVISIONED, &draft));
     struct reshard_op op = {.is_merge = true, .shard = lower, .other = upper};
-    return end(stream, &draft, stream__draft_apply(&draft, &op, &child), 0, done, ctx);
+    err e = stream__draft_apply(&draft, &op, &child);
+    return end(stream, &draft, e, &(struct extra){0}, done, ctx);
 }
 
 /* change_lock is held. */
@@ -326,10 +348,26 @@ static err check_scale(struct stream *stream, i32 open_count, i32 target)
 err stream_scale(struct stream *stream, i32 target, stream_done_fn done, void *ctx)
 {
     struct reshard_draft draft;
-    TRY(begin(stream, &draft));
+    TRY(begin(stream, STREAM_PROVISIONED, &draft));
     err e = check_scale(stream, draft.open_count, target);
     if (e == OK) {
         stream__scale_plan(&draft, target);
     }
-    return end(stream, &draft, e, RESHARD_SCALES, done, ctx);
+    return end(stream, &draft, e, &(struct extra){.flags = RESHARD_SCALES}, done, ctx);
+}
+
+err stream_set_warm(struct stream *stream, i32 mibps, bool switches_mode, stream_done_fn done,
+                    void *ctx)
+{
+    if (mibps < 0 || mibps > STREAM_WARM_MIBPS_MAX) {
+        return ERR_RANGE;
+    }
+    struct reshard_draft draft;
+    struct extra extra = {.has_warm = true, .warm_mibps = mibps, .switches_mode = switches_mode};
+    TRY(begin(stream, switches_mode ? STREAM_PROVISIONED : STREAM_ON_DEMAND, &draft));
+    err e = switches_mode ? stream__mode_check(stream, &extra.mode_at_ms) : OK;
+    if (e == OK) {
+        stream__scale_plan(&draft, MAX(mibps, STREAM_ON_DEMAND_SHARDS));
+    }
+    return end(stream, &draft, e, &extra, done, ctx);
 }

@@ -10,6 +10,7 @@ enum {
     SETTING_KEY = 2,
     SETTING_METRICS = 3,
     SETTING_POLICY = 4,
+    SETTING_WARM = 5,
 };
 
 /* --- owned strings --------------------------------------------------------------------------- */
@@ -24,7 +25,7 @@ void stream__str_free(str *owned)
     *owned = STR_EMPTY;
 }
 
-static void replace(str *owned, str text)
+void stream__str_replace(str *owned, str text)
 {
     stream__str_free(owned);
     if (text.len > 0) {
@@ -44,6 +45,9 @@ static void apply_mode(struct stream *stream, struct stream_cursor *in)
         return;
     }
     __atomic_store_n(&stream->mode, mode, __ATOMIC_RELEASE);
+    if (mode == STREAM_PROVISIONED) {
+        __atomic_store_n(&stream->warm_mibps, 0, __ATOMIC_RELEASE);
+    }
     if (at_ms > stream->mode_changed_ms[1]) { /* Else a restatement of what is known. */
         stream->mode_changed_ms[0] = stream->mode_changed_ms[1];
         stream->mode_changed_ms[1] = at_ms;
@@ -56,13 +60,13 @@ static void apply_policy(struct stream *stream, struct stream_cursor *in)
     str policy = stream__take_str(in, STREAM_POLICY_BYTES_MAX);
     str *owned = consumer.len > 0 ? stream__consumer_policy(stream, consumer) : &stream->policy;
     if (!in->failed && owned != NULL) { /* NULL: deregistered by a record before this one. */
-        replace(owned, policy);
+        stream__str_replace(owned, policy);
     }
 }
 
 void stream__setting_apply(struct stream *stream, struct stream_cursor *in)
 {
-    u64 setting = stream__take_number(in, SETTING_POLICY);
+    u64 setting = stream__take_number(in, SETTING_WARM);
     if (in->failed) {
         return;
     }
@@ -76,7 +80,7 @@ void stream__setting_apply(struct stream *stream, struct stream_cursor *in)
     } else if (setting == SETTING_KEY) {
         str key = stream__take_str(in, STREAM_KEY_BYTES_MAX);
         if (!in->failed) {
-            replace(&stream->key, key);
+            stream__str_replace(&stream->key, key);
             __atomic_store_n(&stream->is_encrypted, key.len > 0, __ATOMIC_RELEASE);
         }
     } else if (setting == SETTING_METRICS) {
@@ -84,6 +88,11 @@ void stream__setting_apply(struct stream *stream, struct stream_cursor *in)
         u32 unset = (u32)stream__take_number(in, STREAM_METRICS_ALL);
         if (!in->failed) {
             __atomic_store_n(&stream->metrics, (stream->metrics | set) & ~unset, __ATOMIC_RELEASE);
+        }
+    } else if (setting == SETTING_WARM) {
+        i32 mibps = (i32)stream__take_number(in, STREAM_WARM_MIBPS_MAX);
+        if (!in->failed) {
+            __atomic_store_n(&stream->warm_mibps, mibps, __ATOMIC_RELEASE);
         }
     } else {
         apply_policy(stream, in);
@@ -99,11 +108,18 @@ static void begin_entry(struct buf *out, const struct stream *stream, u64 settin
     buf_append_varint(out, setting);
 }
 
-static void put_mode(struct buf *out, const struct stream *stream, enum stream_mode mode, i64 ms)
+void stream__mode_encode(struct buf *out, const struct stream *stream, enum stream_mode mode,
+                         i64 ms)
 {
     begin_entry(out, stream, SETTING_MODE);
     buf_append_varint(out, (u64)mode);
     buf_append_varint(out, (u64)ms);
+}
+
+void stream__warm_encode(struct buf *out, const struct stream *stream, i32 mibps)
+{
+    begin_entry(out, stream, SETTING_WARM);
+    buf_append_varint(out, (u64)mibps);
 }
 
 static void put_text(struct buf *out, const struct stream *stream, u64 setting, str text)
@@ -131,7 +147,7 @@ bool stream__setting_encode(const struct stream *stream, i32 index, struct buf *
     case 0:
     case 1:
         if (stream->mode_changed_ms[index] > 0) {
-            put_mode(out, stream, stream->mode, stream->mode_changed_ms[index]);
+            stream__mode_encode(out, stream, stream->mode, stream->mode_changed_ms[index]);
         }
         return true;
     case 2:
@@ -149,10 +165,15 @@ bool stream__setting_encode(const struct stream *stream, i32 index, struct buf *
             put_policy(out, stream, STR_EMPTY, stream->policy);
         }
         return true;
+    case 5:
+        if (stream->warm_mibps > 0) {
+            stream__warm_encode(out, stream, stream->warm_mibps);
+        }
+        return true;
     default:
         break;
     }
-    i32 consumer = index - 5;
+    i32 consumer = index - 6;
     if (consumer >= stream->consumer_count) {
         return false;
     }
@@ -173,32 +194,33 @@ static err submit(struct stream *stream, struct change *change)
     return e;
 }
 
-/* change_lock is held. */
-static err check_mode(const struct stream *stream, i64 now_ms)
+err stream__mode_check(const struct stream *stream, i64 *at_ms_out)
 {
     for (const struct change *c = stream->owner->changes; c != NULL; c = c->next) {
         if (c->stream == stream && c->is_mode_change) {
             return ERR_IN_USE;
         }
     }
-    return stream->mode_changed_ms[0] > now_ms - 24LL * 3600 * 1000 ? ERR_AGAIN : OK;
+    i64 now_ms = os_wall_us(stream->owner->os) / 1000;
+    os_rwlock_read(&stream->owner->lock);
+    i64 first_ms = stream->mode_changed_ms[0];
+    *at_ms_out = MAX(now_ms, stream->mode_changed_ms[1] + 1);
+    os_rwlock_unlock(&stream->owner->lock);
+    return first_ms > now_ms - 24LL * 3600 * 1000 ? ERR_AGAIN : OK;
 }
 
 err stream_set_mode(struct stream *stream, enum stream_mode mode, stream_done_fn done, void *ctx)
 {
     TRY(stream__change_begin(stream));
-    i64 now_ms = os_wall_us(stream->owner->os) / 1000;
-    os_rwlock_read(&stream->owner->lock);
-    err e = check_mode(stream, now_ms);
-    i64 at_ms = MAX(now_ms, stream->mode_changed_ms[1] + 1);
-    os_rwlock_unlock(&stream->owner->lock);
+    i64 at_ms = 0;
+    err e = stream__mode_check(stream, &at_ms);
     if (e != OK) {
         os_mutex_unlock(&stream->owner->change_lock);
         return e;
     }
     struct change *change = stream__change_new(stream->owner, stream, done, ctx);
     change->is_mode_change = true;
-    put_mode(&change->body, stream, mode, at_ms);
+    stream__mode_encode(&change->body, stream, mode, at_ms);
     return submit(stream, change);
 }
 

@@ -41,8 +41,6 @@ def test_the_mode_changes_twice_a_day(kinesis, arn):
     code, message = failure(kinesis.update_stream_mode, StreamARN=arn,
                             StreamModeDetails={"StreamMode": "ON_DEMAND"})
     assert code == "LimitExceededException" and "24 hours" in message
-    assert failure(kinesis.update_stream_mode, StreamARN=arn, WarmThroughputMiBps=1,
-                   StreamModeDetails={"StreamMode": "ON_DEMAND"})[0] == "InvalidArgumentException"
 
 
 def test_an_on_demand_stream_keeps_its_shards_and_is_not_split(kinesis, arn):

@@ -154,13 +154,6 @@ def test_create_with_count_and_on_demand(kinesis, name):
     assert code == "ValidationException"
 
 
-def test_warm_throughput_is_named_as_not_supported(kinesis, name):
-    code, text = failure(
-        kinesis.create_stream, StreamName=name, ShardCount=1, WarmThroughputMiBps=5
-    )
-    assert code == "InvalidArgumentException" and "WarmThroughputMiBps" in text
-
-
 def test_validation_counts_all(leat):
     error = raw_error(leat, "CreateStream", {"StreamName": "a/b", "ShardCount": 0})
     assert error["__type"] == "ValidationException"
@@ -688,14 +681,9 @@ def test_unknown_members_and_nulls_are_ignored(leat):
     assert raw(leat, "ListStreams", b'{"What":{"a":[1,2]},"Limit":null}')[0] == 200
 
 
-def test_unknown_and_unsupported_operations(leat, kinesis, stream):
+def test_unknown_operations(leat):
     error = raw_error(leat, "Nonsense", b"{}")
     assert error["__type"] == "UnknownOperationException" and "Nonsense" in error["message"]
-    for name in ("DescribeAccountSettings", "UpdateAccountSettings", "UpdateStreamWarmThroughput"):
-        status, text = raw(leat, name, {"StreamName": stream})
-        assert status == 501
-        assert json.loads(text)["__type"] == "NotImplementedException"
-        assert name in json.loads(text)["message"]
 
 
 def test_other_content_types(leat):

@@ -90,12 +90,6 @@ static void on_body(struct http_exchange *x, void *ctx)
                       STR_ARG(str_slice(call->request->operation, 0, 64)));
         return;
     }
-    if (call->operation->run == NULL) {
-        kinesis__fail_status(call, 501, "NotImplementedException",
-                             "the operation %s of Kinesis is not supported by leat yet",
-                             call->operation->name);
-        return;
-    }
     bool is_put =
         call->operation->run == kinesis__put_record || call->operation->run == kinesis__put_records;
     if (is_put && kinesis__put_fast(call, body)) {
@@ -161,7 +155,7 @@ static void deleted(void *ctx, err e)
     os_mutex_unlock(&reset->mutex);
 }
 
-/* Deletes every stream of every account and region, and waits until that is durable. */
+/* Deletes every stream and setting of every account and region, and waits until that is durable. */
 static err kinesis_reset(void *object)
 {
     struct kinesis *service = object;
@@ -171,7 +165,11 @@ static err kinesis_reset(void *object)
     os_mutex_init(&reset.mutex);
     os_cond_init(&reset.cond);
     streams_each(service->streams, STR_EMPTY, STR_EMPTY, collect, &reset);
-    reset.running = reset.count;
+    reset.running = reset.count + 1;
+    err forgotten = streams_forget_commitments(service->streams, deleted, &reset);
+    if (forgotten != OK) {
+        deleted(&reset, forgotten);
+    }
     for (isize i = 0; i < reset.count; i++) {
         err e = stream_delete(reset.streams[i], deleted, &reset);
         if (e != OK) {

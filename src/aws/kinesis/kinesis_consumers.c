@@ -41,6 +41,15 @@ static void registered(void *ctx, err e)
     http_post(call->x, finish_registration, call);
 }
 
+static i32 consumers_max(const struct kinesis_call *call)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    return info.mode == STREAM_ON_DEMAND && kinesis__has_advantage(call)
+               ? KINESIS_CONSUMERS_WARM_MAX
+               : KINESIS_CONSUMERS_MAX;
+}
+
 static void fail_registration(struct kinesis_call *call, err e, str name)
 {
     struct stream_info info;
@@ -54,7 +63,7 @@ static void fail_registration(struct kinesis_call *call, err e, str name)
         kinesis__fail(call, "LimitExceededException",
                       "This request would exceed the limit of %d consumers of stream " STR_FMT
                       " under account " STR_FMT ".",
-                      KINESIS_CONSUMERS_MAX, STR_ARG(info.id.name), STR_ARG(info.id.account));
+                      consumers_max(call), STR_ARG(info.id.name), STR_ARG(info.id.account));
     } else if (e == ERR_AGAIN) {
         kinesis__fail(call, "LimitExceededException",
                       "Stream " STR_FMT " under account " STR_FMT
@@ -70,13 +79,13 @@ void kinesis__register_consumer(struct kinesis_call *call)
 {
     struct stream_consumer_spec spec = {
         .name = call->args[ARG_CONSUMER_NAME].text,
-        .consumers_max = KINESIS_CONSUMERS_MAX,
         .creating_max = KINESIS_CONSUMERS_CREATING_MAX,
         .creating_since_ms = kinesis__now_ms(call->service),
     };
     if (!kinesis__find_stream(call)) {
         return;
     }
+    spec.consumers_max = consumers_max(call);
     spec.tags = kinesis__take_tags(call, &spec.tag_count);
     if (spec.tags == NULL) {
         return;

@@ -30,7 +30,8 @@ enum {
     KINESIS_DESCRIBE_SHARDS_MAX = 100,
     KINESIS_LIST_SHARDS_MAX = 1000,
     KINESIS_ARENA_BYTES_MAX = 64 << 20, /* Of the values of one request. */
-    KINESIS_CONSUMERS_MAX = 20,         /* Of one stream. */
+    KINESIS_CONSUMERS_MAX = 20,         /* Of one stream... */
+    KINESIS_CONSUMERS_WARM_MAX = 50,    /* ...on demand, of an account with the commitment. */
     KINESIS_CONSUMERS_CREATING_MAX = 5, /* Of those. */
     KINESIS_LIST_CONSUMERS_DEFAULT = 100,
     KINESIS_READERS_MAX = 8, /* Threads that read old records from the disk. */
@@ -65,6 +66,8 @@ enum arg {
     ARG_TAG_KEYS,
     ARG_RECORD_KIB,
     ARG_WARM_THROUGHPUT,
+    ARG_COMMITMENT,
+    ARG_STATUS,
     ARG_ENFORCE,
     ARG_LIMIT,
     ARG_START_SHARD,
@@ -161,7 +164,7 @@ typedef void (*operation_fn)(struct kinesis_call *call);
 
 struct operation {
     const char *name;
-    const struct member *members; /* Ended by a NULL name. NULL: known, but not supported. */
+    const struct member *members; /* Ended by a NULL name. */
     operation_fn run;             /* LOOP */
 };
 
@@ -237,8 +240,6 @@ bool kinesis__find_consumer(struct kinesis_call *call);
 /* Sets call->stream from ResourceARN, and call->consumer when it names one; answers and returns
  * false when there is none. */
 bool kinesis__find_resource(struct kinesis_call *call);
-/* Answers and returns false unless the warm throughput asked for, if any, is 0. */
-bool kinesis__check_warm(struct kinesis_call *call);
 /* The stream's shard of that name; answers and returns false when there is none. */
 bool kinesis__find_shard(struct kinesis_call *call, str shard_id, struct stream_shard *out);
 /* ResourceNotFoundException for the stream that the request names. */
@@ -375,6 +376,17 @@ void kinesis__put_shard(struct answer *out, const struct stream_shard *shard);
 void kinesis__split_shard(struct kinesis_call *call);
 void kinesis__merge_shards(struct kinesis_call *call);
 void kinesis__update_shard_count(struct kinesis_call *call);
+/* The answer to what stream_split, _merge, _scale and _set_warm say at once. */
+void kinesis__reshard_begun(struct kinesis_call *call, err e);
+void kinesis__describe_account(struct kinesis_call *call);
+void kinesis__update_account(struct kinesis_call *call);
+void kinesis__update_warm(struct kinesis_call *call);
+/* The caller has committed to a minimum throughput (on-demand advantage). */
+bool kinesis__has_advantage(const struct kinesis_call *call);
+/* Answers and returns false when ARG_WARM_THROUGHPUT asks for more than it may. */
+bool kinesis__check_warm(struct kinesis_call *call, bool is_on_demand);
+/* "WarmThroughput" of a summary, of streams that may have one. */
+void kinesis__put_warm(struct kinesis_call *call, const struct stream_info *info);
 /* "EncryptionType" of answers that hold records: only while the stream has a key. */
 void kinesis__put_encryption(struct kinesis_call *call, struct answer *out);
 /* "EnhancedMonitoring", "EncryptionType" and "KeyId" of descriptions. */

@@ -1,7 +1,6 @@
 /*
  * aws/kinesis/kinesis_ops.c: the 39 operations and the members of their requests,
- * as the service model gives them. Those without members are not supported yet and
- * say so; docs/services/kinesis.md lists them.
+ * as the service model gives them.
  */
 #include "aws/kinesis/kinesis_int.h"
 
@@ -102,6 +101,7 @@ static const struct pattern consumer_pattern = {
     is_consumer_arn};
 
 static const char *const mode_values[] = {"PROVISIONED", "ON_DEMAND", NULL};
+static const char *const status_values[] = {"ENABLED", "DISABLED", NULL};
 static const char *const encryption_values[] = {"NONE", "KMS", NULL};
 static const char *const metric_values[] = {"IncomingBytes",
                                             "IncomingRecords",
@@ -324,6 +324,21 @@ static const struct member update_mode_members[] = {
     NUMBER("WarmThroughputMiBps", ARG_WARM_THROUGHPUT, false, 0, NO_MAX),
     END,
 };
+static const struct member status_members[] = {
+    ENUM("Status", ARG_STATUS, true, status_values),
+    END,
+};
+static const struct member account_members[] = {
+    {"MinimumThroughputBillingCommitment", ARG_COMMITMENT, MEMBER_STRUCT, true, NO_MIN, NO_MAX,
+     NULL, NULL, status_members},
+    END,
+};
+static const struct member warm_members[] = {
+    STREAM_ARN,
+    STREAM_NAME,
+    NUMBER("WarmThroughputMiBps", ARG_WARM_THROUGHPUT, true, 0, NO_MAX),
+    END,
+};
 static const struct member encryption_members[] = {
     STREAM_NAME,
     ENUM("EncryptionType", ARG_ENCRYPTION, true, encryption_values),
@@ -393,7 +408,7 @@ static const struct operation operations[] = {
     {"DeleteResourcePolicy", resource_members, kinesis__delete_policy},
     {"DeleteStream", delete_members, kinesis__delete_stream},
     {"DeregisterStreamConsumer", consumer_members, kinesis__deregister_consumer},
-    {"DescribeAccountSettings", NULL, NULL},
+    {"DescribeAccountSettings", no_members, kinesis__describe_account},
     {"DescribeLimits", no_members, kinesis__describe_limits},
     {"DescribeStream", describe_members, kinesis__describe_stream},
     {"DescribeStreamConsumer", consumer_members, kinesis__describe_consumer},
@@ -421,11 +436,11 @@ static const struct operation operations[] = {
     {"SubscribeToShard", subscribe_members, kinesis__subscribe},
     {"TagResource", tag_resource_members, kinesis__add_tags},
     {"UntagResource", untag_resource_members, kinesis__remove_tags},
-    {"UpdateAccountSettings", NULL, NULL},
+    {"UpdateAccountSettings", account_members, kinesis__update_account},
     {"UpdateMaxRecordSize", record_size_members, kinesis__update_record_size},
     {"UpdateShardCount", scale_members, kinesis__update_shard_count},
     {"UpdateStreamMode", update_mode_members, kinesis__update_mode},
-    {"UpdateStreamWarmThroughput", NULL, NULL},
+    {"UpdateStreamWarmThroughput", warm_members, kinesis__update_warm},
 };
 
 const struct operation *kinesis__find_operation(str name)

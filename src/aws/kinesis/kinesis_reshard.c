@@ -1,8 +1,7 @@
 /* aws/kinesis/kinesis_reshard.c: SplitShard, MergeShards, UpdateShardCount. */
 #include "aws/kinesis/kinesis_int.h"
 
-/* The answer to what stream_split, _merge and _scale say at once. */
-static void begun(struct kinesis_call *call, err e)
+void kinesis__reshard_begun(struct kinesis_call *call, err e)
 {
     struct stream_info info;
     stream_get_info(call->stream, &info);
@@ -100,7 +99,7 @@ void kinesis__split_shard(struct kinesis_call *call)
     } else if (e == ERR_CLOSED) {
         fail_closed(call, shard_id);
     } else if (e != OK) {
-        begun(call, e);
+        kinesis__reshard_begun(call, e);
     }
 }
 
@@ -130,7 +129,7 @@ void kinesis__merge_shards(struct kinesis_call *call)
         bool is_lower = stream_find_shard(call->stream, lower.index, &now) && now.closed_ms != 0;
         fail_closed(call, is_lower ? lower_id : upper_id);
     } else if (e != OK) {
-        begun(call, e);
+        kinesis__reshard_begun(call, e);
     }
 }
 
@@ -184,6 +183,6 @@ void kinesis__update_shard_count(struct kinesis_call *call)
     } else if (e == ERR_AGAIN) {
         fail_often(call);
     } else {
-        begun(call, e);
+        kinesis__reshard_begun(call, e);
     }
 }

@@ -1,32 +1,35 @@
 /* aws/kinesis/kinesis_settings.c: mode, largest record, encryption, monitoring, policies. */
 #include "aws/kinesis/kinesis_int.h"
 
-bool kinesis__check_warm(struct kinesis_call *call)
-{
-    if (call->args[ARG_WARM_THROUGHPUT].number == 0) {
-        return true;
-    }
-    kinesis__fail(call, "InvalidArgumentException",
-                  "WarmThroughputMiBps is not supported: leat has no warm throughput.");
-    return false;
-}
-
 /* --- mode and record size -------------------------------------------------------------------- */
 
 void kinesis__update_mode(struct kinesis_call *call)
 {
-    if (!kinesis__find_stream(call) || !kinesis__check_warm(call)) {
+    if (!kinesis__find_stream(call)) {
         return;
     }
     struct stream_info info;
     stream_get_info(call->stream, &info);
     bool is_on_demand = str_eq(call->args[ARG_MODE].text, STR("ON_DEMAND"));
     enum stream_mode mode = is_on_demand ? STREAM_ON_DEMAND : STREAM_PROVISIONED;
+    i32 warm = (i32)call->args[ARG_WARM_THROUGHPUT].number;
+    i32 more = warm == 0 ? 0 : MAX(warm, STREAM_ON_DEMAND_SHARDS) - info.open_shard_count;
+    if (!kinesis__check_warm(call, is_on_demand) ||
+        !kinesis__check_shard_limit(call, info.open_shard_count, more)) {
+        return;
+    }
+    if (mode == info.mode && warm > 0) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "WarmThroughputMiBps is only accepted when the mode changes to ON_DEMAND. "
+                      "Use UpdateStreamWarmThroughput API.");
+        return;
+    }
     if (mode == info.mode) {
         kinesis__respond_void(call);
         return;
     }
-    err e = stream_set_mode(call->stream, mode, kinesis__change_done, call);
+    err e = warm > 0 ? stream_set_warm(call->stream, warm, true, kinesis__change_done, call)
+                     : stream_set_mode(call->stream, mode, kinesis__change_done, call);
     if (e == ERR_AGAIN) {
         kinesis__fail(call, "LimitExceededException",
                       "Stream " STR_FMT " under account " STR_FMT

@@ -88,10 +88,12 @@ static bool choose_mode(struct kinesis_call *call, struct stream_spec *spec)
                       "ShardCount must not be specified for a stream in ON_DEMAND mode.");
         return false;
     }
-    if (!kinesis__check_warm(call)) {
+    if (!kinesis__check_warm(call, is_on_demand)) {
         return false;
     }
-    spec->shard_count = shards->is_set ? (i32)shards->number : STREAM_ON_DEMAND_SHARDS;
+    spec->warm_mibps = (i32)call->args[ARG_WARM_THROUGHPUT].number;
+    spec->shard_count =
+        shards->is_set ? (i32)shards->number : MAX(spec->warm_mibps, STREAM_ON_DEMAND_SHARDS);
     return true;
 }
 
@@ -269,6 +271,7 @@ void kinesis__describe_stream_summary(struct kinesis_call *call)
     answer_put_i64(out, "OpenShardCount", info.open_shard_count);
     answer_put_i64(out, "ConsumerCount", stream_consumer_count(call->stream));
     answer_put_i64(out, "MaxRecordSizeInKiB", info.record_bytes_max / 1024);
+    kinesis__put_warm(call, &info);
     answer_close(out);
     answer_close(out);
     kinesis__respond(call);
