@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+enum { CHUNK_BYTES_MAX = INT32_MAX, SEPARATOR_BYTES = 2 };
+
 const char *http__reason(int status)
 {
     static const struct {
@@ -124,6 +126,7 @@ static int on_begin(llhttp_t *parser)
     head_take(conn);
     conn->is_in_value = false;
     conn->is_in_trailer = false;
+    conn->aside_bytes = 0;
     conn->refuse_status = 0;
     if (conn->state == HTTP_CONN_IDLE) {
         http__conn_state(conn, HTTP_CONN_HEADER);
@@ -146,11 +149,18 @@ static bool has_room(struct http_conn *conn, size_t length)
     return conn->head->text.len + (isize)length <= conn->loop->server->limits.header_bytes;
 }
 
+/* What is read over costs memory nothing, but time: it counts as a header does. */
+static int read_over(struct http_conn *conn, size_t length)
+{
+    conn->aside_bytes += (isize)length;
+    return conn->aside_bytes > conn->loop->server->limits.header_bytes ? refuse(conn, 431) : 0;
+}
+
 static int on_field(llhttp_t *parser, const char *at, size_t length)
 {
     struct http_conn *conn = conn_of(parser);
     if (conn->is_in_trailer) {
-        return 0; /* Trailers are read over. */
+        return read_over(conn, length);
     }
     bool is_new = conn->head->span_count == 0 || conn->is_in_value;
     if (is_new) {
@@ -177,7 +187,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t length)
 {
     struct http_conn *conn = conn_of(parser);
     if (conn->is_in_trailer) {
-        return 0;
+        return read_over(conn, length);
     }
     if (!has_room(conn, length)) {
         return refuse(conn, 431);
@@ -192,6 +202,29 @@ static int on_value(llhttp_t *parser, const char *at, size_t length)
     conn->head->spans[conn->head->span_count - 1].value_len += (i32)length;
     buf_append_bytes(&conn->head->text, at, (isize)length);
     return 0;
+}
+
+/* Empty ones count too. */
+static int on_value_end(llhttp_t *parser)
+{
+    struct http_conn *conn = conn_of(parser);
+    return conn->is_in_trailer ? read_over(conn, SEPARATOR_BYTES) : 0;
+}
+
+static int on_extension(llhttp_t *parser, const char *at, size_t length)
+{
+    (void)at;
+    return read_over(conn_of(parser), length);
+}
+
+static int on_extension_end(llhttp_t *parser)
+{
+    return read_over(conn_of(parser), SEPARATOR_BYTES);
+}
+
+static int on_chunk(llhttp_t *parser)
+{
+    return parser->content_length > CHUNK_BYTES_MAX ? refuse(conn_of(parser), 413) : 0;
 }
 
 static const struct http_transport http1;
@@ -336,6 +369,12 @@ static const llhttp_settings_t settings = {
     .on_url = on_url,
     .on_header_field = on_field,
     .on_header_value = on_value,
+    .on_header_value_complete = on_value_end,
+    .on_chunk_extension_name = on_extension,
+    .on_chunk_extension_name_complete = on_extension_end,
+    .on_chunk_extension_value = on_extension,
+    .on_chunk_extension_value_complete = on_extension_end,
+    .on_chunk_header = on_chunk,
     .on_headers_complete = on_headers,
     .on_body = on_body,
     .on_message_complete = on_complete,

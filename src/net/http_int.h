@@ -207,6 +207,7 @@ struct http_conn {
     struct http_exchange *x; /* The one under way. */
     struct http_head *head;  /* Being parsed; NULL between requests. */
     bool is_in_value, is_in_trailer;
+    isize aside_bytes;   /* Of this request's chunk extensions and trailers, which are read over. */
     const u8 *input;     /* What is being parsed. */
     const u8 *value_end; /* Of the last value seen in it. */
     bool is_value_cut;   /* The input before ended within a value. */

@@ -57,6 +57,32 @@ def test_header_fields(leat):
         assert statuses(talk(leat, b"GET /health HTTP/1.1\r\n" + HOST + fields + b"\r\n")) == [status], past
 
 
+CHUNKED = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@covers("chunk extensions and trailers of a request, together")
+def test_what_is_read_over(leat):
+    room = HEADER_BYTES - len(b"x") - 2 - len(b"X") - 2  # Two bytes for what stands between.
+    for past, status in ((0, 200), (1, 431)):
+        for extension, trailer in ((1, room - 1 + past), (room - 1 + past, 1)):
+            data = b"2;x" + b"e" * extension + b"\r\n{}\r\n0\r\nX: " + b"t" * trailer + b"\r\n\r\n"
+            assert statuses(talk(leat, CHUNKED + data, is_last=False)) == [status], (past, extension)
+    for many in (b"2" + b";" * HEADER_BYTES + b"\r\n{}\r\n0\r\n", b"2\r\n{}\r\n0\r\n" + b":\r\n" * HEADER_BYTES,
+                 b"1;x=y\r\n \r\n" * HEADER_BYTES):
+        assert statuses(talk(leat, CHUNKED + many, is_last=False)) == [431], many[:10]
+
+
+@covers("a chunk")
+def test_a_chunk(leat):
+    for size, wanted in ((2**31, b"HTTP/1.1 413 "), (2**63 - 1, b"HTTP/1.1 413 ")):
+        assert talk(leat, CHUNKED + b"%x\r\n" % size, is_last=False).startswith(wanted)
+    with connect(leat) as sock:  # One that fits is waited for, and what is too much is refused as it comes.
+        sock.sendall(CHUNKED + b"%x\r\n" % (2**31 - 1))
+        sock.settimeout(0.2)
+        with pytest.raises(socket.timeout):
+            sock.recv(1000)
+
+
 @covers("Kinesis request body")
 def test_kinesis_body(leat):
     for past, status in ((0, 200), (1, 413)):

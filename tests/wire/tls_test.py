@@ -13,6 +13,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+import http_hostile_test
 import leat_server
 from conftest import CONFIG
 
