@@ -101,6 +101,7 @@ MUST_USE err stream_create(struct streams *streams, const struct stream_spec *sp
 MUST_USE err stream_delete(struct stream *stream, stream_done_fn done, void *ctx);
 /* Only when no consumer is registered; else ERR_IN_USE. */
 MUST_USE err stream_delete_unused(struct stream *stream, stream_done_fn done, void *ctx);
+/* ERR_IN_USE, of this and the settings below but policies: a reshard is on its way. */
 MUST_USE err stream_set_retention(struct stream *stream, i32 hours, stream_done_fn done, void *ctx);
 /* Adds or replaces `set`, removes the keys of `unset`. ERR_LIMIT beyond STREAM_TAGS_MAX. */
 MUST_USE err stream_set_tags(struct stream *stream, const struct stream_tag *set, isize set_count,

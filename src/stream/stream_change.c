@@ -304,6 +304,16 @@ err stream__change_begin(struct stream *stream)
     return OK;
 }
 
+err stream__change_begin_idle(struct stream *stream)
+{
+    TRY(stream__change_begin(stream));
+    if (stream->is_resharding) {
+        os_mutex_unlock(&stream->owner->change_lock);
+        return ERR_IN_USE;
+    }
+    return OK;
+}
+
 /* --- creation ------------------------------------------------------------------------------- */
 
 static err check_spec(const struct stream_spec *spec, i32 shards)
@@ -514,7 +524,7 @@ err stream_set_retention(struct stream *stream, i32 hours, stream_done_fn done, 
     if (hours < STREAM_RETENTION_MIN_H || hours > STREAM_RETENTION_MAX_H) {
         return ERR_RANGE;
     }
-    TRY(stream__change_begin(stream));
+    TRY(stream__change_begin_idle(stream));
     struct change *change = stream__change_new(stream->owner, stream, done, ctx);
     buf_append_byte(&change->body, ENTRY_RETENTION);
     buf_append_varint(&change->body, stream->number);

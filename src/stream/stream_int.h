@@ -306,6 +306,8 @@ void stream__put_keys(struct buf *out, const str *keys, isize count);
 /* Starts an entry about `stream`; takes change_lock, which the caller gives back. ERR_NOT_FOUND,
  * with nothing held, when it is gone or going. */
 MUST_USE err stream__change_begin(struct stream *stream);
+/* The same, and ERR_IN_USE while a reshard is on its way. */
+MUST_USE err stream__change_begin_idle(struct stream *stream);
 /* The caller encodes the catalog record into its body. */
 struct change *stream__change_new(struct streams *streams, struct stream *stream,
                                   stream_done_fn done, void *ctx);

@@ -244,14 +244,10 @@ err stream__scales_apply(struct stream *stream, struct stream_cursor *in)
 /* Takes change_lock, which the caller gives back, and begins a draft. */
 static err begin(struct stream *stream, enum stream_mode mode, struct reshard_draft *draft)
 {
-    TRY(stream__change_begin(stream));
-    err e = stream->is_resharding ? ERR_IN_USE : OK;
-    if (e == OK && __atomic_load_n(&stream->mode, __ATOMIC_ACQUIRE) != mode) {
-        e = ERR_UNSUPPORTED;
-    }
-    if (e != OK) {
+    TRY(stream__change_begin_idle(stream));
+    if (__atomic_load_n(&stream->mode, __ATOMIC_ACQUIRE) != mode) {
         os_mutex_unlock(&stream->owner->change_lock);
-        return e;
+        return ERR_UNSUPPORTED;
     }
     os_rwlock_read(&stream->owner->lock);
     stream__draft_init(draft, stream__map(stream));

@@ -211,7 +211,7 @@ err stream__mode_check(const struct stream *stream, i64 *at_ms_out)
 
 err stream_set_mode(struct stream *stream, enum stream_mode mode, stream_done_fn done, void *ctx)
 {
-    TRY(stream__change_begin(stream));
+    TRY(stream__change_begin_idle(stream));
     i64 at_ms = 0;
     err e = stream__mode_check(stream, &at_ms);
     if (e != OK) {
@@ -229,7 +229,7 @@ err stream_set_record_bytes(struct stream *stream, i32 bytes, stream_done_fn don
     if (bytes < STREAM_RECORD_BYTES_DEFAULT || bytes > STREAM_RECORD_BYTES_CEILING) {
         return ERR_RANGE;
     }
-    TRY(stream__change_begin(stream));
+    TRY(stream__change_begin_idle(stream));
     struct change *change = stream__change_new(stream->owner, stream, done, ctx);
     begin_entry(&change->body, stream, SETTING_RECORD_BYTES);
     buf_append_varint(&change->body, (u64)bytes);
@@ -241,7 +241,7 @@ err stream_set_key(struct stream *stream, str key, stream_done_fn done, void *ct
     if (key.len > STREAM_KEY_BYTES_MAX) {
         return ERR_RANGE;
     }
-    TRY(stream__change_begin(stream));
+    TRY(stream__change_begin_idle(stream));
     struct change *change = stream__change_new(stream->owner, stream, done, ctx);
     put_text(&change->body, stream, SETTING_KEY, key);
     return submit(stream, change);
@@ -250,7 +250,7 @@ err stream_set_key(struct stream *stream, str key, stream_done_fn done, void *ct
 err stream_set_metrics(struct stream *stream, u32 set, u32 unset, stream_done_fn done, void *ctx)
 {
     CHECK(((set | unset) & ~(u32)STREAM_METRICS_ALL) == 0);
-    TRY(stream__change_begin(stream));
+    TRY(stream__change_begin_idle(stream));
     struct change *change = stream__change_new(stream->owner, stream, done, ctx);
     put_metrics(&change->body, stream, set, unset);
     return submit(stream, change);

@@ -65,6 +65,18 @@ def test_the_largest_record(leat, kinesis, arn):
         assert raw_error(leat, "UpdateMaxRecordSize", body)["__type"] == "ValidationException"
 
 
+def test_encryption_again_is_no_error(kinesis, arn):
+    for key in ("alias/one", "alias/two", "alias/two"):  # AWS: "enables or updates".
+        kinesis.start_stream_encryption(StreamARN=arn, EncryptionType="KMS", KeyId=key)
+        assert summary(kinesis, StreamARN=arn)["KeyId"] == key
+    for _ in range(2):
+        kinesis.stop_stream_encryption(StreamARN=arn, EncryptionType="KMS", KeyId="alias/another")
+        assert summary(kinesis, StreamARN=arn)["EncryptionType"] == "NONE"
+    for call in (kinesis.start_stream_encryption, kinesis.stop_stream_encryption):
+        code, _ = failure(call, StreamARN=arn, EncryptionType="NONE", KeyId="alias/one")
+        assert code == "InvalidArgumentException"
+
+
 def test_encryption_is_shown_wherever_records_are(kinesis, arn):
     name = arn.split("/")[1]
     kinesis.start_stream_encryption(StreamName=name, EncryptionType="KMS", KeyId="alias/aws/kinesis")

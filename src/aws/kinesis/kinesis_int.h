@@ -221,7 +221,8 @@ void kinesis__fail_commit(struct kinesis_call *call, err e);
 void kinesis__change_done(void *ctx, err e);
 /* The same where the answer has been written already. */
 void kinesis__answer_done(void *ctx, err e);
-/* After stream_create and the like: fails when it was refused at once. */
+/* After stream_create and the like: fails when it was refused at once. ERR_IN_USE: since the stream
+ * is UPDATING. */
 void kinesis__change_begun(struct kinesis_call *call, err e);
 
 str kinesis__arn(struct arena *arena, struct stream_id id);

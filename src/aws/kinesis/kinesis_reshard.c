@@ -6,12 +6,6 @@ void kinesis__reshard_begun(struct kinesis_call *call, err e)
     struct stream_info info;
     stream_get_info(call->stream, &info);
     switch (e) {
-    case ERR_IN_USE:
-        kinesis__fail(
-            call, "ResourceInUseException",
-            "Stream " STR_FMT " under account " STR_FMT " not ACTIVE, instead in state %s",
-            STR_ARG(info.id.name), STR_ARG(info.id.account), kinesis__status_name(STREAM_UPDATING));
-        return;
     case ERR_UNSUPPORTED:
         kinesis__fail(call, "ValidationException",
                       "Request is invalid. Stream " STR_FMT

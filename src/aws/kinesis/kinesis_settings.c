@@ -35,11 +35,6 @@ void kinesis__update_mode(struct kinesis_call *call)
                       "Stream " STR_FMT " under account " STR_FMT
                       " has switched its mode twice in the last 24 hours already.",
                       STR_ARG(info.id.name), STR_ARG(info.id.account));
-    } else if (e == ERR_IN_USE) {
-        kinesis__fail(
-            call, "ResourceInUseException",
-            "Stream " STR_FMT " under account " STR_FMT " not ACTIVE, instead in state %s",
-            STR_ARG(info.id.name), STR_ARG(info.id.account), kinesis__status_name(STREAM_UPDATING));
     } else {
         kinesis__change_begun(call, e);
     }

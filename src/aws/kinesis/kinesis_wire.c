@@ -209,6 +209,13 @@ void kinesis__change_begun(struct kinesis_call *call, err e)
         } else {
             kinesis__fail_no_stream(call, info.id);
         }
+    } else if (e == ERR_IN_USE) {
+        struct stream_info info;
+        stream_get_info(call->stream, &info);
+        kinesis__fail(
+            call, "ResourceInUseException",
+            "Stream " STR_FMT " under account " STR_FMT " not ACTIVE, instead in state %s",
+            STR_ARG(info.id.name), STR_ARG(info.id.account), kinesis__status_name(STREAM_UPDATING));
     } else if (e != OK) {
         kinesis__fail_commit(call, e);
     }

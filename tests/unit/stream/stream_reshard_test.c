@@ -1,5 +1,5 @@
 /* Splits, merges and scaling: lineage, limits, restart, and batches that a reshard overtakes. */
-#include "stream_fixture.h"
+#include "stream_result.h"
 
 #include "stream/stream_int.h"
 
@@ -330,9 +330,86 @@ static void damaged_entries_are_refused(void **state)
     stream_unref(stream);
 }
 
+/* A change whose callback keeps the committer's thread, so that what comes behind it is on its way
+ * until `gate` is opened. */
+struct gate {
+    struct os_mutex mutex;
+    struct os_cond cond;
+    bool is_entered, is_open;
+};
+
+static void hold_committer(void *ctx, err e)
+{
+    struct gate *gate = ctx;
+    assert_int_equal(e, OK);
+    os_mutex_lock(&gate->mutex);
+    gate->is_entered = true;
+    os_cond_broadcast(&gate->cond);
+    while (!gate->is_open) {
+        os_cond_wait(&gate->cond, &gate->mutex);
+    }
+    os_mutex_unlock(&gate->mutex);
+}
+
+static void gate_close(struct gate *gate, struct stream *other)
+{
+    os_mutex_init(&gate->mutex);
+    os_cond_init(&gate->cond);
+    assert_int_equal(stream_set_policy(other, STR_EMPTY, STR("{}"), hold_committer, gate), OK);
+    os_mutex_lock(&gate->mutex);
+    while (!gate->is_entered) {
+        os_cond_wait(&gate->cond, &gate->mutex);
+    }
+    os_mutex_unlock(&gate->mutex);
+}
+
+static void gate_open(struct gate *gate)
+{
+    os_mutex_lock(&gate->mutex);
+    gate->is_open = true;
+    os_cond_broadcast(&gate->cond);
+    os_mutex_unlock(&gate->mutex);
+}
+
+static void settings_wait_for_a_reshard(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stream *other = make_stream(fixture, "other", 1);
+    struct stream *stream = make_stream(fixture, "alpha", 1);
+    struct gate gate = {0};
+    struct result split, policy;
+    result_init(&split);
+    result_init(&policy);
+    gate_close(&gate, other);
+    assert_int_equal(stream_split(stream, 0, middle, on_done, &split), OK);
+    struct stream_info info;
+    stream_get_info(stream, &info);
+    assert_int_equal(info.status, STREAM_UPDATING);
+    assert_int_equal(stream_set_retention(stream, 48, on_done, NULL), ERR_IN_USE);
+    assert_int_equal(stream_set_mode(stream, STREAM_ON_DEMAND, on_done, NULL), ERR_IN_USE);
+    assert_int_equal(stream_set_record_bytes(stream, 2 << 20, on_done, NULL), ERR_IN_USE);
+    assert_int_equal(stream_set_key(stream, STR("k"), on_done, NULL), ERR_IN_USE);
+    assert_int_equal(stream_set_metrics(stream, 1, 0, on_done, NULL), ERR_IN_USE);
+    assert_int_equal(stream_set_warm(stream, 5, true, on_done, NULL), ERR_IN_USE);
+    assert_int_equal(stream_scale(stream, 2, on_done, NULL), ERR_IN_USE);
+    assert_int_equal(stream_set_policy(stream, STR_EMPTY, STR("{}"), on_done, &policy), OK);
+    gate_open(&gate);
+    assert_int_equal(wait_done(&split, OK), OK);
+    assert_int_equal(wait_done(&policy, OK), OK);
+    stream_get_info(stream, &info);
+    assert_int_equal(info.status, STREAM_ACTIVE);
+    assert_int_equal(info.retention_hours, STREAM_RETENTION_MIN_H);
+    assert_int_equal(info.metrics, 0);
+    assert_int_equal(info.open_shard_count, 2);
+    stream_unref(stream);
+    stream_unref(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(settings_wait_for_a_reshard, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(lineage_survives_a_restart, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_resharded_is_refused, fixture_setup,
