@@ -1,4 +1,5 @@
 /* cli/cmd_start.c: the server in the foreground. */
+#include "aws/common/service.h"
 #include "base/buf.h"
 #include "base/trace.h"
 #include "cli/commands.h"
@@ -117,7 +118,8 @@ enum {
     LOG_LEVEL,
     ALLOW_RESET,
     ALLOW_EGRESS,
-    ENFORCE_LIMITS
+    ENFORCE_LIMITS,
+    STATUS_DELAY,
 };
 
 static struct option options[] = {
@@ -147,6 +149,9 @@ static struct option options[] = {
                       "Tables with an aws.endpoint may reach other hosts.", NULL, 0, false},
     [ENFORCE_LIMITS] = {"enforce-limits", OPTION_FLAG, NULL,
                         "Shards of Kinesis have the throughput limits of AWS.", NULL, 0, false},
+    [STATUS_DELAY] = {"status-delay", OPTION_NUMBER, "MS",
+                      "How long streams and consumers are CREATING, UPDATING, DELETING (0).", NULL,
+                      0, false},
     {.name = NULL},
 };
 
@@ -167,9 +172,16 @@ int cmd_start(int argc, char **argv)
                                             .tls_key = options[TLS_KEY].text,
                                             .allows_reset = options[ALLOW_RESET].is_given,
                                             .allows_egress = options[ALLOW_EGRESS].is_given,
+                                            .status_delay_ms = (u32)options[STATUS_DELAY].number,
                                             .enforces_limits = options[ENFORCE_LIMITS].is_given};
     if (options[PORT].number < 0 || options[PORT].number > 65535) {
         print_error(NULL, "--port is 0 to 65535, not %lld", (long long)options[PORT].number);
+        return EXIT_USAGE;
+    }
+    if (options[STATUS_DELAY].number < 0 ||
+        options[STATUS_DELAY].number > AWS_STATUS_DELAY_MS_MAX) {
+        print_error(NULL, "--status-delay is 0 to %d milliseconds, not %lld",
+                    AWS_STATUS_DELAY_MS_MAX, (long long)options[STATUS_DELAY].number);
         return EXIT_USAGE;
     }
     if (!tls_parse(&options[TLS_PORT], &options[PORT], &server_options)) {

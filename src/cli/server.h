@@ -21,6 +21,7 @@ struct server_options {
     enum log_durability durability;
     bool allows_reset;    /* POST /_leat/reset */
     bool enforces_limits; /* Shards of Kinesis have AWS's limits. */
+    u32 status_delay_ms;  /* As in struct aws_env. */
     bool allows_egress;   /* Connectors may reach hosts other than this one. */
 };
 

@@ -53,6 +53,7 @@ struct aws_request {
 };
 
 enum { AWS_SUBSCRIPTION_MS_MIN = 600, AWS_SUBSCRIPTION_MS_MAX = 3600000 };
+enum { AWS_STATUS_DELAY_MS_MAX = 600000 };
 
 /* What services are opened with. */
 struct aws_env {
@@ -68,6 +69,8 @@ struct aws_env {
      * before another may take over are a 60th of it. */
     u32 subscription_ms;
     bool enforces_limits; /* Shards of Kinesis have AWS's limits. */
+    /* How long streams and consumers of Kinesis are CREATING, UPDATING and DELETING; 0 = not. */
+    u32 status_delay_ms;
     struct aws_metrics *metrics;
     /* Services that another part needs (sns for the cloudwatch alarm, s3 for connectors) are
      * reached through small tables in aws/common, not by including a sibling. */

@@ -16,6 +16,7 @@ static err kinesis_open(const struct aws_env *env, void **out, struct diag *diag
     service->subscriptions = kinesis__subscriptions_new(env->subscription_ms);
     service->limits = env->enforces_limits ? kinesis__limits_new(env->os) : NULL;
     service->meters = kinesis__meters_new(env->os, env->streams, env->metrics);
+    service->transitions = kinesis__transitions_new(env->status_delay_ms);
     streams_get_secret(env->streams, service->secret);
     *out = service;
     return OK;
@@ -32,6 +33,7 @@ static void kinesis_close(void *object)
     kinesis__subscriptions_free(service->subscriptions);
     kinesis__limits_free(service->limits);
     kinesis__meters_free(service->meters);
+    kinesis__transitions_free(service->transitions);
     service->magic = 0;
     mem_free(service);
 }
@@ -181,6 +183,7 @@ static err kinesis_reset(void *object)
         os_cond_wait(&reset.cond, &reset.mutex);
     }
     os_mutex_unlock(&reset.mutex);
+    kinesis__transitions_reset(service->transitions);
     for (isize i = 0; i < reset.count; i++) {
         stream_unref(reset.streams[i]);
     }

@@ -22,6 +22,16 @@ void kinesis__fail_no_consumer(struct kinesis_call *call, str name)
                   STR_ARG(name), STR_ARG(info.id.name), STR_ARG(info.id.account));
 }
 
+void kinesis__fail_consumer_status(struct kinesis_call *call, str name, const char *status)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    kinesis__fail(call, "ResourceInUseException",
+                  "Consumer " STR_FMT " of stream " STR_FMT " under account " STR_FMT
+                  " not ACTIVE, instead in state %s",
+                  STR_ARG(name), STR_ARG(info.id.name), STR_ARG(info.id.account), status);
+}
+
 /* The id that an ARN of the checked pattern names. */
 static struct stream_id arn_id(str arn)
 {
@@ -44,13 +54,18 @@ static struct stream_id arn_id(str arn)
 static bool open_stream(struct kinesis_call *call, struct stream_id id)
 {
     const struct aws_caller *caller = &call->request->caller;
-    if (str_eq(id.account, caller->account) && str_eq(id.region, caller->region)) {
+    bool is_ours = str_eq(id.account, caller->account) && str_eq(id.region, caller->region);
+    if (is_ours) {
         call->stream = streams_find(call->service->streams, id);
+    }
+    if (call->stream == NULL && is_ours) {
+        call->stream = kinesis__deleting(call->service, id);
     }
     if (call->stream == NULL) {
         kinesis__fail_no_stream(call, id);
+        return false;
     }
-    return call->stream != NULL;
+    return kinesis__check_status(call);
 }
 
 bool kinesis__find_stream(struct kinesis_call *call)
@@ -82,14 +97,28 @@ static bool open_consumer(struct kinesis_call *call, str name, str seconds)
 {
     i64 created_ms = 0;
     i64 wanted_s = -1;
+    bool is_any = seconds.len == 0;
+    if (!is_any && str_to_i64(seconds, &wanted_s) != OK) {
+        wanted_s = -1;
+    }
     bool found = stream_consumer_find(call->stream, name, &created_ms) &&
-                 (seconds.len == 0 ||
-                  (str_to_i64(seconds, &wanted_s) == OK && wanted_s == created_ms / 1000));
-    if (!found) {
+                 (is_any || wanted_s == created_ms / 1000);
+    if (found) {
+        call->consumer = (struct stream_consumer){name, created_ms};
+        return true;
+    }
+    struct stream_consumer gone;
+    call->is_consumer_deleting = kinesis__deleting_consumer(call, name, &gone) &&
+                                 (is_any || wanted_s == gone.created_ms / 1000);
+    if (!call->is_consumer_deleting || call->operation->needs == NEEDS_USABLE) {
         kinesis__fail_no_consumer(call, name);
         return false;
     }
-    call->consumer = (struct stream_consumer){name, created_ms};
+    if (call->operation->needs != NEEDS_NOTHING) {
+        kinesis__fail_consumer_status(call, name, "DELETING");
+        return false;
+    }
+    call->consumer = gone;
     return true;
 }
 

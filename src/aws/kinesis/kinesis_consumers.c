@@ -13,6 +13,12 @@ static void put_consumer(struct kinesis_call *call, struct stream_id id,
     answer_put_time(out, "ConsumerCreationTimestamp", consumer->created_ms);
 }
 
+static const char *status_of(const struct kinesis_call *call,
+                             const struct stream_consumer *consumer)
+{
+    return kinesis__is_consumer_new(call->service, consumer) ? "CREATING" : "ACTIVE";
+}
+
 /* --- registration ---------------------------------------------------------------------------- */
 
 static void finish_registration(struct http_exchange *x, void *ctx)
@@ -80,9 +86,14 @@ void kinesis__register_consumer(struct kinesis_call *call)
     struct stream_consumer_spec spec = {
         .name = call->args[ARG_CONSUMER_NAME].text,
         .creating_max = KINESIS_CONSUMERS_CREATING_MAX,
-        .creating_since_ms = kinesis__now_ms(call->service),
+        .creating_since_ms = kinesis__creating_since_ms(call->service),
     };
+    struct stream_consumer gone;
     if (!kinesis__find_stream(call)) {
+        return;
+    }
+    if (kinesis__deleting_consumer(call, spec.name, &gone)) {
+        kinesis__fail_consumer_status(call, spec.name, "DELETING");
         return;
     }
     spec.consumers_max = consumers_max(call);
@@ -126,7 +137,8 @@ void kinesis__describe_consumer(struct kinesis_call *call)
     struct answer *out = &call->out;
     answer_open(out, NULL);
     answer_open(out, "ConsumerDescription");
-    put_consumer(call, info.id, &call->consumer, "ACTIVE");
+    put_consumer(call, info.id, &call->consumer,
+                 call->is_consumer_deleting ? "DELETING" : status_of(call, &call->consumer));
     answer_put_text(out, "StreamARN", kinesis__arn(call->arena, info.id));
     answer_close(out);
     answer_close(out);
@@ -162,6 +174,25 @@ static bool begin_listing(struct kinesis_call *call, str *after_out)
     return true;
 }
 
+/* The next one to list: of those that there are, from *at on, and those that are DELETING. */
+static bool next_consumer(struct kinesis_call *call, const struct stream_consumer *consumers,
+                          isize count, isize *at, str after, struct stream_consumer *out,
+                          const char **status_out)
+{
+    while (*at < count && after.len > 0 && str_cmp(consumers[*at].name, after) <= 0) {
+        (*at)++;
+    }
+    bool is_gone = kinesis__deleting_consumer_after(call, after, out) &&
+                   (*at == count || str_cmp(out->name, consumers[*at].name) < 0);
+    *status_out = "DELETING";
+    if (is_gone || *at == count) {
+        return is_gone;
+    }
+    *out = consumers[*at];
+    *status_out = status_of(call, out);
+    return true;
+}
+
 void kinesis__list_consumers(struct kinesis_call *call)
 {
     str after = STR_EMPTY;
@@ -173,28 +204,29 @@ void kinesis__list_consumers(struct kinesis_call *call)
     struct stream_info info;
     stream_get_info(call->stream, &info);
     struct stream_consumer *consumers = NULL;
+    struct stream_consumer next;
+    const char *status;
     isize count = 0;
-    stream_consumer_list(call->stream, call->arena, &consumers, &count);
     isize at = 0;
-    while (at < count && after.len > 0 && str_cmp(consumers[at].name, after) <= 0) {
-        at++;
-    }
+    stream_consumer_list(call->stream, call->arena, &consumers, &count);
     struct answer *out = &call->out;
     answer_open(out, NULL);
     answer_open_list(out, "Consumers");
-    isize end = (isize)MIN((i64)count, (i64)at + limit);
-    for (isize i = at; i < end; i++) {
+    bool has_more = next_consumer(call, consumers, count, &at, after, &next, &status);
+    for (i64 i = 0; has_more && i < limit; i++) {
         answer_open(out, NULL);
-        put_consumer(call, info.id, &consumers[i], "ACTIVE");
+        put_consumer(call, info.id, &next, status);
         answer_close(out);
+        after = next.name;
+        has_more = next_consumer(call, consumers, count, &at, after, &next, &status);
     }
     answer_close_list(out);
-    if (end < count) {
+    if (has_more) {
         struct token token = {
             .kind = TOKEN_CONSUMERS,
             .stream = info.number,
             .issued_ms = kinesis__now_ms(call->service),
-            .name = consumers[end - 1].name,
+            .name = after,
         };
         answer_put_text(out, "NextToken", kinesis__token(call->service, call->arena, &token));
     }

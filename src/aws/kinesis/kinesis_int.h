@@ -30,6 +30,7 @@ enum {
     KINESIS_DESCRIBE_SHARDS_MAX = 100,
     KINESIS_LIST_SHARDS_MAX = 1000,
     KINESIS_ARENA_BYTES_MAX = 64 << 20, /* Of the values of one request. */
+    KINESIS_STREAMS_CREATING_MAX = 5,   /* Of one account and region. */
     KINESIS_CONSUMERS_MAX = 20,         /* Of one stream... */
     KINESIS_CONSUMERS_WARM_MAX = 50,    /* ...on demand, of an account with the commitment. */
     KINESIS_CONSUMERS_CREATING_MAX = 5, /* Of those. */
@@ -39,6 +40,7 @@ enum {
 
 struct subscriptions; /* kinesis_subscribe.c */
 struct limits;        /* kinesis_limits.c */
+struct transitions;   /* kinesis_status.c */
 
 struct kinesis {
     u32 magic;
@@ -48,6 +50,7 @@ struct kinesis {
     struct subscriptions *subscriptions;
     struct limits *limits; /* NULL: none are enforced. */
     struct meters *meters;
+    struct transitions *transitions;
     u8 secret[STREAM_SECRET_BYTES];
     u32 token_count; /* Atomic; makes each token different. */
 };
@@ -162,10 +165,21 @@ struct read_job {
 struct kinesis_call;
 typedef void (*operation_fn)(struct kinesis_call *call);
 
+/* Of the stream that the request names. */
+enum operation_needs {
+    NEEDS_NOTHING,
+    NEEDS_USABLE,  /* ACTIVE or UPDATING; else there is no such stream. */
+    NEEDS_CREATED, /* The same; else it is in use. */
+    NEEDS_ACTIVE,  /* Else it is in use. */
+};
+enum operation_effect { CHANGES_NOTHING, UPDATES_STREAM, DELETES_STREAM, DELETES_CONSUMER };
+
 struct operation {
     const char *name;
     const struct member *members; /* Ended by a NULL name. */
     operation_fn run;             /* LOOP */
+    enum operation_needs needs;
+    enum operation_effect effect;
 };
 
 /* One request; lives in the exchange's arena. */
@@ -179,6 +193,7 @@ struct kinesis_call {
     struct stream *stream; /* Referenced until the answer; NULL while none is found. */
     /* The consumer that is meant; its name is empty when it is the stream itself. */
     struct stream_consumer consumer;
+    bool is_consumer_deleting;
     err result;        /* Of what was submitted. */
     struct answer out; /* In the form of the request. */
 
@@ -247,10 +262,40 @@ bool kinesis__find_shard(struct kinesis_call *call, str shard_id, struct stream_
 void kinesis__fail_no_stream(struct kinesis_call *call, struct stream_id id);
 /* The same for a consumer of call->stream. */
 void kinesis__fail_no_consumer(struct kinesis_call *call, str name);
+/* ResourceInUseException for it. */
+void kinesis__fail_consumer_status(struct kinesis_call *call, str name, const char *status);
 i64 kinesis__now_ms(const struct kinesis *service);
 /* Answers and returns false when `more` shards would pass a limit of the account or of a stream
  * with `open_count`. */
 bool kinesis__check_shard_limit(struct kinesis_call *call, i32 open_count, i32 more);
+
+/* --- kinesis_status.c ------------------------------------------------------------------------ */
+
+/* 0: changes are over when they are answered. */
+struct transitions *kinesis__transitions_new(u32 delay_ms);
+void kinesis__transitions_reset(struct transitions *all);
+void kinesis__transitions_free(struct transitions *all);
+bool kinesis__has_transitions(const struct kinesis *service);
+/* The call's change is durable: what it changed is UPDATING or DELETING from now on. */
+void kinesis__note_change(struct kinesis_call *call);
+enum stream_status kinesis__status(struct kinesis *service, const struct stream_info *info);
+/* Answers and returns false when the state of call->stream is not what the operation needs. */
+bool kinesis__check_status(struct kinesis_call *call);
+/* ResourceInUseException: call->stream is in that state. */
+void kinesis__fail_state(struct kinesis_call *call, enum stream_status status);
+/* A reference to a stream that is DELETING: the one of that id; the first of that account and
+ * region whose name is greater. NULL when there is none. */
+struct stream *kinesis__deleting(struct kinesis *service, struct stream_id id);
+struct stream *kinesis__deleting_after(struct kinesis *service, struct stream_id after);
+bool kinesis__is_consumer_new(const struct kinesis *service,
+                              const struct stream_consumer *consumer); /* CREATING */
+/* What was created since then is CREATING. */
+i64 kinesis__creating_since_ms(const struct kinesis *service);
+/* A consumer of call->stream that is DELETING: of that name; the first with a greater name. The
+ * name is copied into the arena. */
+bool kinesis__deleting_consumer(struct kinesis_call *call, str name, struct stream_consumer *out);
+bool kinesis__deleting_consumer_after(struct kinesis_call *call, str after,
+                                      struct stream_consumer *out);
 
 /* --- kinesis_token.c: what clients hold and must not forge --------------------------------------
  */

@@ -212,8 +212,8 @@ static void submit(struct kinesis_call *call)
 bool kinesis__put_fast(struct kinesis_call *call, str body)
 {
     const struct aws_caller *caller = &call->request->caller;
-    if (call->service->limits != NULL) {
-        return false; /* What is built twice would be counted twice. */
+    if (call->service->limits != NULL || kinesis__has_transitions(call->service)) {
+        return false; /* What is built twice would be counted twice; and states are looked at. */
     }
     struct put_scan scan;
     bool is_batch = call->operation->run == kinesis__put_records;

@@ -4,8 +4,10 @@
 /* --- what an account has -------------------------------------------------------------------- */
 
 struct usage {
+    struct kinesis *service;
     i64 open_shards;
     i64 on_demand;
+    i64 creating;
 };
 
 static bool add_usage(void *ctx, struct stream *stream)
@@ -13,6 +15,7 @@ static bool add_usage(void *ctx, struct stream *stream)
     struct usage *usage = ctx;
     struct stream_info info;
     stream_get_info(stream, &info);
+    usage->creating += kinesis__status(usage->service, &info) == STREAM_CREATING;
     usage->open_shards += info.open_shard_count;
     usage->on_demand += info.mode == STREAM_ON_DEMAND ? 1 : 0;
     return true;
@@ -20,7 +23,7 @@ static bool add_usage(void *ctx, struct stream *stream)
 
 static struct usage account_usage(const struct kinesis_call *call)
 {
-    struct usage usage = {0};
+    struct usage usage = {.service = call->service};
     const struct aws_caller *caller = &call->request->caller;
     streams_each(call->service->streams, caller->account, caller->region, add_usage, &usage);
     return usage;
@@ -71,6 +74,14 @@ static bool check_limits(struct kinesis_call *call, const struct stream_spec *sp
                       "This request would exceed the limit of %d on-demand streams for the "
                       "account " STR_FMT " in " STR_FMT ".",
                       KINESIS_ACCOUNT_ON_DEMAND_MAX, STR_ARG(spec->id.account),
+                      STR_ARG(spec->id.region));
+        return false;
+    }
+    if (usage.creating >= KINESIS_STREAMS_CREATING_MAX) {
+        kinesis__fail(call, "LimitExceededException",
+                      "This request would exceed the limit of %d streams in CREATING status for "
+                      "the account " STR_FMT " in " STR_FMT ".",
+                      KINESIS_STREAMS_CREATING_MAX, STR_ARG(spec->id.account),
                       STR_ARG(spec->id.region));
         return false;
     }
@@ -164,6 +175,11 @@ void kinesis__create_stream(struct kinesis_call *call)
     if (!check_limits(call, &spec)) {
         return;
     }
+    call->stream = kinesis__deleting(call->service, spec.id);
+    if (call->stream != NULL) {
+        kinesis__fail_state(call, STREAM_DELETING);
+        return;
+    }
     err e = stream_create(call->service->streams, &spec, kinesis__change_done, call);
     if (e == ERR_EXISTS) {
         kinesis__fail(call, "ResourceInUseException",
@@ -203,7 +219,8 @@ static void put_description(struct kinesis_call *call, struct answer *out,
 {
     answer_put_text(out, "StreamName", info->id.name);
     answer_put_text(out, "StreamARN", kinesis__arn(call->arena, info->id));
-    answer_put_text(out, "StreamStatus", str_of(kinesis__status_name(info->status)));
+    enum stream_status status = kinesis__status(call->service, info);
+    answer_put_text(out, "StreamStatus", str_of(kinesis__status_name(status)));
     answer_open(out, "StreamModeDetails");
     answer_put_text(out, "StreamMode",
                     info->mode == STREAM_ON_DEMAND ? STR("ON_DEMAND") : STR("PROVISIONED"));
@@ -287,6 +304,46 @@ struct listing {
     struct answer summaries; /* Written beside the names, which stand first. */
 };
 
+static bool put_listed(struct listing *listing, const struct stream_info *info)
+{
+    if (listing->count == listing->limit) {
+        listing->has_more = true;
+        return false;
+    }
+    struct kinesis_call *call = listing->call;
+    listing->after = arena_copy(call->arena, info->id.name);
+    answer_put_text(&call->out, NULL, info->id.name);
+    answer_open(&listing->summaries, NULL);
+    put_description(call, &listing->summaries, info);
+    answer_close(&listing->summaries);
+    listing->count++;
+    return true;
+}
+
+/* Those that are DELETING are in no catalog: they come in their places, up to `before`, which is
+ * empty for all. */
+static bool list_deleting(struct listing *listing, str before)
+{
+    const struct aws_caller *caller = &listing->call->request->caller;
+    bool has_room = true;
+    while (has_room) {
+        struct stream_id after = {caller->account, caller->region, listing->after};
+        struct stream *stream = kinesis__deleting_after(listing->call->service, after);
+        if (stream == NULL) {
+            break;
+        }
+        struct stream_info info;
+        stream_get_info(stream, &info);
+        bool is_due = before.len == 0 || str_cmp(info.id.name, before) < 0;
+        has_room = is_due && put_listed(listing, &info);
+        stream_unref(stream);
+        if (!is_due) {
+            return true;
+        }
+    }
+    return has_room;
+}
+
 static bool list_one(void *ctx, struct stream *stream)
 {
     struct listing *listing = ctx;
@@ -295,18 +352,7 @@ static bool list_one(void *ctx, struct stream *stream)
     if (listing->after.len > 0 && str_cmp(info.id.name, listing->after) <= 0) {
         return true;
     }
-    if (listing->count == listing->limit) {
-        listing->has_more = true;
-        return false;
-    }
-    struct kinesis_call *call = listing->call;
-    listing->after = arena_copy(call->arena, info.id.name);
-    answer_put_text(&call->out, NULL, info.id.name);
-    answer_open(&listing->summaries, NULL);
-    put_description(call, &listing->summaries, &info);
-    answer_close(&listing->summaries);
-    listing->count++;
-    return true;
+    return list_deleting(listing, info.id.name) && put_listed(listing, &info);
 }
 
 void kinesis__list_streams(struct kinesis_call *call)
@@ -331,6 +377,9 @@ void kinesis__list_streams(struct kinesis_call *call)
     answer_open(out, NULL);
     answer_open_list(out, "StreamNames");
     streams_each(service->streams, caller->account, caller->region, list_one, &listing);
+    if (!listing.has_more) {
+        (void)list_deleting(&listing, STR_EMPTY);
+    }
     answer_close_list(out);
     answer_open_list(out, "StreamSummaries");
     buf_append(&out->buf, buf_str(&listing.summaries.buf));

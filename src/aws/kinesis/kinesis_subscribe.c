@@ -233,8 +233,14 @@ static void search_time(void *ctx)
 void kinesis__subscribe(struct kinesis_call *call)
 {
     struct stream_shard shard;
-    if (!kinesis__find_consumer(call) ||
-        !kinesis__find_shard(call, call->args[ARG_SHARD_ID].text, &shard)) {
+    if (!kinesis__find_consumer(call)) {
+        return;
+    }
+    if (kinesis__is_consumer_new(call->service, &call->consumer)) {
+        kinesis__fail_consumer_status(call, call->consumer.name, "CREATING");
+        return;
+    }
+    if (!kinesis__find_shard(call, call->args[ARG_SHARD_ID].text, &shard)) {
         return;
     }
     call->read = ARENA_NEW(call->arena, struct read_job);

@@ -168,6 +168,7 @@ static void finish_change(struct http_exchange *x, void *ctx)
     struct kinesis_call *call = ctx;
     (void)x;
     if (call->result == OK) {
+        kinesis__note_change(call);
         kinesis__respond_void(call);
     } else {
         kinesis__fail_commit(call, call->result);
@@ -186,6 +187,7 @@ static void finish_answer(struct http_exchange *x, void *ctx)
     struct kinesis_call *call = ctx;
     (void)x;
     if (call->result == OK) {
+        kinesis__note_change(call);
         kinesis__respond(call);
     } else {
         kinesis__fail_commit(call, call->result);
@@ -210,12 +212,7 @@ void kinesis__change_begun(struct kinesis_call *call, err e)
             kinesis__fail_no_stream(call, info.id);
         }
     } else if (e == ERR_IN_USE) {
-        struct stream_info info;
-        stream_get_info(call->stream, &info);
-        kinesis__fail(
-            call, "ResourceInUseException",
-            "Stream " STR_FMT " under account " STR_FMT " not ACTIVE, instead in state %s",
-            STR_ARG(info.id.name), STR_ARG(info.id.account), kinesis__status_name(STREAM_UPDATING));
+        kinesis__fail_state(call, STREAM_UPDATING);
     } else if (e != OK) {
         kinesis__fail_commit(call, e);
     }
