@@ -896,7 +896,8 @@ u64 sim_calls(const struct sim *sim)
 /* --- images
  * ----------------------------------------------------------------------------------------- */
 
-struct sim *sim_clone(const struct sim *from)
+/* The lock is held. */
+static struct sim *copy_disk(const struct sim *from)
 {
     struct sim *sim = machine_new(1, from->os.env);
     sim->rng = from->rng;
@@ -925,6 +926,23 @@ struct sim *sim_clone(const struct sim *from)
         sim->inodes[from->names[i].inode - 1].refs++;
     }
     sim->name_count = from->name_count;
+    return sim;
+}
+
+struct sim *sim_clone(struct sim *from)
+{
+    os_mutex_lock(&from->lock);
+    struct sim *sim = copy_disk(from);
+    os_mutex_unlock(&from->lock);
+    return sim;
+}
+
+struct sim *sim_clone_traced(struct sim *from)
+{
+    os_mutex_lock(&from->lock);
+    struct sim *sim = copy_disk(from);
+    sim_trace_start(from);
+    os_mutex_unlock(&from->lock);
     return sim;
 }
 

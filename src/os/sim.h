@@ -64,7 +64,9 @@ const struct sim_op *sim_trace_op(const struct sim *sim, isize index);
 /* --- images ----------------------------------------------------------------------------------- */
 
 /* A copy that shares unchanged pages. Names, contents and clock; no trace, no faults. */
-struct sim *sim_clone(const struct sim *from);
+struct sim *sim_clone(struct sim *from);
+/* The same, and starts the trace at this very state, whatever other threads do with the disk. */
+struct sim *sim_clone_traced(struct sim *from);
 /* Applies one recorded operation (not a SYNC); it must come from a trace that began at this disk's
  * state or that of which it is a clone. */
 void sim_apply(struct sim *sim, const struct sim_op *op);

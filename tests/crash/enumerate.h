@@ -23,7 +23,7 @@ void crash_seen_free(struct crash_seen *seen);
 u64 crash_seen_count(const struct crash_seen *seen);
 
 struct crash_run {
-    const struct sim *start;  /* Disk when the trace began. */
+    struct sim *start;        /* Disk when the trace began. */
     const struct sim *traced; /* Its trace. */
     const isize *marks;       /* Trace positions at which what must be there changes; ascending. */
     isize mark_count;

@@ -314,8 +314,7 @@ static void script_run(struct script *script)
         must(stream_create_wait(p.streams, &spec), "create");
     }
     p.stream = streams_find(p.streams, id_of("s"));
-    script->start = sim_clone(script->sim);
-    sim_trace_start(script->sim);
+    script->start = sim_clone_traced(script->sim);
     script->looks[0] = look(&p);
     script->run(script, &p);
     place_close(&p);

@@ -39,6 +39,7 @@ u64 s3_read(void);
 void s3_damage_judge(const struct crash_budget *budget, struct crash_outcome *out);
 void streams_create_run(struct service_script *script);
 void streams_again_run(struct service_script *script);
+void streams_warm_run(struct service_script *script);
 void streams_restated_run(struct service_script *script);
 u64 streams_read(void);
 

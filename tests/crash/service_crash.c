@@ -35,8 +35,7 @@ void service_must(err e, const char *what)
 void service_begin(struct service_script *script, u64 look)
 {
     script->looks[0] = look;
-    script->start = sim_clone(script->sim);
-    sim_trace_start(script->sim);
+    script->start = sim_clone_traced(script->sim);
 }
 
 void service_step(struct service_script *script, u64 look)
@@ -513,6 +512,7 @@ static const struct service_script scripts[] = {
     {.name = "s3_abort", .run = s3_abort_run, .read = s3_read},
     {.name = "streams_create", .run = streams_create_run, .read = streams_read},
     {.name = "streams_again", .run = streams_again_run, .read = streams_read},
+    {.name = "streams_warm", .run = streams_warm_run, .read = streams_read},
     {.name = "streams_restated", .run = streams_restated_run, .read = streams_read},
     {.name = "replay", .run = replays_run, .read = replays_read},
     {.name = "s3_damage", .judge = s3_damage_judge},

@@ -1,5 +1,6 @@
 /* tests/crash/stream_scripts.c: the catalog of streams: made, changed, deleted, made again under
- * the same name, and restated while retention drops what was restated. */
+ * the same name, scaled to a warm throughput, and restated while retention drops what was
+ * restated. */
 #include "service.h"
 
 #include "base/hash.h"
@@ -71,7 +72,9 @@ static u64 look_at(struct stream *stream, u64 hash)
     for (isize i = 0; i < count; i++) {
         hash = hash64(tags[i].value.data, tags[i].value.len, hash);
     }
-    u64 numbers[] = {info.number, (u64)info.retention_hours, (u64)info.shard_count};
+    u64 numbers[] = {info.number,           (u64)info.retention_hours,
+                     (u64)info.shard_count, (u64)info.open_shard_count,
+                     (u64)info.mode,        (u64)info.warm_mibps};
     hash = hash64(numbers, sizeof numbers, hash);
     arena_deinit(&arena);
     return hash64(info.id.name.data, info.id.name.len, rows_look(stream, hash));
@@ -80,7 +83,10 @@ static u64 look_at(struct stream *stream, u64 hash)
 static u64 look(struct place *p)
 {
     static const char *const names[] = {"a", "b", "c", "big"};
-    u64 hash = 1;
+    struct stream_commitment commitment;
+    streams_get_commitment(p->streams, id_of(STR_EMPTY).account, id_of(STR_EMPTY).region,
+                           &commitment);
+    u64 hash = hash64(&commitment, sizeof commitment, 1);
     for (int i = 0; i < COUNT_OF(names); i++) {
         struct stream *stream = streams_find(p->streams, id_of(str_of(names[i])));
         if (stream != NULL) {
@@ -237,6 +243,48 @@ void streams_again_run(struct service_script *script)
             service_must(log_retain_now(p.log), "retain");
         }
     }
+    place_close(&p);
+}
+
+static void set_warm(struct place *p, const char *name, i32 mibps, bool switches_mode)
+{
+    bool is_done = false;
+    struct stream *stream = find(p, name);
+    service_must(stream_set_warm(stream, mibps, switches_mode, wake, &is_done), "warm throughput");
+    wait_for(&is_done);
+    stream_unref(stream);
+}
+
+static void commit_account(struct place *p, bool is_wanted)
+{
+    bool is_done = false;
+    struct stream_commitment commitment;
+    struct stream_id id = id_of(STR_EMPTY);
+    service_must(streams_set_commitment(p->streams, id.account, id.region, is_wanted, &commitment,
+                                        wake, &is_done),
+                 "commitment");
+    wait_for(&is_done);
+}
+
+/* Shards, mode and number change together or not at all. */
+void streams_warm_run(struct service_script *script)
+{
+    struct place p;
+    begin(script, &p);
+    commit_account(&p, true);
+    service_step(script, look(&p));
+    struct stream_spec spec = {
+        .id = id_of(STR("a")), .mode = STREAM_ON_DEMAND, .shard_count = 5, .warm_mibps = 5};
+    service_must(stream_create_wait(p.streams, &spec), "create");
+    service_step(script, look(&p));
+    set_warm(&p, "a", 6, false);
+    service_step(script, look(&p));
+    make(&p, "b", 2);
+    service_step(script, look(&p));
+    set_warm(&p, "b", 5, true);
+    service_step(script, look(&p));
+    commit_account(&p, false);
+    service_step(script, look(&p));
     place_close(&p);
 }
 

@@ -141,7 +141,7 @@ static bool is_durable(const struct sim *sim, isize index, isize cut)
 }
 
 /* The disk after a loss of power: all that happened, or only what was certain. */
-static struct sim *image(const struct sim *base, const struct sim *traced, isize cut, bool is_least)
+static struct sim *image(struct sim *base, const struct sim *traced, isize cut, bool is_least)
 {
     struct sim *sim = sim_clone(base);
     for (isize i = 0; i < cut; i++) {

@@ -1,6 +1,8 @@
 /* Commitments of accounts and the warm throughput of streams: rules, restart, restatement. */
 #include "stream_result.h"
 
+#include "stream/stream_int.h"
+
 enum { HOUR_MS = 3600 * 1000 };
 
 static const str account = {(const u8 *)"000000000000", 12};
@@ -129,6 +131,36 @@ static void refuses_what_is_wrong(void **state)
         ERR_RANGE);
 }
 
+static void damaged_entries_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct catalog_frame frame = {.end_no = 100, .arrival_ms = 1800000000000};
+    const char entry[] = "\x0a\x0c"
+                         "111122223333"
+                         "\x09"
+                         "us-east-1"
+                         "\x05\x06";
+    const isize bytes = (isize)sizeof entry - 1;
+    for (isize cut = 0; cut < bytes; cut++) {
+        assert_int_equal(stream__apply(fixture->streams, str_from((const u8 *)entry, cut), frame),
+                         ERR_CORRUPT);
+    }
+    assert_int_equal(stream__apply(fixture->streams, str_from((const u8 *)entry, bytes), frame),
+                     OK);
+    struct stream_commitment kept;
+    streams_get_commitment(fixture->streams, STR("111122223333"), region, &kept);
+    assert_int_equal(kept.started_ms, 5);
+    assert_int_equal(kept.ended_ms, 6);
+    struct stream *stream = make_stream(fixture, "alpha", 1);
+    const u8 too_warm[] = {ENTRY_SETTING, 1, 5, 0x91, 0x4e}; /* 10,001 */
+    const u8 unknown[] = {ENTRY_SETTING, 1, 6, 0};
+    assert_int_equal(stream__apply(fixture->streams, str_from(too_warm, sizeof too_warm), frame),
+                     ERR_CORRUPT);
+    assert_int_equal(stream__apply(fixture->streams, str_from(unknown, sizeof unknown), frame),
+                     ERR_CORRUPT);
+    stream_unref(stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +168,8 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(all_are_forgotten, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(warm_throughput_survives_a_restatement, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(damaged_entries_are_refused, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(refuses_what_is_wrong, fixture_setup, fixture_teardown),
     };
