@@ -21,7 +21,7 @@
 #include <stdio.h>
 
 enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
-enum { CONNECTIONS_MAX = 10000, OWN_DESCRIPTORS = 1000 };
+enum { CONNECTIONS_MAX = 10000, OWN_DESCRIPTORS = 1000, DESCRIPTORS_MIN = 32 };
 
 static const struct aws_service *const services[] = {&kinesis_service,    &sts_service,
                                                      &cloudwatch_service, &sns_service,
@@ -89,6 +89,17 @@ static err storage_open(struct server *server, struct diag *diag)
     return replays_open(&replays, &server->replays, diag);
 }
 
+/* A line feed that came with the key from a file would only show as signatures that never match. */
+static bool is_key(str text)
+{
+    for (isize i = 0; i < text.len; i++) {
+        if (text.data[i] <= ' ' || text.data[i] >= 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Keys come as a pair or not at all; without them only this machine may connect. */
 static err keys_read(const struct server_options *options, struct aws_keys *out, struct diag *diag)
 {
@@ -103,6 +114,11 @@ static err keys_read(const struct server_options *options, struct aws_keys *out,
     if (out->access_key.len > AWS_KEY_BYTES_MAX || out->secret.len > AWS_KEY_BYTES_MAX) {
         return diag_set(diag, ERR_INVALID, "SRV004", "a key has at most %d bytes",
                         AWS_KEY_BYTES_MAX);
+    }
+    if (!is_key(out->access_key) || !is_key(out->secret)) {
+        return diag_set(diag, ERR_INVALID, "SRV007",
+                        "%s holds a blank, a line feed or another character that no key has",
+                        is_key(out->secret) ? "LEAT_ACCESS_KEY_ID" : "LEAT_SECRET_ACCESS_KEY");
     }
     if (!has_key && !is_loopback(options->bind)) {
         (void)diag_set(diag, ERR_DENIED, "SRV001",
@@ -289,10 +305,28 @@ static err endpoint_open(struct server *server, struct diag *diag)
     return OK;
 }
 
+/* With fewer, not even the libraries below us start. */
+static err descriptors_check(struct diag *diag)
+{
+    i64 descriptors = os_descriptors_raise();
+    if (descriptors >= DESCRIPTORS_MIN) {
+        return OK;
+    }
+    (void)diag_set(diag, ERR_INVALID, "SRV006",
+                   "at most %lld open files are allowed here, leat needs at least %d",
+                   (long long)descriptors, DESCRIPTORS_MIN);
+    diag_hint(diag, "raise the limit, as with \"ulimit -n 1024\"");
+    return ERR_INVALID;
+}
+
 err server_open(const struct server_options *options, struct server **out, struct diag *diag)
 {
     struct aws_keys keys;
     TRY(keys_read(options, &keys, diag));
+    TRY(descriptors_check(diag));
+    if (keys.secret.len > 0) {
+        os_core_dumps_refuse();
+    }
     os_sigpipe_ignore();
     struct server *server = NEW(struct server);
     server->os = os_real();

@@ -157,16 +157,36 @@ static void loop_main(void *ctx)
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
-static void loop_init(struct http_server *server, struct http_loop *loop)
+/* Both need descriptors, of which there may be none left. */
+static int loop_uv_init(struct http_loop *loop)
 {
+    int result = uv_loop_init(&loop->uv);
+    if (result != 0) {
+        return result;
+    }
+    result = uv_async_init(&loop->uv, &loop->wake, on_wake);
+    if (result != 0) {
+        CHECK(uv_loop_close(&loop->uv) == 0);
+    }
+    return result;
+}
+
+static err loop_init(struct http_server *server, struct http_loop *loop, struct diag *diag)
+{
+    int result = loop_uv_init(loop);
+    if (result != 0) {
+        (void)diag_set(diag, ERR_IO, "NET004", "the network threads cannot start: %s",
+                       uv_strerror(result));
+        diag_hint(diag, "raise the limit of open files (ulimit -n)");
+        return ERR_IO;
+    }
     loop->server = server;
     os_mutex_init(&loop->lock);
-    CHECK(uv_loop_init(&loop->uv) == 0);
-    CHECK(uv_async_init(&loop->uv, &loop->wake, on_wake) == 0);
     CHECK(uv_timer_init(&loop->uv, &loop->tick) == 0);
     loop->wake.data = loop;
     loop->tick.data = loop;
     CHECK(uv_timer_start(&loop->tick, on_tick, HTTP_TICK_MS, HTTP_TICK_MS) == 0);
+    return OK;
 }
 
 /* Connections that loop 0 accepted when this loop had ended already. */
@@ -273,13 +293,17 @@ err http_server_start(struct os *os, const struct http_server_options *options,
     server->options.bind = options->bind != NULL ? options->bind : "127.0.0.1";
     server->limits = options->limits;
     limits_fill(&server->limits);
-    server->loop_count = options->loops > 0 ? options->loops : os_cpu_count();
-    server->loops = mem_zalloc(server->loop_count * (isize)sizeof(struct http_loop));
+    i32 loop_count = options->loops > 0 ? options->loops : os_cpu_count();
+    server->loops = mem_zalloc(loop_count * (isize)sizeof(struct http_loop));
     server->pool = os_pool_new("leat-http", server->limits.workers, WORKERS_QUEUE);
-    for (i32 i = 0; i < server->loop_count; i++) {
-        loop_init(server, &server->loops[i]);
+    err e = OK;
+    while (e == OK && server->loop_count < loop_count) {
+        e = loop_init(server, &server->loops[server->loop_count], diag);
+        server->loop_count += e == OK;
     }
-    err e = listener_open(server, options->port, false, diag);
+    if (e == OK) {
+        e = listener_open(server, options->port, false, diag);
+    }
     if (e == OK && options->tls != NULL) {
         e = listener_open(server, options->tls_port, true, diag);
     }

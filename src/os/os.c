@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -227,6 +228,11 @@ i64 os_descriptors_raise(void)
 int os_process_id(void)
 {
     return (int)getpid();
+}
+
+void os_core_dumps_refuse(void)
+{
+    CHECK(prctl(PR_SET_DUMPABLE, 0) == 0);
 }
 
 bool os_is_terminal(int fd)

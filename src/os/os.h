@@ -147,6 +147,8 @@ u64 os_resident_bytes(void);
 int os_process_id(void);
 /* Raises the limit of open descriptors to the hard limit; returns what it is then. */
 i64 os_descriptors_raise(void);
+/* No core dump of this process, which holds secrets, and no debugger of another user. */
+void os_core_dumps_refuse(void);
 /* Is the descriptor a terminal? */
 bool os_is_terminal(int fd);
 /* Blocks SIGINT, SIGTERM and SIGHUP (and ignores SIGPIPE) for all threads started later; called

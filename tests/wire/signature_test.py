@@ -139,6 +139,9 @@ def test_an_old_request_is_refused(locked, monkeypatch):
     ({"LEAT_ACCESS_KEY_ID": "a"}, "go together"),
     ({"LEAT_SECRET_ACCESS_KEY": "a"}, "go together"),
     ({"LEAT_ACCESS_KEY_ID": "a" * 129, "LEAT_SECRET_ACCESS_KEY": "a"}, "at most 128"),
+    ({"LEAT_ACCESS_KEY_ID": "a", "LEAT_SECRET_ACCESS_KEY": "a\n"}, "LEAT_SECRET_ACCESS_KEY holds"),
+    ({"LEAT_ACCESS_KEY_ID": "a b", "LEAT_SECRET_ACCESS_KEY": "a"}, "LEAT_ACCESS_KEY_ID holds"),
+    ({"LEAT_ACCESS_KEY_ID": "", "LEAT_SECRET_ACCESS_KEY": ""}, "without keys"),
 ])
 def test_a_bind_for_others_needs_keys(tmp_path, environment, wanted):
     command = [leat_server.BINARY, "start", "--data", str(tmp_path), "--port", "0", "--bind", "0.0.0.0"]
