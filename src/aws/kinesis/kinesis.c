@@ -16,7 +16,7 @@ static err kinesis_open(const struct aws_env *env, void **out, struct diag *diag
     service->subscriptions = kinesis__subscriptions_new(env->subscription_ms);
     service->limits = env->enforces_limits ? kinesis__limits_new(env->os) : NULL;
     service->meters = kinesis__meters_new(env->os, env->streams, env->metrics);
-    service->transitions = kinesis__transitions_new(env->status_delay_ms);
+    service->transitions = kinesis__transitions_new(env->os, env->status_delay_ms);
     streams_get_secret(env->streams, service->secret);
     *out = service;
     return OK;

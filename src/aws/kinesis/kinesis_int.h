@@ -272,7 +272,7 @@ bool kinesis__check_shard_limit(struct kinesis_call *call, i32 open_count, i32 m
 /* --- kinesis_status.c ------------------------------------------------------------------------ */
 
 /* 0: changes are over when they are answered. */
-struct transitions *kinesis__transitions_new(u32 delay_ms);
+struct transitions *kinesis__transitions_new(struct os *os, u32 delay_ms);
 void kinesis__transitions_reset(struct transitions *all);
 void kinesis__transitions_free(struct transitions *all);
 bool kinesis__has_transitions(const struct kinesis *service);

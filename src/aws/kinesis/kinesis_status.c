@@ -2,7 +2,7 @@
  * aws/kinesis/kinesis_status.c: the states that streams and consumers pass through, when they are
  * to last (leat start --status-delay). Every change is durable when its call is answered, and what
  * is shown here follows from it and the clock: CREATING from the time of creation, UPDATING and
- * DELETING from a note in memory, so that a restart ends them.
+ * DELETING from a note in memory. A restart ends them all.
  */
 #include "aws/kinesis/kinesis_int.h"
 
@@ -18,14 +18,16 @@ struct transition {
 
 struct transitions {
     i64 delay_ms;
+    i64 begun_ms; /* What is older was made before this start, or by a clock that was ahead. */
     struct os_mutex lock;
     struct transition *first; /* lock */
 };
 
-struct transitions *kinesis__transitions_new(u32 delay_ms)
+struct transitions *kinesis__transitions_new(struct os *os, u32 delay_ms)
 {
     struct transitions *all = NEW(struct transitions);
     all->delay_ms = delay_ms;
+    all->begun_ms = os_wall_us(os) / 1000;
     os_mutex_init(&all->lock);
     return all;
 }
@@ -88,6 +90,14 @@ void kinesis__note_change(struct kinesis_call *call)
     os_mutex_unlock(&all->lock);
 }
 
+/* Of a stream or a consumer. */
+static bool is_new(const struct kinesis *service, i64 created_ms)
+{
+    const struct transitions *all = service->transitions;
+    return all->delay_ms > 0 && created_ms >= all->begun_ms &&
+           kinesis__now_ms(service) < created_ms + all->delay_ms;
+}
+
 /* --- streams --------------------------------------------------------------------------------- */
 
 static bool is_updating(struct kinesis *service, u32 number)
@@ -107,11 +117,10 @@ static bool is_updating(struct kinesis *service, u32 number)
 
 enum stream_status kinesis__status(struct kinesis *service, const struct stream_info *info)
 {
-    i64 delay_ms = service->transitions->delay_ms;
-    if (delay_ms == 0 || info->status != STREAM_ACTIVE) {
+    if (service->transitions->delay_ms == 0 || info->status != STREAM_ACTIVE) {
         return info->status;
     }
-    if (kinesis__now_ms(service) < info->created_ms + delay_ms) {
+    if (is_new(service, info->created_ms)) {
         return STREAM_CREATING;
     }
     return is_updating(service, info->number) ? STREAM_UPDATING : STREAM_ACTIVE;
@@ -205,13 +214,14 @@ bool kinesis__check_status(struct kinesis_call *call)
 
 bool kinesis__is_consumer_new(const struct kinesis *service, const struct stream_consumer *consumer)
 {
-    i64 delay_ms = service->transitions->delay_ms;
-    return delay_ms > 0 && kinesis__now_ms(service) < consumer->created_ms + delay_ms;
+    return is_new(service, consumer->created_ms);
 }
 
 i64 kinesis__creating_since_ms(const struct kinesis *service)
 {
-    return kinesis__now_ms(service) - service->transitions->delay_ms;
+    const struct transitions *all = service->transitions;
+    i64 since_ms = kinesis__now_ms(service) - all->delay_ms;
+    return all->delay_ms > 0 ? MAX(since_ms, all->begun_ms - 1) : since_ms;
 }
 
 static str consumer_name(const struct transition *t)

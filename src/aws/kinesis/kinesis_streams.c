@@ -259,7 +259,9 @@ void kinesis__describe_stream(struct kinesis_call *call)
     struct stream_shard shard;
     i64 listed = 0;
     bool has_more = false;
-    while (kinesis__next_shard(call->stream, &position, &shard)) {
+    /* As AWS: it shows none while it makes them. */
+    bool is_creating = kinesis__status(call->service, &info) == STREAM_CREATING;
+    while (!is_creating && kinesis__next_shard(call->stream, &position, &shard)) {
         has_more = listed == limit;
         if (has_more) {
             break;
@@ -285,7 +287,8 @@ void kinesis__describe_stream_summary(struct kinesis_call *call)
     answer_open(out, NULL);
     answer_open(out, "StreamDescriptionSummary");
     put_details(call, &info);
-    answer_put_i64(out, "OpenShardCount", info.open_shard_count);
+    bool is_creating = kinesis__status(call->service, &info) == STREAM_CREATING;
+    answer_put_i64(out, "OpenShardCount", is_creating ? 0 : info.open_shard_count);
     answer_put_i64(out, "ConsumerCount", stream_consumer_count(call->stream));
     answer_put_i64(out, "MaxRecordSizeInKiB", info.record_bytes_max / 1024);
     kinesis__put_warm(call, &info);
