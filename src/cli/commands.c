@@ -41,6 +41,8 @@ const struct command cli_commands[] = {
     {"aws", "ARGUMENTS...", "Run your aws command against leat.", cmd_aws, false},
     {"env", "", "Print what AWS clients need: eval \"$(leat env)\".", cmd_env, false},
     {"cert", "", "Show the certificate of https, and how to trust it.", cmd_cert, false},
+    {"backup", "DIR", "Back up the running server's data into a new directory.", cmd_backup, false},
+    {"restore", "DIR", "Make a data directory of a backup.", cmd_restore, false},
     {"doctor", "", "Check what leat needs on this machine.", cmd_doctor, false},
     {"completion", "bash|zsh|fish", "Print the completion script of a shell.", cmd_completion,
      false},
@@ -82,6 +84,8 @@ static const struct {
     {"env", "  eval \"$(leat env)\"\n  leat env --shell fish | source\n"},
     {"completion", "  source <(leat completion bash)\n"
                    "  leat completion fish > ~/.config/fish/completions/leat.fish\n"},
+    {"backup", "  leat backup /mnt/backups/$(date +%F)\n"},
+    {"restore", "  leat restore /mnt/backups/2026-11-26 --data ~/restored\n"},
     {"help", "  leat help stream put\n  leat help SQL0142\n"},
 };
 

@@ -28,6 +28,8 @@ int cmd_replay(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_aws(int argc, char **argv);
 int cmd_cert(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_env(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_completion(int argc, char **argv);

@@ -1,5 +1,6 @@
 /* cli/server.c: opens everything bottom to top, closes it in reverse. */
 #include "cli/server.h"
+#include "cli/server_backup.h"
 
 #include "aws/cloudwatch/cloudwatch.h"
 #include "aws/common/dispatch.h"
@@ -35,6 +36,7 @@ struct server {
     struct replays *replays;
     struct aws_dispatch *dispatch;
     struct console *console;
+    struct server_backup *backup;
     struct http_server *http;
     struct tls_identity *tls;
     struct aws_keys keys;
@@ -230,6 +232,8 @@ static err services_open(struct server *server, struct diag *diag)
                                   server->console};
         aws_dispatch_add_routes(server->dispatch, &route, 1);
     }
+    struct server_backup_env backup = {server->os, server->log, server->dispatch, server->data_dir};
+    server->backup = server_backup_new(&backup);
     return OK;
 }
 
@@ -382,6 +386,7 @@ void server_close(struct server *server)
     }
     if (server->http != NULL) {
         console_set_http(server->console, NULL);
+        server_backup_stop(server->backup);
         aws_dispatch_stop(server->dispatch);
         http_server_stop(server->http, GRACE_MS);
     }
@@ -389,6 +394,7 @@ void server_close(struct server *server)
     if (server->console != NULL) {
         console_close(server->console);
     }
+    server_backup_free(server->backup);
     aws_dispatch_close(server->dispatch);
     replays_close(server->replays);
     engine_close(server->engine);

@@ -54,7 +54,7 @@ void console__put_error(struct buf *out, const struct diag *diag, str source)
     buf_deinit(&rendered);
 }
 
-void console__respond_error(struct http_exchange *x, err e, const struct diag *diag)
+void console_respond_error(struct http_exchange *x, err e, const struct diag *diag)
 {
     console__respond_error_in(x, e, diag, STR_EMPTY);
 }
@@ -136,7 +136,7 @@ void console__respond_no_path(struct http_exchange *x)
     diag_init(&diag);
     err e = diag_set(&diag, ERR_NOT_FOUND, "API001", "there is no path " STR_FMT " with " STR_FMT,
                      STR_ARG(str_slice(http_path(x), 0, 200)), STR_ARG(http_method(x)));
-    console__respond_error(x, e, &diag);
+    console_respond_error(x, e, &diag);
 }
 
 err console__body_read(struct http_exchange *x, isize bytes_max, struct buf *out)

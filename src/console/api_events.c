@@ -207,7 +207,7 @@ static void watch(struct http_exchange *x, void *ctx)
         e = watcher_enter(console, &diag);
     }
     if (e != OK) {
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
         return;
     }
     const struct http_field fields[] = {

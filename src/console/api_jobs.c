@@ -114,7 +114,7 @@ static void absent(struct http_exchange *x, str id)
     diag_init(&diag);
     (void)diag_set(&diag, ERR_NOT_FOUND, "API002", "there is no job \"" STR_FMT "\"", STR_ARG(id));
     diag_hint(&diag, "leat job list shows the jobs");
-    console__respond_error(x, ERR_NOT_FOUND, &diag);
+    console_respond_error(x, ERR_NOT_FOUND, &diag);
 }
 
 void console__handle_job(struct http_exchange *x, void *ctx)
@@ -149,7 +149,7 @@ static void stop_job(struct http_exchange *x, void *ctx)
     err e = engine_job_stop(console->env.engine, id, &diag);
     if (e != OK) {
         (void)diag_set(&diag, e, "API002", "job \"" STR_FMT "\": %s", STR_ARG(id), err_text(e));
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
         return;
     }
     struct buf body = {0};

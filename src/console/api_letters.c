@@ -101,7 +101,7 @@ static void read_letters(struct http_exchange *x, void *ctx)
         diag_hint(&diag, "leat deadletter list shows them");
     }
     (void)diag_set(&diag, e, "API017", "dead letters cannot be read: %s", err_text(e));
-    console__respond_error(x, e, &diag);
+    console_respond_error(x, e, &diag);
 }
 
 void console__handle_letters(struct http_exchange *x, void *ctx)
@@ -224,7 +224,7 @@ static void redrive_letters(struct http_exchange *x, void *ctx)
     }
     if (e != OK) {
         (void)diag_set(&diag, e, "API017", "dead letters cannot be put back: %s", err_text(e));
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
     } else {
         struct buf answer = {0};
         buf_printf(&answer, "{\"redriven\":%lld,\"skipped\":%lld,\"failed\":[" STR_FMT "]}",

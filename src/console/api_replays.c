@@ -55,7 +55,7 @@ static void respond_status(struct http_exchange *x, const struct replay_status *
 static void respond_failed(struct http_exchange *x, err e, struct diag *diag)
 {
     (void)diag_set(diag, e, "API020", "%s", err_text(e));
-    console__respond_error(x, e, diag);
+    console_respond_error(x, e, diag);
 }
 
 void console__put_replays(struct console *console, struct buf *out)
@@ -183,7 +183,7 @@ static void show(struct http_exchange *x, void *ctx)
     if (e != OK) {
         (void)diag_set(&diag, e, "API023", "there is no replay \"" STR_FMT "\"", STR_ARG(id));
         diag_hint(&diag, "leat replay --list shows them");
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
         return;
     }
     respond_status(x, &status);
@@ -266,7 +266,7 @@ static void handle_post(struct http_exchange *x, void *ctx)
         struct diag diag;
         diag_init(&diag);
         err e = diag_set(&diag, ERR_NOT_FOUND, "API001", "there is no such path");
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
     }
 }
 

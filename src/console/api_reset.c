@@ -11,7 +11,7 @@ static void run(struct http_exchange *x, void *ctx)
     if (e != OK) {
         (void)diag_set(&diag, e, "API018", "not everything could be deleted: %s", err_text(e));
         diag_hint(&diag, "it may be tried again");
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
         return;
     }
     struct buf body = {0};
@@ -30,5 +30,5 @@ void console__handle_reset(struct http_exchange *x, void *ctx)
     diag_init(&diag);
     (void)diag_set(&diag, ERR_DENIED, "API018", "this leat may not be reset");
     diag_hint(&diag, "leat start --allow-reset allows it");
-    console__respond_error(x, ERR_DENIED, &diag);
+    console_respond_error(x, ERR_DENIED, &diag);
 }

@@ -195,7 +195,7 @@ void console__reshard(struct http_exchange *x, void *ctx)
     if (e == OK) {
         respond(x, stream, &before);
     } else {
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
     }
     stream_unref(stream);
 }

@@ -374,7 +374,7 @@ static void run_sql(struct http_exchange *x, void *ctx)
         e = console__session_take(s.console, name, s.account, region, &s.session, &diag);
     }
     if (e != OK) {
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
         return;
     }
     struct http_field fields[] = {

@@ -165,7 +165,7 @@ static void handle_shards(struct http_exchange *x, void *ctx)
     diag_init(&diag);
     err e = console__stream_find(console, x, "/shards", &stream, &diag);
     if (e != OK) {
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
         return;
     }
     struct stream_info info;
@@ -252,7 +252,7 @@ static void create_stream(struct http_exchange *x, void *ctx)
                        STR_ARG(spec.id.name), STR_ARG(spec.id.region),
                        e == ERR_RANGE ? "a name has 1 to 128 letters, digits, '_', '.' and '-'"
                                       : err_text(e));
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
         return;
     }
     respond_named(x, spec.id.name, spec.id.region);
@@ -275,7 +275,7 @@ static void delete_stream(struct http_exchange *x, void *ctx)
         (void)diag_set(&diag, e, "API005", "the stream cannot be deleted: %s", err_text(e));
     }
     if (e != OK) {
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
     } else {
         struct stream_info info;
         stream_get_info(stream, &info);
@@ -421,7 +421,7 @@ static void put_records(struct http_exchange *x, void *ctx)
         stream_count_call(p->stream, true);
         respond_put(x, p);
     } else {
-        console__respond_error(x, e, &diag);
+        console_respond_error(x, e, &diag);
     }
     if (p->stream != NULL) {
         stream_unref(p->stream);

@@ -88,7 +88,7 @@ static void handle_asset(struct http_exchange *x, void *ctx)
     (void)diag_set(&diag, ERR_NOT_FOUND, "API008", "there is no \"" STR_FMT "\" here",
                    STR_ARG(path));
     diag_hint(&diag, "the console is at /_leat/, its API is described in docs/api.md");
-    console__respond_error(x, ERR_NOT_FOUND, &diag);
+    console_respond_error(x, ERR_NOT_FOUND, &diag);
 }
 
 static void redirect(struct http_exchange *x)

@@ -81,7 +81,7 @@ static void send_kept_metrics(struct console *console, struct http_exchange *x, 
     (void)diag_set(&diag, e, "API009", "snapshot \"" STR_FMT "\" is not kept (any more)",
                    STR_ARG(id));
     diag_hint(&diag, "GET /_leat/api/snapshot makes one; the last 64 are kept");
-    console__respond_error(x, e, &diag);
+    console_respond_error(x, e, &diag);
 }
 
 static void send_metrics(struct http_exchange *x, void *ctx)

@@ -40,4 +40,7 @@ void console_set_http(struct console *console, struct http_server *http);
 const struct console_route *console_routes(struct console *console, isize *count_out);
 void console_close(struct console *console);
 
+/* Answers with an error of leat's own API, and the status that belongs to it. LOOP or WORKER. */
+void console_respond_error(struct http_exchange *x, err e, const struct diag *diag);
+
 #endif

@@ -55,9 +55,7 @@ void console__respond_no_path(struct http_exchange *x);
 MUST_USE err console__body_json(struct http_exchange *x, const struct json_value **out,
                                 struct diag *diag);
 
-/* Answers with the error and the status that belongs to it. */
-void console__respond_error(struct http_exchange *x, err e, const struct diag *diag);
-/* The same for an error whose span points into `source`. */
+/* console_respond_error for an error whose span points into `source`. */
 void console__respond_error_in(struct http_exchange *x, err e, const struct diag *diag, str source);
 
 /* snapshot.c: any thread; blocks while an instant is taken (milliseconds). */

@@ -86,6 +86,11 @@ MUST_USE err log_open(struct os *os, const struct log_options *options, struct l
 /* Completes what is queued, seals cleanly, joins threads. All frames must have been unref'd. */
 void log_close(struct log *log);
 
+/* Puts everything that is durable now into `dir`, which is empty and of the same file system: other
+ * names of sealed segments, a copy of the active one. Not synced. Writers go on; retention waits.
+ * ERR_UNSUPPORTED: LOG_MEMORY, or a file system without hard links. */
+MUST_USE err log_stage(struct log *log, const char *dir);
+
 /* --- writing ------------------------------------------------------------------------------ */
 
 /* `e` is OK, ERR_FULL, ERR_CLOSED, or ERR_AGAIN (log_batch_pin). Called once per submitted batch,

@@ -64,6 +64,9 @@ struct os_fs {
     err (*stat_file)(struct os_file *file, struct os_stat *out);
     err (*stat)(struct os *os, const char *path, struct os_stat *out);
     err (*rename)(struct os *os, const char *from, const char *to); /* Atomic, replaces `to`. */
+    /* Another name of the same file, on the same file system. ERR_UNSUPPORTED: there is no such
+     * thing here. */
+    err (*link)(struct os *os, const char *from, const char *to);
     err (*unlink)(struct os *os, const char *path);
     err (*mkdir)(struct os *os, const char *path); /* Mode 0700; ERR_EXISTS when present. */
     err (*rmdir)(struct os *os, const char *path);
@@ -100,6 +103,7 @@ const char *os_errno_text(void);
 #define os_open(os, path, flags, out) ((os)->fs->open((os), (path), (flags), (out)))
 #define os_stat_path(os, path, out)   ((os)->fs->stat((os), (path), (out)))
 #define os_rename(os, from, to)       ((os)->fs->rename((os), (from), (to)))
+#define os_link(os, from, to)         ((os)->fs->link((os), (from), (to)))
 #define os_unlink(os, path)           ((os)->fs->unlink((os), (path)))
 #define os_mkdir(os, path)            ((os)->fs->mkdir((os), (path)))
 #define os_rmdir(os, path)            ((os)->fs->rmdir((os), (path)))

@@ -252,6 +252,16 @@ static err posix_rename(struct os *os, const char *from, const char *to)
     return rename(from, to) == 0 ? OK : fail();
 }
 
+static err posix_link(struct os *os, const char *from, const char *to)
+{
+    (void)os;
+    if (link(from, to) == 0) {
+        return OK;
+    }
+    bool is_without = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EXDEV;
+    return is_without ? ERR_UNSUPPORTED : fail();
+}
+
 static err posix_unlink(struct os *os, const char *path)
 {
     (void)os;
@@ -376,6 +386,7 @@ static const struct os_fs posix_fs = {
     .stat_file = posix_stat_file,
     .stat = posix_stat,
     .rename = posix_rename,
+    .link = posix_link,
     .unlink = posix_unlink,
     .mkdir = posix_mkdir,
     .rmdir = posix_rmdir,

@@ -590,6 +590,15 @@ static err sim_rename(struct os *os, const char *from, const char *to)
     return e;
 }
 
+/* Nothing whose crashes are to be seen makes one. */
+static err sim_link(struct os *os, const char *from, const char *to)
+{
+    (void)os;
+    (void)from;
+    (void)to;
+    return ERR_UNSUPPORTED;
+}
+
 static err sim_unlink(struct os *os, const char *path)
 {
     struct sim *sim = sim_of(os);
@@ -789,6 +798,7 @@ static const struct os_fs sim_fs = {
     .stat_file = sim_stat_file,
     .stat = sim_stat,
     .rename = sim_rename,
+    .link = sim_link,
     .unlink = sim_unlink,
     .mkdir = sim_mkdir,
     .rmdir = sim_rmdir,

@@ -1,6 +1,7 @@
 /* aws/cloudwatch/cloudwatch.c: the service, and how its input is read. */
 #include "aws/cloudwatch/cloudwatch_int.h"
 
+#include "aws/common/stage.h"
 #include "base/metric.h"
 #include "codec/cw_units.h"
 
@@ -260,6 +261,18 @@ static void cloudwatch_handle(struct aws_request *request)
     query_handle(request, &api);
 }
 
+static err cloudwatch_stage(void *ctx, const char *dir, struct diag *diag)
+{
+    struct cloudwatch *cloudwatch = ctx;
+    struct cw_store *store;
+    if (!aws_stage_is_needed(cloudwatch->os, cloudwatch->dir)) {
+        return OK;
+    }
+    TRY(cw__store_open(cloudwatch, &store, diag));
+    return aws_stage(cloudwatch->os, cloudwatch->dir, "cloudwatch", dir, cw_store_database(store),
+                     NULL, NULL);
+}
+
 static err cloudwatch_reset(void *service)
 {
     struct cw_store *store;
@@ -285,6 +298,7 @@ const struct aws_service cloudwatch_service = {
     .open = cloudwatch_open,
     .close = cloudwatch_close,
     .handle = cloudwatch_handle,
+    .stage = cloudwatch_stage,
     .reset = cloudwatch_reset,
     .routes = routes,
 };

@@ -91,6 +91,11 @@ err cw_store_open(struct os *os, const char *dir, struct cw_store **out, struct 
     return OK;
 }
 
+struct store *cw_store_database(struct cw_store *store)
+{
+    return store->db;
+}
+
 void cw_store_close(struct cw_store *store)
 {
     if (store != NULL) {

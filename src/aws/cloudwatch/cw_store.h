@@ -29,6 +29,9 @@ struct cw_store;
 MUST_USE err cw_store_open(struct os *os, const char *dir, struct cw_store **out,
                            struct diag *diag);
 void cw_store_close(struct cw_store *store); /* NULL is allowed. */
+/* For aws_stage. */
+struct store;
+struct store *cw_store_database(struct cw_store *store);
 MUST_USE err cw_store_reset(struct cw_store *store);
 
 struct cw_dimension {

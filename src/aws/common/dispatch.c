@@ -193,6 +193,21 @@ void aws_dispatch_set_keys(struct aws_dispatch *dispatch, const struct aws_keys 
     dispatch->is_exposed = is_exposed;
 }
 
+err aws_dispatch_stage(struct aws_dispatch *dispatch, const char *service, const char *dir,
+                       struct diag *diag)
+{
+    for (isize i = 0; i < dispatch->service_count; i++) {
+        const struct opened *opened = &dispatch->services[i];
+        if (strcmp(opened->service->name, service) == 0 && opened->service->stage != NULL) {
+            err e = opened->service->stage(opened->state, dir, diag);
+            return e == OK ? OK
+                           : diag_set(diag, e, "AWS0003", "the files of %s cannot be staged: %s",
+                                      service, err_text(e));
+        }
+    }
+    return OK;
+}
+
 err aws_dispatch_reset(struct aws_dispatch *dispatch)
 {
     for (isize i = 0; i < dispatch->service_count; i++) {

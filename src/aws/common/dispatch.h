@@ -27,6 +27,9 @@ void aws_dispatch_add_routes(struct aws_dispatch *dispatch, const struct aws_rou
  * connect; then nothing unsigned is served but /health. Before the server starts. */
 void aws_dispatch_set_keys(struct aws_dispatch *dispatch, const struct aws_keys *keys,
                            bool is_exposed);
+/* Stages the files of the service of that name, for a backup. Blocks; not on a loop. */
+MUST_USE err aws_dispatch_stage(struct aws_dispatch *dispatch, const char *service, const char *dir,
+                                struct diag *diag);
 /* Ends answers that would go on for long, before the server stops. Not on a loop. */
 void aws_dispatch_stop(struct aws_dispatch *dispatch);
 /* Closes the services; no request may be under way. */

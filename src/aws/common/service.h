@@ -94,6 +94,10 @@ struct aws_service {
     /* Loop thread; takes over the exchange as net/http.h says. `request` lives in the exchange's
      * arena. */
     void (*handle)(struct aws_request *request);
+    /* Puts the service's files, as they are at one moment, under `dir` (which exists and is of the
+     * data directory's file system) in a folder of the service's name: copies, or other names of
+     * files that do not change any more. Blocks; may be NULL when there are none. */
+    MUST_USE err (*stage)(void *service, const char *dir, struct diag *diag);
     /* Deletes all data of the service (POST /_leat/reset). */
     MUST_USE err (*reset)(void *service);
     const struct aws_service_route *routes; /* Ended by a NULL path; may be NULL. */

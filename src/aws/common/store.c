@@ -8,10 +8,11 @@
 
 #include <stdio.h>
 
-enum { STATEMENTS_MAX = 96 };
+enum { STATEMENTS_MAX = 96, COPY_PAGES = 256 };
 
 struct store {
     sqlite3 *db;
+    const char *vfs;
     struct os_mutex lock; /* Held while db or statements are used. */
     struct {
         const char *sql;
@@ -92,8 +93,9 @@ err store_open(struct os *os, const char *path, const char *const *migrations, i
 {
     struct store *store = NEW(struct store);
     os_mutex_init(&store->lock);
+    store->vfs = sqlite_vfs_name(os);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    int code = sqlite3_open_v2(path, &store->db, flags, sqlite_vfs_name(os));
+    int code = sqlite3_open_v2(path, &store->db, flags, store->vfs);
     err e = error_of(store, code);
     if (e == OK) {
         e = run_text(store, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
@@ -128,6 +130,57 @@ void store_close(struct store *store)
     os_mutex_deinit(&store->lock);
     mem_free(store);
 }
+
+/* --- copying --------------------------------------------------------------------------------- */
+
+/* A share of the pages; what this connection changes meanwhile goes into the copy too. At the end
+ * `then` sees the database as it was copied. */
+static int copy_some(struct store *store, sqlite3_backup *backup, err (*then)(void *ctx), void *ctx,
+                     err *then_out)
+{
+    os_mutex_lock(&store->lock);
+    int code = sqlite3_backup_step(backup, COPY_PAGES);
+    if (code == SQLITE_DONE && then != NULL) {
+        *then_out = then(ctx);
+    }
+    os_mutex_unlock(&store->lock);
+    return code;
+}
+
+static err copy_all(struct store *store, sqlite3 *to, err (*then)(void *ctx), void *ctx)
+{
+    os_mutex_lock(&store->lock);
+    sqlite3_backup *backup = sqlite3_backup_init(to, "main", store->db, "main");
+    os_mutex_unlock(&store->lock);
+    if (backup == NULL) {
+        return ERR_IO;
+    }
+    err then_error = OK;
+    int code = SQLITE_OK;
+    while (code == SQLITE_OK) {
+        code = copy_some(store, backup, then, ctx, &then_error);
+    }
+    os_mutex_lock(&store->lock);
+    (void)sqlite3_backup_finish(backup);
+    os_mutex_unlock(&store->lock);
+    return code == SQLITE_DONE ? then_error : error_of(store, code);
+}
+
+err store_copy(struct store *store, const char *path, err (*then)(void *ctx), void *ctx)
+{
+    sqlite3 *to = NULL;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int code = sqlite3_open_v2(path, &to, flags, store->vfs);
+    if (code == SQLITE_OK) {
+        code = sqlite3_exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL,
+                            NULL);
+    }
+    err e = code == SQLITE_OK ? copy_all(store, to, then, ctx) : error_of(store, code);
+    (void)sqlite3_close(to);
+    return e;
+}
+
+/* --- using it -------------------------------------------------------------------------------- */
 
 sqlite3 *store_lock(struct store *store)
 {

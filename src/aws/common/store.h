@@ -21,6 +21,10 @@ MUST_USE err store_open(struct os *os, const char *path, const char *const *migr
                         int migration_count, struct store **out, struct diag *diag);
 void store_close(struct store *store); /* NULL is allowed. */
 
+/* Copies the database into the new file `path` as it is at the end of the copying, while others go
+ * on using it; `then`, if given, is called at that moment with the lock held. Not synced. */
+MUST_USE err store_copy(struct store *store, const char *path, err (*then)(void *ctx), void *ctx);
+
 /* Exclusive use of the connection until store_unlock. Not recursive. */
 sqlite3 *store_lock(struct store *store);
 void store_unlock(struct store *store);

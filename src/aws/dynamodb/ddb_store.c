@@ -509,6 +509,11 @@ static void tables_free(struct ddb_store *store)
     store->table_count = store->table_capacity = 0;
 }
 
+struct store *ddb_store_database(struct ddb_store *store)
+{
+    return store->db;
+}
+
 void ddb_store_close(struct ddb_store *store)
 {
     if (store != NULL) {

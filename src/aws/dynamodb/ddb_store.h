@@ -34,6 +34,9 @@ struct ddb_store;
 MUST_USE err ddb_store_open(struct os *os, const char *dir, struct ddb_store **out,
                             struct diag *diag);
 void ddb_store_close(struct ddb_store *store); /* NULL is allowed. */
+/* For aws_stage. */
+struct store;
+struct store *ddb_store_database(struct ddb_store *store);
 void ddb_store_lock(struct ddb_store *store);
 void ddb_store_unlock(struct ddb_store *store);
 /* Deletes everything. */

@@ -2,6 +2,7 @@
 #include "aws/dynamodb/dynamodb.h"
 
 #include "aws/common/body.h"
+#include "aws/common/stage.h"
 #include "aws/dynamodb/ddb_int.h"
 #include "base/hash.h"
 
@@ -215,6 +216,18 @@ static void dynamodb_close(void *object)
     mem_free(service);
 }
 
+static err dynamodb_stage(void *ctx, const char *dir, struct diag *diag)
+{
+    struct dynamodb *service = ctx;
+    struct ddb_store *store;
+    if (!aws_stage_is_needed(service->os, service->dir)) {
+        return OK;
+    }
+    TRY(store_get(service, &store, diag));
+    return aws_stage(service->os, service->dir, "dynamodb", dir, ddb_store_database(store), NULL,
+                     NULL);
+}
+
 static err dynamodb_reset(void *object)
 {
     struct ddb_store *store;
@@ -234,5 +247,6 @@ const struct aws_service dynamodb_service = {
     .open = dynamodb_open,
     .close = dynamodb_close,
     .handle = dynamodb_handle,
+    .stage = dynamodb_stage,
     .reset = dynamodb_reset,
 };

@@ -1,4 +1,5 @@
 /* aws/s3/s3.c: the service: from a request to its operation. */
+#include "aws/common/stage.h"
 #include "aws/s3/s3_int.h"
 #include "codec/json.h"
 
@@ -192,6 +193,17 @@ static err s3_reset(void *ctx)
     return s3_store_reset(store);
 }
 
+static err s3_stage(void *ctx, const char *dir, struct diag *diag)
+{
+    struct s3_service *service = ctx;
+    struct s3_store *store;
+    if (!aws_stage_is_needed(service->os, service->dir)) {
+        return OK;
+    }
+    TRY(store_use(service, &store, diag));
+    return s3_store_stage(store, dir);
+}
+
 /* --- usage
  * ----------------------------------------------------------------------------------------- */
 
@@ -255,5 +267,6 @@ const struct aws_service s3_service = {
     .open = s3_open,
     .close = s3_close,
     .handle = s3_handle,
+    .stage = s3_stage,
     .reset = s3_reset,
 };

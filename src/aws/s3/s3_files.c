@@ -316,7 +316,7 @@ struct sweep {
     isize removed;
 };
 
-static bool id_parse(const char *name, u8 *id)
+bool s3__file_id(const char *name, u8 *id)
 {
     for (int i = 0; i < 2 * S3_FILE_ID_BYTES; i++) {
         char c = name[i];
@@ -343,7 +343,7 @@ static bool sweep_file(void *ctx, const char *name)
 {
     struct sweep *sweep = ctx;
     u8 id[S3_FILE_ID_BYTES];
-    if (id_parse(name, id) && !is_known(sweep->store, id) && !PLANTED(BUG_S3_NOT_SWEPT)) {
+    if (s3__file_id(name, id) && !is_known(sweep->store, id) && !PLANTED(BUG_S3_NOT_SWEPT)) {
         char path[S3_PATH_MAX];
         s3__path(sweep->store, id, path);
         if (os_unlink(sweep->store->os, path) == OK) {

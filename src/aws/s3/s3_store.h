@@ -31,6 +31,8 @@ MUST_USE err s3_store_open(struct os *os, const char *dir, struct s3_store **out
 void s3_store_close(struct s3_store *store);
 /* Deletes every bucket and object. */
 MUST_USE err s3_store_reset(struct s3_store *store);
+/* As struct aws_service, `stage`, says. */
+MUST_USE err s3_store_stage(struct s3_store *store, const char *dir);
 
 /* --- buckets -----------------------------------------------------------------------------------
  */

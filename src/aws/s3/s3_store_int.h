@@ -31,6 +31,8 @@ struct s3_writer {
 
 /* "DIR/objects/ab/abcdef..." into out[S3_PATH_MAX]. */
 void s3__path(const struct s3_store *store, const u8 *id, char *out);
+/* The id that the name of such a file says; false when it is none. */
+bool s3__file_id(const char *name, u8 *id);
 /* An entry of a `files` blob: id and size. */
 void s3__entry_append(struct buf *files, const u8 *id, u64 bytes);
 isize s3__entry_count(str files);

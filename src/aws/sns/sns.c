@@ -2,6 +2,7 @@
 #include "aws/sns/sns_int.h"
 
 #include "aws/common/names.h"
+#include "aws/common/stage.h"
 #include "base/metric.h"
 #include "net/smtp.h"
 
@@ -145,6 +146,17 @@ static void sns_close(void *service)
     mem_free(sns);
 }
 
+static err sns_stage(void *ctx, const char *dir, struct diag *diag)
+{
+    struct sns *sns = ctx;
+    struct sns_store *store;
+    if (!aws_stage_is_needed(sns->os, sns->dir)) {
+        return OK;
+    }
+    TRY(sns__store_open(sns, &store, diag));
+    return aws_stage(sns->os, sns->dir, "sns", dir, sns_store_database(store), NULL, NULL);
+}
+
 static err sns_reset(void *service)
 {
     struct sns_store *store;
@@ -202,6 +214,7 @@ const struct aws_service sns_service = {
     .open = sns_open,
     .close = sns_close,
     .handle = sns_handle,
+    .stage = sns_stage,
     .reset = sns_reset,
     .routes = routes,
     .public_actions = public_actions,

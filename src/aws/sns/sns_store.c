@@ -64,6 +64,11 @@ err sns_store_open(struct os *os, const char *dir, struct sns_store **out, struc
     return OK;
 }
 
+struct store *sns_store_database(struct sns_store *store)
+{
+    return store->db;
+}
+
 void sns_store_close(struct sns_store *store)
 {
     if (store != NULL) {

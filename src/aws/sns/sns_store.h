@@ -24,6 +24,9 @@ struct sns_store;
 MUST_USE err sns_store_open(struct os *os, const char *dir, struct sns_store **out,
                             struct diag *diag);
 void sns_store_close(struct sns_store *store);
+/* For aws_stage. */
+struct store;
+struct store *sns_store_database(struct sns_store *store);
 MUST_USE err sns_store_reset(struct sns_store *store);
 
 /* --- topics
