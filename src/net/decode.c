@@ -26,6 +26,8 @@ err http_decode(struct arena *arena, str text, bool plus_is_space, str *out)
             i += 2;
         } else if (c == '+' && plus_is_space) {
             c = ' ';
+        } else if (c == 0) {
+            return ERR_SYNTAX;
         }
         data[len++] = c;
     }

@@ -47,7 +47,7 @@ def test_unknown_operation_is_named(leat):
 
 
 @pytest.mark.parametrize(
-    "form", [b"Action=%zz", b"A.1=x&A.b=y", b"A=1&A=2", b".=1", b"Action.member=", b"a" * 70000]
+    "form", [b"Action=%zz", b"A.1=x&A.b=y", b"A=1&A=2", b".=1", b"Action.member=", b"a" * 70000, b"A=\0b", b"A=%00"]
 )
 def test_malformed_form(leat, form):
     status, body = call(leat, form, {"Content-Type": "application/x-www-form-urlencoded"})

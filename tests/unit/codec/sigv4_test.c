@@ -2,6 +2,9 @@
 #include "base/buf.h"
 #include "codec/sigv4.h"
 
+#include <dlfcn.h>
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -130,6 +133,69 @@ static void clocks_and_keys(void **state)
     for (isize i = 0; i < COUNT_OF(wrong); i++) {
         claim.time = str_of(wrong[i]);
         assert_int_equal(verdict(&get_object, &claim, now), SIGV4_INCOMPLETE);
+    }
+}
+
+/* In front of the library's: what a verdict costs is how often these work, and on how much. */
+static isize work_calls, work_bytes;
+
+unsigned char *HMAC(const EVP_MD *md, const void *key, int key_len, const unsigned char *data,
+                    size_t len, unsigned char *out, unsigned int *out_len)
+{
+    unsigned char *(*real)(const EVP_MD *, const void *, int, const unsigned char *, size_t,
+                           unsigned char *, unsigned int *);
+    *(void **)&real = dlsym(RTLD_NEXT, "HMAC");
+    work_calls++;
+    work_bytes += (isize)len;
+    return real(md, key, key_len, data, len, out, out_len);
+}
+
+int CRYPTO_memcmp(const void *a, const void *b, size_t len)
+{
+    int (*real)(const void *, const void *, size_t);
+    *(void **)&real = dlsym(RTLD_NEXT, "CRYPTO_memcmp");
+    work_calls++;
+    work_bytes += (isize)len;
+    return real(a, b, len);
+}
+
+/* Who guesses keys learns nothing from how long the answer takes: the same work is done for each.
+ */
+static void every_verdict_costs_the_same(void **state)
+{
+    (void)state;
+    struct sigv4_claim claim = get_claim(), first = claim, last = claim;
+    u8 hex[2][SIGV4_HEX_BYTES];
+    for (int i = 0; i < 2; i++) {
+        memcpy(hex[i], claim.signature.data, SIGV4_HEX_BYTES);
+        u8 *digit = &hex[i][i == 0 ? 0 : SIGV4_HEX_BYTES - 1];
+        *digit = *digit == '0' ? '1' : '0';
+    }
+    first.signature = str_from(hex[0], SIGV4_HEX_BYTES);
+    last.signature = str_from(hex[1], SIGV4_HEX_BYTES);
+    const struct {
+        const struct sigv4_claim *claim;
+        const char *key, *secret;
+        enum sigv4_verdict verdict;
+    } cases[] = {
+        {&claim, KEY, SECRET, SIGV4_VALID},
+        {&first, KEY, SECRET, SIGV4_MISMATCH},
+        {&last, KEY, SECRET, SIGV4_MISMATCH},
+        {&claim, KEY, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEZ", SIGV4_MISMATCH},
+        {&claim, "AKIAIOSFODNN7EXAMPLF", SECRET, SIGV4_UNKNOWN_KEY},
+        {&claim, "B", SECRET, SIGV4_UNKNOWN_KEY},
+    };
+    isize calls = 0, bytes = 0;
+    for (isize i = 0; i < COUNT_OF(cases); i++) {
+        work_calls = work_bytes = 0;
+        assert_int_equal(sigv4_verify(&arena, &get_object, cases[i].claim, str_of(cases[i].key),
+                                      str_of(cases[i].secret), may_24_2013_us, SKEW_S),
+                         cases[i].verdict);
+        calls = i == 0 ? work_calls : calls;
+        bytes = i == 0 ? work_bytes : bytes;
+        assert_true(calls >= 6); /* Four for the key, one for the signature, one to compare. */
+        assert_int_equal(work_calls, calls);
+        assert_int_equal(work_bytes, bytes);
     }
 }
 
@@ -281,10 +347,15 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_header),    cmocka_unit_test(published_presigned),
-        cmocka_unit_test(published_query),     cmocka_unit_test(clocks_and_keys),
-        cmocka_unit_test(what_must_be_signed), cmocka_unit_test(every_changed_byte),
-        cmocka_unit_test(canonical_forms),     cmocka_unit_test(malformed_headers),
+        cmocka_unit_test(published_header),
+        cmocka_unit_test(published_presigned),
+        cmocka_unit_test(published_query),
+        cmocka_unit_test(clocks_and_keys),
+        cmocka_unit_test(every_verdict_costs_the_same),
+        cmocka_unit_test(what_must_be_signed),
+        cmocka_unit_test(every_changed_byte),
+        cmocka_unit_test(canonical_forms),
+        cmocka_unit_test(malformed_headers),
         cmocka_unit_test(malformed_queries),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
