@@ -67,7 +67,8 @@ static const struct {
     {"stream scale", "  leat stream scale orders 8\n"},
     {"stream put", "  leat stream put orders '{\"id\":1}'\n"
                    "  leat stream put orders --key-field id --file orders.ndjson\n"
-                   "  my-program | leat stream put orders\n"},
+                   "  my-program | leat stream put orders\n"
+                   "  find . -type f -print0 | leat stream put paths --null\n"},
     {"stream tail", "  leat stream tail orders\n"
                     "  leat stream tail orders --from trim-horizon --where 'Severity > 2'\n"
                     "  leat stream tail orders --data | jq .City\n"

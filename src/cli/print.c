@@ -57,6 +57,25 @@ void print_error(const char *hint, const char *format, ...)
     }
 }
 
+void print_note(const char *format, ...)
+{
+    struct buf line = {0};
+    char message[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (print_errors_are_json()) {
+        buf_append(&line, STR("{\"note\":"));
+        json_write_string(&line, str_of(message));
+        buf_append_byte(&line, '}');
+    } else {
+        buf_append(&line, str_of(message));
+    }
+    (void)fprintf(stderr, STR_FMT "\n", STR_ARG(buf_str(&line)));
+    buf_deinit(&line);
+}
+
 void print_plain(str text, bool is_one_line)
 {
     for (isize i = 0; i < text.len; i++) {

@@ -8,6 +8,8 @@
 /* "error: ..." on standard error, red on a terminal; `hint` may be NULL. After print_errors_as_json
  * it is one line {"error":{"message","hint"}}. */
 void print_error(const char *hint, const char *format, ...) PRINTF(2, 3);
+/* What is no error, on standard error; after print_errors_as_json a line {"note"}. */
+void print_note(const char *format, ...) PRINTF(1, 2);
 void print_errors_as_json(void);
 bool print_errors_are_json(void);
 

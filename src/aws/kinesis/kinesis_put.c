@@ -16,6 +16,18 @@ enum put_problem {
     PUT_GONE, /* The stream was deleted meanwhile. */
 };
 
+/* Was an earlier record of the request refused by this shard? Then so is this one, though it may be
+ * small enough: a producer that sends the refused again keeps the order within the shard. */
+static bool is_behind_refused(const struct kinesis_call *call, u32 shard, isize index)
+{
+    for (isize i = 0; i < index; i++) {
+        if (call->refused[i] == (i64)shard) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Counts the record against its shard's limits; false when they are used up. */
 static bool limit(struct kinesis_call *call, const struct stream_record *record, isize data_bytes,
                   isize index)
@@ -25,7 +37,8 @@ static bool limit(struct kinesis_call *call, const struct stream_record *record,
     u32 shard = stream_route(call->stream, record->has_explicit_hash
                                                ? record->explicit_hash
                                                : stream_hash_key(record->partition_key));
-    bool fits = kinesis__limit_put(call->service->limits, info.number, shard,
+    bool fits = !is_behind_refused(call, shard, index) &&
+                kinesis__limit_put(call->service->limits, info.number, shard,
                                    data_bytes + record->partition_key.len);
     call->refused[index] = fits ? -1 : (i64)shard;
     return fits;

@@ -1,0 +1,172 @@
+/* cli/cmd_tail.c: leat stream tail. */
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "cli/consumer_tail.h"
+#include "codec/base64.h"
+#include "os/process.h"
+
+#include <stdio.h>
+
+enum form { FORM_TABLE, FORM_JSON, FORM_DATA };
+
+struct tail {
+    struct arena arena;
+    enum form form;
+    bool has_ended;
+    str event; /* In `name`. */
+    char name[32];
+    int code;
+};
+
+static void data_write(struct tail *t, const struct json_value *record)
+{
+    str data = json_get_text(record, STR("data"));
+    const struct json_value *encoded = json_get(record, STR("data_base64"));
+    if (encoded != NULL) {
+        isize length = MAX(base64_decoded_bytes(json_text(encoded)), 0);
+        u8 *bytes = arena_alloc(&t->arena, length + 1);
+        err e = base64_decode(json_text(encoded), bytes, &length);
+        data = e == OK ? str_from(bytes, length) : STR_EMPTY;
+    }
+    if (data.len > 0) {
+        (void)fwrite(data.data, 1, (size_t)data.len, stdout);
+    }
+    (void)putchar('\n');
+}
+
+static void record_print(struct tail *t, str text)
+{
+    if (t->form == FORM_JSON) {
+        (void)printf(STR_FMT "\n", STR_ARG(text));
+        return;
+    }
+    const struct json_value *record = json_parse_request(&t->arena, text);
+    if (t->form == FORM_DATA) {
+        data_write(t, record);
+        return;
+    }
+    str shard = json_get_text(record, STR("shard_id"));
+    print_time_ms(json_get_i64(record, STR("arrival_ms"), 0));
+    (void)printf("  " STR_FMT "  ", STR_ARG(str_slice(shard, MAX(shard.len - 4, 0), shard.len)));
+    print_plain(json_get_text(record, STR("partition_key")), true);
+    (void)printf("  ");
+    const struct json_value *encoded = json_get(record, STR("data_base64"));
+    print_plain(encoded != NULL ? json_text(encoded) : json_get_text(record, STR("data")), false);
+    (void)putchar('\n');
+}
+
+static bool on_line(void *ctx, str line)
+{
+    struct tail *t = ctx;
+    if (str_starts(line, STR("event: "))) {
+        str_copy_cstr(str_slice(line, 7, line.len), t->name, (isize)sizeof t->name);
+    } else if (str_starts(line, STR("data: "))) {
+        str text = str_slice(line, 6, line.len);
+        arena_reset(&t->arena);
+        if (strcmp(t->name, "record") == 0) {
+            record_print(t, text);
+        } else if (strcmp(t->name, "end") == 0) {
+            t->has_ended = true;
+        } else if (strcmp(t->name, "error") == 0) {
+            const struct json_value *body = json_parse_request(&t->arena, text);
+            str message = json_get_text(json_get(body, STR("error")), STR("message"));
+            print_error(NULL, STR_FMT, STR_ARG(message));
+            t->code = EXIT_FAILED;
+            t->has_ended = true;
+        }
+        (void)fflush(stdout);
+    }
+    return !t->has_ended && ferror(stdout) == 0 && !os_output_is_closed();
+}
+
+static bool on_record(void *ctx, str json)
+{
+    struct tail *t = ctx;
+    arena_reset(&t->arena);
+    record_print(t, json);
+    (void)fflush(stdout);
+    return ferror(stdout) == 0 && !os_output_is_closed();
+}
+
+enum { REGION, FROM, WHERE, SHARD, CONSUMER, LIMIT, DATA, OUTPUT };
+
+static int tail_as_consumer(struct tail *t, const char *name, const struct option *options)
+{
+    if (options[WHERE].is_given) {
+        print_error("leave out --consumer, or filter what is printed",
+                    "fan-out sends every record: --where and --consumer exclude each other");
+        return EXIT_USAGE;
+    }
+    struct consumer_tail tail = {
+        .stream = name,
+        .region = api_region(&options[REGION]),
+        .consumer = options[CONSUMER].text,
+        .from = options[FROM].text,
+        .shard = options[SHARD].text,
+        .limit = options[LIMIT].number,
+        .on_record = on_record,
+        .ctx = t,
+    };
+    return consumer_tail_run(&tail);
+}
+
+static int tail_by_api(struct tail *t, const char *name, const struct option *options)
+{
+    static const char *const names[] = {"from", "where", "shard", "limit"};
+    const int which[] = {FROM, WHERE, SHARD, LIMIT};
+    struct buf path = {0};
+    api_stream_path(&path, name, "/tail", api_region(&options[REGION]));
+    for (int i = 0; i < COUNT_OF(which); i++) {
+        if (options[which[i]].is_given) {
+            api_param(&path, names[i], str_of(options[which[i]].text));
+        }
+    }
+    int code = api_lines("GET", api_path(&path), STR_EMPTY, on_line, t);
+    buf_deinit(&path);
+    return code != EXIT_OK ? code : t->code;
+}
+
+int cmd_stream_tail(int argc, char **argv)
+{
+    struct option options[] = {
+        [REGION] = {"region", OPTION_TEXT, "R", "Region (AWS_REGION, else us-east-1).", NULL, 0,
+                    false},
+        [FROM] = {"from", OPTION_TEXT, "WHERE", "latest, trim-horizon, or a UTC time (latest).",
+                  NULL, 0, false},
+        [WHERE] = {"where", OPTION_TEXT, "CONDITION",
+                   "SQL over the record's top-level JSON members.", NULL, 0, false},
+        [SHARD] = {"shard", OPTION_TEXT, "SHARD", "Only this shard, by number or id.", NULL, 0,
+                   false},
+        [CONSUMER] = {"consumer", OPTION_TEXT, "CONSUMER",
+                      "By enhanced fan-out, as this registered consumer.", NULL, 0, false},
+        [LIMIT] = {"limit", OPTION_NUMBER, "N", "End after N records.", NULL, 0, false},
+        [DATA] = {"data", OPTION_FLAG, NULL, "Only the records' bytes, a line feed after each.",
+                  NULL, 0, false},
+        [OUTPUT] = {"output", OPTION_TEXT, "table|json|ndjson",
+                    "table on a terminal, else a JSON object a line.", NULL, 0, false},
+        {.name = NULL},
+    };
+    const char *words[WORDS_MAX];
+    struct arguments a;
+    if (!options_parse(command_get("stream tail"), options, argc, argv, words, &a) ||
+        !arguments_one("stream tail", "NAME", &a)) {
+        return EXIT_USAGE;
+    }
+    if (options[LIMIT].is_given && options[LIMIT].number < 1) {
+        print_error(NULL, "--limit takes a whole number from 1 on");
+        return EXIT_USAGE;
+    }
+    char shard[API_SHARD_ID_BYTES];
+    if (options[SHARD].is_given) {
+        options[SHARD].text = api_shard_id(options[SHARD].text, shard);
+    }
+    struct tail t = {0};
+    bool is_table = options[OUTPUT].is_given ? options[OUTPUT].text[0] == 't' : os_is_terminal(1);
+    t.form = is_table ? FORM_TABLE : FORM_JSON;
+    t.form = options[DATA].is_given ? FORM_DATA : t.form;
+    os_interrupt_catch();
+    int code = options[CONSUMER].is_given ? tail_as_consumer(&t, a.words[0], options)
+                                          : tail_by_api(&t, a.words[0], options);
+    arena_deinit(&t.arena);
+    return code;
+}
