@@ -1,5 +1,5 @@
 /* cli/cmd_start.c: the server in the foreground. */
-#include "aws/common/service.h"
+#include "aws/kinesis/kinesis.h"
 #include "base/buf.h"
 #include "base/trace.h"
 #include "cli/commands.h"
@@ -73,6 +73,9 @@ static void announce(const struct server *server, const struct server_options *o
     if (options->allows_egress) {
         (void)puts("egress    tables with an aws.endpoint may reach other hosts");
     }
+    if (options->kinesis_faults->is_on) {
+        (void)puts("faults    calls of Kinesis fail or wait on purpose");
+    }
     (void)puts("Ready.");
     (void)fflush(stdout);
     trace(TRACE_INFO, "server", "ready", T_STR("endpoint", str_of(server_endpoint(server))),
@@ -120,6 +123,9 @@ enum {
     ALLOW_EGRESS,
     ENFORCE_LIMITS,
     STATUS_DELAY,
+    FAULT_RATE,
+    FAULT_LATENCY,
+    FAULT_SEED,
 };
 
 static struct option options[] = {
@@ -152,8 +158,31 @@ static struct option options[] = {
     [STATUS_DELAY] = {"status-delay", OPTION_NUMBER, "MS",
                       "How long streams and consumers are CREATING, UPDATING, DELETING (0).", NULL,
                       0, false},
+    [FAULT_RATE] = {"fault-rate", OPTION_TEXT, "R",
+                    "Calls of Kinesis that fail on purpose, 0 to 1; or PutRecords=0.1,...", NULL, 0,
+                    false},
+    [FAULT_LATENCY] = {"fault-latency", OPTION_TEXT, "MS",
+                       "How long calls of Kinesis wait on purpose: 20, or 10-200.", NULL, 0, false},
+    [FAULT_SEED] = {"fault-seed", OPTION_NUMBER, "N", "What makes faults the same again (1).", NULL,
+                    1, false},
     {.name = NULL},
 };
+
+static bool faults_parse(struct kinesis_faults *out)
+{
+    struct diag diag;
+    diag_init(&diag);
+    err e = kinesis_faults_read(options[FAULT_RATE].text, options[FAULT_LATENCY].text,
+                                (u64)options[FAULT_SEED].number, out, &diag);
+    if (e == OK && options[FAULT_SEED].is_given && !out->is_on) {
+        e = diag_set(&diag, ERR_INVALID, "SRV010",
+                     "--fault-seed is for --fault-rate and --fault-latency");
+    }
+    if (e != OK) {
+        print_error(diag.hint[0] != '\0' ? diag.hint : NULL, "%s", diag.message);
+    }
+    return e == OK;
+}
 
 int cmd_start(int argc, char **argv)
 {
@@ -165,6 +194,7 @@ int cmd_start(int argc, char **argv)
         return EXIT_USAGE;
     }
     char data_dir[PATH_BYTES];
+    struct kinesis_faults faults;
     struct server_options server_options = {.data_dir = options[DATA].text,
                                             .bind = options[BIND].text,
                                             .port = (u16)options[PORT].number,
@@ -173,7 +203,8 @@ int cmd_start(int argc, char **argv)
                                             .allows_reset = options[ALLOW_RESET].is_given,
                                             .allows_egress = options[ALLOW_EGRESS].is_given,
                                             .status_delay_ms = (u32)options[STATUS_DELAY].number,
-                                            .enforces_limits = options[ENFORCE_LIMITS].is_given};
+                                            .enforces_limits = options[ENFORCE_LIMITS].is_given,
+                                            .kinesis_faults = &faults};
     if (options[PORT].number < 0 || options[PORT].number > 65535) {
         print_error(NULL, "--port is 0 to 65535, not %lld", (long long)options[PORT].number);
         return EXIT_USAGE;
@@ -182,6 +213,9 @@ int cmd_start(int argc, char **argv)
         options[STATUS_DELAY].number > AWS_STATUS_DELAY_MS_MAX) {
         print_error(NULL, "--status-delay is 0 to %d milliseconds, not %lld",
                     AWS_STATUS_DELAY_MS_MAX, (long long)options[STATUS_DELAY].number);
+        return EXIT_USAGE;
+    }
+    if (!faults_parse(&faults)) {
         return EXIT_USAGE;
     }
     if (!tls_parse(&options[TLS_PORT], &options[PORT], &server_options)) {

@@ -194,6 +194,7 @@ static err services_open(struct server *server, struct diag *diag)
         .smtp_url = setting("LEAT_SMTP_URL"),
         .enforces_limits = server->options.enforces_limits,
         .status_delay_ms = server->options.status_delay_ms,
+        .kinesis_faults = server->options.kinesis_faults,
         .mail_from = setting("LEAT_SMTP_FROM"),
         .metrics = &server->metrics,
     };

@@ -19,10 +19,11 @@ struct server_options {
     u16 tls_port;                   /* 0 = any free one. */
     const char *tls_cert, *tls_key; /* PEM files; NULL: a self-signed pair. */
     enum log_durability durability;
-    bool allows_reset;    /* POST /_leat/reset */
-    bool enforces_limits; /* Shards of Kinesis have AWS's limits. */
-    u32 status_delay_ms;  /* As in struct aws_env. */
-    bool allows_egress;   /* Connectors may reach hosts other than this one. */
+    bool allows_reset;                           /* POST /_leat/reset */
+    bool enforces_limits;                        /* Shards of Kinesis have AWS's limits. */
+    u32 status_delay_ms;                         /* As in struct aws_env. */
+    const struct kinesis_faults *kinesis_faults; /* The same. */
+    bool allows_egress; /* Connectors may reach hosts other than this one. */
 };
 
 /* ${XDG_STATE_HOME:-~/.local/state}/leat; false, and an error was printed, without a home. */

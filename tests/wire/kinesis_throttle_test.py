@@ -126,3 +126,44 @@ def test_off_by_default(leat):
     kinesis.create_stream(StreamName=name, ShardCount=1)
     assert sum(put(kinesis, name, 500)["FailedRecordCount"] for _ in range(8)) == 0
     kinesis.delete_stream(StreamName=name)
+
+
+RATES = [
+    ("describe_limits", 1, {}, False),
+    ("describe_stream", 10, {"StreamName": "NAME"}, False),
+    ("describe_stream_summary", 20, {"StreamName": "NAME"}, False),
+    ("list_stream_consumers", 5, {"StreamARN": "ARN"}, True),
+]
+
+
+@pytest.mark.parametrize("operation, rate, args, is_of_stream", RATES)
+def test_calls_of_a_second(server, name, operation, rate, args, is_of_stream):
+    """In another account, whose buckets nobody else uses; what one may do does not count for another."""
+    account = f"{uuid.uuid4().int % 10**12:012d}"
+    client = make_client(server, "kinesis", key=account, config=Config(retries={"total_max_attempts": 1}))
+    client.create_stream(StreamName=name, ShardCount=1)
+    arn = f"arn:aws:kinesis:us-east-1:{account}:stream/{name}"
+    args = {key: {"NAME": name, "ARN": arn}[value] for key, value in args.items()}
+    texts, started = [], time.monotonic()
+    for _ in range(4 * rate + 8):
+        try:
+            getattr(client, operation)(**args)
+        except client.exceptions.LimitExceededException as error:
+            texts.append(error.response["Error"]["Message"])
+    passed = 4 * rate + 8 - len(texts)
+    assert rate <= passed <= rate * (1 + time.monotonic() - started) + 1 and texts
+    what = f"stream {name} under account {account}" if is_of_stream else f"account {account}"
+    assert set(texts) == {f"Rate exceeded for {what}."}
+    other = make_client(server, "kinesis", key=account, region="eu-west-1", config=Config(retries={"total_max_attempts": 1}))
+    other.list_streams()
+
+
+def test_one_subscription_a_second(server, name):
+    client = make_client(server, "kinesis", key="222222222222", config=Config(retries={"total_max_attempts": 1}))
+    client.create_stream(StreamName=name, ShardCount=1)
+    arn = f"arn:aws:kinesis:us-east-1:222222222222:stream/{name}"
+    consumer = client.register_stream_consumer(StreamARN=arn, ConsumerName="c")["Consumer"]["ConsumerARN"]
+    subscribe = {"ConsumerARN": consumer, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "LATEST"}}
+    client.subscribe_to_shard(**subscribe)["EventStream"].close()
+    assert failure(client.subscribe_to_shard, **subscribe) == (
+        "LimitExceededException", f"Rate exceeded for consumer c of stream {name} under account 222222222222.")

@@ -56,6 +56,7 @@ enum { AWS_SUBSCRIPTION_MS_MIN = 600, AWS_SUBSCRIPTION_MS_MAX = 3600000 };
 enum { AWS_STATUS_DELAY_MS_MAX = 600000 };
 
 /* What services are opened with. */
+struct kinesis_faults;
 struct aws_env {
     struct os *os;
     struct streams *streams;
@@ -71,6 +72,7 @@ struct aws_env {
     bool enforces_limits; /* Shards of Kinesis have AWS's limits. */
     /* How long streams and consumers of Kinesis are CREATING, UPDATING and DELETING; 0 = not. */
     u32 status_delay_ms;
+    const struct kinesis_faults *kinesis_faults; /* Borrowed during open; NULL: none. */
     struct aws_metrics *metrics;
     /* Services that another part needs (sns for the cloudwatch alarm, s3 for connectors) are
      * reached through small tables in aws/common, not by including a sibling. */

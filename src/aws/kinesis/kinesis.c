@@ -15,6 +15,8 @@ static err kinesis_open(const struct aws_env *env, void **out, struct diag *diag
     service->readers = os_pool_new("kinesis-read", KINESIS_READERS_MAX, READER_QUEUE_MAX);
     service->subscriptions = kinesis__subscriptions_new(env->subscription_ms);
     service->limits = env->enforces_limits ? kinesis__limits_new(env->os) : NULL;
+    bool has_faults = env->kinesis_faults != NULL && env->kinesis_faults->is_on;
+    service->faults = has_faults ? kinesis__faults_new(env->kinesis_faults) : NULL;
     service->meters = kinesis__meters_new(env->os, env->streams, env->metrics);
     service->transitions = kinesis__transitions_new(env->os, env->status_delay_ms);
     streams_get_secret(env->streams, service->secret);
@@ -32,6 +34,7 @@ static void kinesis_close(void *object)
     os_pool_free(service->readers);
     kinesis__subscriptions_free(service->subscriptions);
     kinesis__limits_free(service->limits);
+    kinesis__faults_free(service->faults);
     kinesis__meters_free(service->meters);
     kinesis__transitions_free(service->transitions);
     service->magic = 0;
@@ -65,6 +68,31 @@ static bool check_content_type(struct kinesis_call *call)
     return false;
 }
 
+/* The client has gone during a delay: nothing is done. */
+static void left(struct http_exchange *x, void *ctx)
+{
+    (void)ctx;
+    http_abort(x);
+}
+
+static void run(struct http_exchange *x, void *ctx)
+{
+    struct kinesis_call *call = ctx;
+    str body = http_body(x);
+    http_on_gone(x, NULL, NULL);
+    if (call->service->faults != NULL && kinesis__fault(call)) {
+        return;
+    }
+    bool is_put =
+        call->operation->run == kinesis__put_record || call->operation->run == kinesis__put_records;
+    if (is_put && kinesis__put_fast(call, body)) {
+        return;
+    }
+    if (kinesis__validate(call, body) && kinesis__check_rate(call, RATE_OF_ACCOUNT)) {
+        call->operation->run(call);
+    }
+}
+
 static void on_body(struct http_exchange *x, void *ctx)
 {
     struct kinesis_call *call = ctx;
@@ -92,14 +120,14 @@ static void on_body(struct http_exchange *x, void *ctx)
                       STR_ARG(str_slice(call->request->operation, 0, 64)));
         return;
     }
-    bool is_put =
-        call->operation->run == kinesis__put_record || call->operation->run == kinesis__put_records;
-    if (is_put && kinesis__put_fast(call, body)) {
+    u32 delay_ms =
+        call->service->faults != NULL ? kinesis__fault_delay_ms(call->service->faults) : 0;
+    if (delay_ms == 0) {
+        run(x, call);
         return;
     }
-    if (kinesis__validate(call, body)) {
-        call->operation->run(call);
-    }
+    http_on_gone(x, left, call);
+    http_after(x, delay_ms, run, call);
 }
 
 static void kinesis_handle(struct aws_request *request)

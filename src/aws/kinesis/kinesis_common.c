@@ -65,7 +65,7 @@ static bool open_stream(struct kinesis_call *call, struct stream_id id)
         kinesis__fail_no_stream(call, id);
         return false;
     }
-    return kinesis__check_status(call);
+    return kinesis__check_rate(call, RATE_OF_STREAM) && kinesis__check_status(call);
 }
 
 bool kinesis__find_stream(struct kinesis_call *call)

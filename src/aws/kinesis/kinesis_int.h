@@ -9,6 +9,7 @@
 #define AWS_KINESIS_KINESIS_INT_H
 
 #include "aws/common/service.h"
+#include "aws/kinesis/kinesis.h"
 #include "aws/kinesis/kinesis_answer.h"
 #include "aws/kinesis/kinesis_meters.h"
 #include "codec/json.h"
@@ -40,6 +41,7 @@ enum {
 
 struct subscriptions; /* kinesis_subscribe.c */
 struct limits;        /* kinesis_limits.c */
+struct faults;        /* kinesis_faults.c */
 struct transitions;   /* kinesis_status.c */
 
 struct kinesis {
@@ -49,6 +51,7 @@ struct kinesis {
     struct os_pool *readers;
     struct subscriptions *subscriptions;
     struct limits *limits; /* NULL: none are enforced. */
+    struct faults *faults; /* NULL: none are made. */
     struct meters *meters;
     struct transitions *transitions;
     u8 secret[STREAM_SECRET_BYTES];
@@ -162,6 +165,13 @@ struct read_job {
     i64 at_ms; /* Of an AT_TIMESTAMP search; then rows_max is 0. */
 };
 
+/* Why a record of a put is not stored. */
+enum put_refusal { PUT_NOT_REFUSED, PUT_THROTTLED, PUT_FAILED };
+struct refusal {
+    enum put_refusal kind;
+    u32 shard;
+};
+
 struct kinesis_call;
 typedef void (*operation_fn)(struct kinesis_call *call);
 
@@ -172,6 +182,7 @@ enum operation_needs {
     NEEDS_CREATED, /* The same; else it is in use. */
     NEEDS_ACTIVE,  /* Else it is in use. */
 };
+enum rate_scope { RATE_OF_ACCOUNT, RATE_OF_STREAM };
 enum operation_effect { CHANGES_NOTHING, UPDATES_STREAM, DELETES_STREAM, DELETES_CONSUMER };
 
 struct operation {
@@ -180,6 +191,8 @@ struct operation {
     operation_fn run;             /* LOOP */
     enum operation_needs needs;
     enum operation_effect effect;
+    i32 per_second; /* Calls that AWS's service model allows; 0: it names no limit. */
+    enum rate_scope scope;
 };
 
 /* One request; lives in the exchange's arena. */
@@ -200,12 +213,17 @@ struct kinesis_call {
     struct log_batch *batch;    /* Of a put; owned. */
     u32 *shards;                /* Shard of each of its records. */
     isize put_count, put_bytes; /* Of data and partition keys. */
-    i64 *refused; /* With limits: of each of the request the shard that refused it, or -1. */
+    struct refusal *refused;    /* Of each of the request; NULL: none can be. */
+    bool has_record_faults;
     isize request_count;
     struct read_job *read; /* Of GetRecords. */
 };
 
 const struct operation *kinesis__find_operation(str name);
+/* Its place, 0 to KINESIS_OPERATIONS - 1. */
+int kinesis__operation_index(const struct operation *operation);
+/* The name that was probably meant; NULL when none is near. */
+const char *kinesis__near_operation(str name);
 extern const struct member kinesis__record_members[];
 
 /* Bytes of a blob of this request; -1 when it cannot be base64. */
@@ -358,8 +376,25 @@ bool kinesis__limit_read(struct limits *limits, u32 stream, u32 shard);
 bool kinesis__limit_iterator(struct limits *limits, u32 stream, u32 shard);
 /* What a read that was let pass has given. */
 void kinesis__limit_read_done(struct limits *limits, u32 stream, u32 shard, isize bytes);
+/* False: `who` (any number that stands for it, below 2^63) has had its calls of this second. */
+bool kinesis__limit_call(struct limits *limits, u64 who, i32 per_second);
+/* Answers and returns false when the operation, whose limit has that scope, is called too often. */
+bool kinesis__check_rate(struct kinesis_call *call, enum rate_scope scope);
+/* The same of subscriptions: one call a second for each consumer and shard. */
+bool kinesis__check_subscribe_rate(struct kinesis_call *call, u32 shard);
 str kinesis__limit_text(struct kinesis_call *call, u32 shard);
 void kinesis__fail_limit(struct kinesis_call *call, u32 shard);
+
+/* --- kinesis_faults.c: any thread ----------------------------------------------------------------
+ */
+
+struct faults *kinesis__faults_new(const struct kinesis_faults *wanted);
+void kinesis__faults_free(struct faults *faults);
+/* How long the call waits before it is looked at. */
+u32 kinesis__fault_delay_ms(struct faults *faults);
+/* True: the call has failed, on purpose. Else call->has_record_faults may have been set. */
+bool kinesis__fault(struct kinesis_call *call);
+enum put_refusal kinesis__fault_record(struct kinesis_call *call);
 
 /* --- kinesis_scan.c --------------------------------------------------------------------------- */
 

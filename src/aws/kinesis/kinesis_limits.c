@@ -1,32 +1,38 @@
 /*
- * aws/kinesis/kinesis_limits.c: the limits of a shard, with --enforce-limits. Each is a bucket that
- * holds a second's worth and refills evenly. A shard that was left alone for IDLE_US has full
- * buckets, as one that was never seen: it is forgotten when the table is full, so the table is
- * bounded by the shards in use and nothing of a deleted shard stays.
+ * aws/kinesis/kinesis_limits.c: the limits of shards and of calls, with --enforce-limits. Each is a
+ * bucket that holds a second's worth and refills evenly. What was left alone for IDLE_US has full
+ * buckets, as what was never seen: it is forgotten when the table is full, so the table is bounded
+ * by what is in use and nothing of a deleted shard stays.
  */
 #include "aws/kinesis/kinesis_int.h"
+#include "base/hash.h"
 
 enum {
     IDLE_US = 20000000, /* Longer than any debt: of 10 MiB that are read, or written at once. */
     WRITE_BYTES = 1 << 20,
-    WRITE_RECORDS = 1000,
     READ_BYTES = 2 << 20,
-    CALLS = 5,
     SLOTS_MIN = 64,
 };
 
-struct shard_limits {
+/* Of a shard; of calls only the first is used. */
+enum bucket { BYTES_IN, RECORDS_IN, BYTES_OUT, READS, ITERATORS, BUCKETS };
+static const double shard_rates[BUCKETS] = {
+    [BYTES_IN] = WRITE_BYTES, [RECORDS_IN] = 1000, [BYTES_OUT] = READ_BYTES, [READS] = 5,
+    [ITERATORS] = 5,
+};
+
+struct slot {
     bool is_used;
-    u32 stream, shard;
+    u64 key;
     i64 seen_us;
-    double bytes_in, records_in, bytes_out, reads, iterators; /* What is left; negative: debt. */
+    double left[BUCKETS]; /* Negative: debt. */
 };
 
 struct limits {
     struct os *os;
     struct os_mutex mutex;
-    struct shard_limits *slots; /* Open addressing; at most half are used. */
-    isize capacity, used;       /* The capacity is a power of two. */
+    struct slot *slots;   /* Open addressing; at most half are used. */
+    isize capacity, used; /* The capacity is a power of two. */
 };
 
 struct limits *kinesis__limits_new(struct os *os)
@@ -48,12 +54,11 @@ void kinesis__limits_free(struct limits *limits)
     }
 }
 
-static struct shard_limits *probe(const struct limits *limits, u32 stream, u32 shard)
+static struct slot *probe(const struct limits *limits, u64 key)
 {
-    u64 at = (((u64)stream << 32) + shard) * 0x9e3779b97f4a7c15U >> 20;
-    for (;; at++) {
-        struct shard_limits *slot = &limits->slots[at & (u64)(limits->capacity - 1)];
-        if (!slot->is_used || (slot->stream == stream && slot->shard == shard)) {
+    for (u64 at = key * 0x9e3779b97f4a7c15U >> 20;; at++) {
+        struct slot *slot = &limits->slots[at & (u64)(limits->capacity - 1)];
+        if (!slot->is_used || slot->key == key) {
             return slot;
         }
     }
@@ -74,48 +79,55 @@ static void make_room(struct limits *limits, i64 now_us)
     limits->slots = mem_zalloc(limits->capacity * (isize)sizeof *limits->slots);
     limits->used = kept;
     for (isize i = 0; i < old.capacity; i++) {
-        const struct shard_limits *slot = &old.slots[i];
+        const struct slot *slot = &old.slots[i];
         if (slot->is_used && now_us - slot->seen_us < IDLE_US) {
-            *probe(limits, slot->stream, slot->shard) = *slot;
+            *probe(limits, slot->key) = *slot;
         }
     }
     mem_free(old.slots);
 }
 
-/* The shard's buckets as of now; the mutex is held. */
-static struct shard_limits *refill(struct limits *limits, u32 stream, u32 shard)
+/* The buckets as of now; the mutex is held. */
+static struct slot *refill(struct limits *limits, u64 key, const double *rates, int count)
 {
-    i64 now_us = os_mono_ns(limits->os) / 1000;
-    struct shard_limits *slot = probe(limits, stream, shard);
+    i64 now_us = (i64)(os_mono_ns(limits->os) / 1000);
+    struct slot *slot = probe(limits, key);
     if (!slot->is_used) {
         if (2 * (limits->used + 1) > limits->capacity) {
             make_room(limits, now_us);
-            slot = probe(limits, stream, shard);
+            slot = probe(limits, key);
         }
         limits->used++;
-        *slot = (struct shard_limits){true,          stream,     shard, now_us, WRITE_BYTES,
-                                      WRITE_RECORDS, READ_BYTES, CALLS, CALLS};
+        *slot = (struct slot){.is_used = true, .key = key, .seen_us = now_us};
+        for (int i = 0; i < count; i++) {
+            slot->left[i] = rates[i];
+        }
         return slot;
     }
     double seconds = (double)(now_us - slot->seen_us) / 1e6;
     slot->seen_us = now_us;
-    slot->bytes_in = MIN(slot->bytes_in + seconds * WRITE_BYTES, WRITE_BYTES);
-    slot->records_in = MIN(slot->records_in + seconds * WRITE_RECORDS, WRITE_RECORDS);
-    slot->bytes_out = MIN(slot->bytes_out + seconds * READ_BYTES, READ_BYTES);
-    slot->reads = MIN(slot->reads + seconds * CALLS, CALLS);
-    slot->iterators = MIN(slot->iterators + seconds * CALLS, CALLS);
+    for (int i = 0; i < count; i++) {
+        slot->left[i] = MIN(slot->left[i] + seconds * rates[i], rates[i]);
+    }
     return slot;
+}
+
+/* --- shards ----------------------------------------------------------------------------------- */
+
+static struct slot *refill_shard(struct limits *limits, u32 stream, u32 shard)
+{
+    return refill(limits, ((u64)stream << 32) + shard, shard_rates, BUCKETS);
 }
 
 bool kinesis__limit_put(struct limits *limits, u32 stream, u32 shard, isize bytes)
 {
     os_mutex_lock(&limits->mutex);
-    struct shard_limits *slot = refill(limits, stream, shard);
+    double *left = refill_shard(limits, stream, shard)->left;
     /* A record larger than a second's worth passes when nothing else does; it is paid off later. */
-    bool fits = slot->records_in >= 1 && slot->bytes_in >= (double)MIN(bytes, WRITE_BYTES);
+    bool fits = left[RECORDS_IN] >= 1 && left[BYTES_IN] >= (double)MIN(bytes, WRITE_BYTES);
     if (fits) {
-        slot->records_in -= 1;
-        slot->bytes_in -= (double)bytes;
+        left[RECORDS_IN] -= 1;
+        left[BYTES_IN] -= (double)bytes;
     }
     os_mutex_unlock(&limits->mutex);
     return fits;
@@ -124,9 +136,9 @@ bool kinesis__limit_put(struct limits *limits, u32 stream, u32 shard, isize byte
 bool kinesis__limit_read(struct limits *limits, u32 stream, u32 shard)
 {
     os_mutex_lock(&limits->mutex);
-    struct shard_limits *slot = refill(limits, stream, shard);
-    bool fits = slot->reads >= 1 && slot->bytes_out > 0;
-    slot->reads -= fits ? 1 : 0;
+    double *left = refill_shard(limits, stream, shard)->left;
+    bool fits = left[READS] >= 1 && left[BYTES_OUT] > 0;
+    left[READS] -= fits ? 1 : 0;
     os_mutex_unlock(&limits->mutex);
     return fits;
 }
@@ -134,21 +146,87 @@ bool kinesis__limit_read(struct limits *limits, u32 stream, u32 shard)
 void kinesis__limit_read_done(struct limits *limits, u32 stream, u32 shard, isize bytes)
 {
     os_mutex_lock(&limits->mutex);
-    struct shard_limits *slot = refill(limits, stream, shard);
+    double *left = refill_shard(limits, stream, shard)->left;
     /* As AWS: a full answer of 10 MiB stops the shard's readers for five seconds. */
-    slot->bytes_out = bytes > READ_BYTES ? MIN(slot->bytes_out, 0) - (double)bytes
-                                         : slot->bytes_out - (double)bytes;
+    left[BYTES_OUT] = bytes > READ_BYTES ? MIN(left[BYTES_OUT], 0) - (double)bytes
+                                         : left[BYTES_OUT] - (double)bytes;
     os_mutex_unlock(&limits->mutex);
 }
 
 bool kinesis__limit_iterator(struct limits *limits, u32 stream, u32 shard)
 {
     os_mutex_lock(&limits->mutex);
-    struct shard_limits *slot = refill(limits, stream, shard);
-    bool fits = slot->iterators >= 1;
-    slot->iterators -= fits ? 1 : 0;
+    double *left = refill_shard(limits, stream, shard)->left;
+    bool fits = left[ITERATORS] >= 1;
+    left[ITERATORS] -= fits ? 1 : 0;
     os_mutex_unlock(&limits->mutex);
     return fits;
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+bool kinesis__limit_call(struct limits *limits, u64 who, i32 per_second)
+{
+    /* Streams are numbered from 1 on, and never so far. */
+    const u64 calls = (u64)1 << 63;
+    double rate = per_second;
+    os_mutex_lock(&limits->mutex);
+    double *left = refill(limits, who | calls, &rate, 1)->left;
+    bool fits = left[0] >= 1;
+    left[0] -= fits ? 1 : 0;
+    os_mutex_unlock(&limits->mutex);
+    return fits;
+}
+
+/* Account, region and operation, and what else the limit is about. */
+static u64 who(const struct kinesis_call *call, u64 of)
+{
+    const struct aws_caller *caller = &call->request->caller;
+    u64 seed = ((u64)kinesis__operation_index(call->operation) << 48) ^ of;
+    seed = hash64(caller->account.data, caller->account.len, seed);
+    return hash64(caller->region.data, caller->region.len, seed);
+}
+
+bool kinesis__check_rate(struct kinesis_call *call, enum rate_scope scope)
+{
+    const struct operation *operation = call->operation;
+    if (call->service->limits == NULL || operation->per_second == 0 || operation->scope != scope) {
+        return true;
+    }
+    struct stream_info info = {0};
+    if (scope == RATE_OF_STREAM) {
+        stream_get_info(call->stream, &info);
+    }
+    if (kinesis__limit_call(call->service->limits, who(call, info.number), operation->per_second)) {
+        return true;
+    }
+    str account = call->request->caller.account;
+    if (scope == RATE_OF_STREAM) {
+        kinesis__fail(call, "LimitExceededException",
+                      "Rate exceeded for stream " STR_FMT " under account " STR_FMT ".",
+                      STR_ARG(info.id.name), STR_ARG(account));
+    } else {
+        kinesis__fail(call, "LimitExceededException", "Rate exceeded for account " STR_FMT ".",
+                      STR_ARG(account));
+    }
+    return false;
+}
+
+bool kinesis__check_subscribe_rate(struct kinesis_call *call, u32 shard)
+{
+    struct limits *limits = call->service->limits;
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    u64 of =
+        hash64(call->consumer.name.data, call->consumer.name.len, ((u64)info.number << 32) + shard);
+    if (limits == NULL || kinesis__limit_call(limits, who(call, of), 1)) {
+        return true;
+    }
+    kinesis__fail(call, "LimitExceededException",
+                  "Rate exceeded for consumer " STR_FMT " of stream " STR_FMT
+                  " under account " STR_FMT ".",
+                  STR_ARG(call->consumer.name), STR_ARG(info.id.name), STR_ARG(info.id.account));
+    return false;
 }
 
 str kinesis__limit_text(struct kinesis_call *call, u32 shard)

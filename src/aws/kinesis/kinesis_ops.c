@@ -402,65 +402,87 @@ static const struct member list_consumers_members[] = {
 /* --- operations ----------------------------------------------------------------------------- */
 
 static const struct operation operations[] = {
-    {"AddTagsToStream", add_tags_members, kinesis__add_tags, NEEDS_CREATED, CHANGES_NOTHING},
-    {"CreateStream", create_members, kinesis__create_stream, NEEDS_NOTHING, CHANGES_NOTHING},
+    {"AddTagsToStream", add_tags_members, kinesis__add_tags, NEEDS_CREATED, CHANGES_NOTHING, 5,
+     RATE_OF_ACCOUNT},
+    {"CreateStream", create_members, kinesis__create_stream, NEEDS_NOTHING, CHANGES_NOTHING, 5,
+     RATE_OF_ACCOUNT},
     {"DecreaseStreamRetentionPeriod", retention_members, kinesis__decrease_retention, NEEDS_ACTIVE,
-     UPDATES_STREAM},
+     UPDATES_STREAM, 0, RATE_OF_ACCOUNT},
     {"DeleteResourcePolicy", resource_members, kinesis__delete_policy, NEEDS_CREATED,
-     CHANGES_NOTHING},
-    {"DeleteStream", delete_members, kinesis__delete_stream, NEEDS_CREATED, DELETES_STREAM},
+     CHANGES_NOTHING, 0, RATE_OF_ACCOUNT},
+    {"DeleteStream", delete_members, kinesis__delete_stream, NEEDS_CREATED, DELETES_STREAM, 5,
+     RATE_OF_ACCOUNT},
     {"DeregisterStreamConsumer", consumer_members, kinesis__deregister_consumer, NEEDS_USABLE,
-     DELETES_CONSUMER},
+     DELETES_CONSUMER, 5, RATE_OF_STREAM},
     {"DescribeAccountSettings", no_members, kinesis__describe_account, NEEDS_NOTHING,
-     CHANGES_NOTHING},
-    {"DescribeLimits", no_members, kinesis__describe_limits, NEEDS_NOTHING, CHANGES_NOTHING},
-    {"DescribeStream", describe_members, kinesis__describe_stream, NEEDS_NOTHING, CHANGES_NOTHING},
+     CHANGES_NOTHING, 5, RATE_OF_ACCOUNT},
+    {"DescribeLimits", no_members, kinesis__describe_limits, NEEDS_NOTHING, CHANGES_NOTHING, 1,
+     RATE_OF_ACCOUNT},
+    {"DescribeStream", describe_members, kinesis__describe_stream, NEEDS_NOTHING, CHANGES_NOTHING,
+     10, RATE_OF_ACCOUNT},
     {"DescribeStreamConsumer", consumer_members, kinesis__describe_consumer, NEEDS_NOTHING,
-     CHANGES_NOTHING},
+     CHANGES_NOTHING, 20, RATE_OF_STREAM},
     {"DescribeStreamSummary", stream_members, kinesis__describe_stream_summary, NEEDS_NOTHING,
-     CHANGES_NOTHING},
+     CHANGES_NOTHING, 20, RATE_OF_ACCOUNT},
     {"DisableEnhancedMonitoring", monitoring_members, kinesis__disable_monitoring, NEEDS_ACTIVE,
-     UPDATES_STREAM},
+     UPDATES_STREAM, 0, RATE_OF_ACCOUNT},
     {"EnableEnhancedMonitoring", monitoring_members, kinesis__enable_monitoring, NEEDS_ACTIVE,
-     UPDATES_STREAM},
-    {"GetRecords", get_records_members, kinesis__get_records, NEEDS_NOTHING, CHANGES_NOTHING},
-    {"GetResourcePolicy", resource_members, kinesis__get_policy, NEEDS_NOTHING, CHANGES_NOTHING},
+     UPDATES_STREAM, 0, RATE_OF_ACCOUNT},
+    {"GetRecords", get_records_members, kinesis__get_records, NEEDS_NOTHING, CHANGES_NOTHING, 0,
+     RATE_OF_ACCOUNT},
+    {"GetResourcePolicy", resource_members, kinesis__get_policy, NEEDS_NOTHING, CHANGES_NOTHING, 0,
+     RATE_OF_ACCOUNT},
     {"GetShardIterator", iterator_members, kinesis__get_shard_iterator, NEEDS_USABLE,
-     CHANGES_NOTHING},
+     CHANGES_NOTHING, 0, RATE_OF_ACCOUNT},
     {"IncreaseStreamRetentionPeriod", retention_members, kinesis__increase_retention, NEEDS_ACTIVE,
-     UPDATES_STREAM},
-    {"ListShards", list_shards_members, kinesis__list_shards, NEEDS_CREATED, CHANGES_NOTHING},
+     UPDATES_STREAM, 0, RATE_OF_ACCOUNT},
+    {"ListShards", list_shards_members, kinesis__list_shards, NEEDS_CREATED, CHANGES_NOTHING, 1000,
+     RATE_OF_STREAM},
     {"ListStreamConsumers", list_consumers_members, kinesis__list_consumers, NEEDS_NOTHING,
-     CHANGES_NOTHING},
-    {"ListStreams", list_streams_members, kinesis__list_streams, NEEDS_NOTHING, CHANGES_NOTHING},
+     CHANGES_NOTHING, 5, RATE_OF_STREAM},
+    {"ListStreams", list_streams_members, kinesis__list_streams, NEEDS_NOTHING, CHANGES_NOTHING, 5,
+     RATE_OF_ACCOUNT},
     {"ListTagsForResource", resource_members, kinesis__list_resource_tags, NEEDS_NOTHING,
-     CHANGES_NOTHING},
-    {"ListTagsForStream", list_tags_members, kinesis__list_tags, NEEDS_NOTHING, CHANGES_NOTHING},
-    {"MergeShards", merge_members, kinesis__merge_shards, NEEDS_ACTIVE, UPDATES_STREAM},
-    {"PutRecord", put_record_members, kinesis__put_record, NEEDS_USABLE, CHANGES_NOTHING},
-    {"PutRecords", put_records_members, kinesis__put_records, NEEDS_USABLE, CHANGES_NOTHING},
-    {"PutResourcePolicy", policy_members, kinesis__put_policy, NEEDS_CREATED, CHANGES_NOTHING},
+     CHANGES_NOTHING, 0, RATE_OF_ACCOUNT},
+    {"ListTagsForStream", list_tags_members, kinesis__list_tags, NEEDS_NOTHING, CHANGES_NOTHING, 5,
+     RATE_OF_ACCOUNT},
+    {"MergeShards", merge_members, kinesis__merge_shards, NEEDS_ACTIVE, UPDATES_STREAM, 5,
+     RATE_OF_ACCOUNT},
+    {"PutRecord", put_record_members, kinesis__put_record, NEEDS_USABLE, CHANGES_NOTHING, 0,
+     RATE_OF_ACCOUNT},
+    {"PutRecords", put_records_members, kinesis__put_records, NEEDS_USABLE, CHANGES_NOTHING, 0,
+     RATE_OF_ACCOUNT},
+    {"PutResourcePolicy", policy_members, kinesis__put_policy, NEEDS_CREATED, CHANGES_NOTHING, 0,
+     RATE_OF_ACCOUNT},
     {"RegisterStreamConsumer", register_members, kinesis__register_consumer, NEEDS_CREATED,
-     CHANGES_NOTHING},
+     CHANGES_NOTHING, 5, RATE_OF_STREAM},
     {"RemoveTagsFromStream", remove_tags_members, kinesis__remove_tags, NEEDS_CREATED,
-     CHANGES_NOTHING},
-    {"SplitShard", split_members, kinesis__split_shard, NEEDS_ACTIVE, UPDATES_STREAM},
+     CHANGES_NOTHING, 5, RATE_OF_ACCOUNT},
+    {"SplitShard", split_members, kinesis__split_shard, NEEDS_ACTIVE, UPDATES_STREAM, 5,
+     RATE_OF_ACCOUNT},
     {"StartStreamEncryption", encryption_members, kinesis__start_encryption, NEEDS_ACTIVE,
-     UPDATES_STREAM},
+     UPDATES_STREAM, 0, RATE_OF_ACCOUNT},
     {"StopStreamEncryption", encryption_members, kinesis__stop_encryption, NEEDS_ACTIVE,
-     UPDATES_STREAM},
-    {"SubscribeToShard", subscribe_members, kinesis__subscribe, NEEDS_USABLE, CHANGES_NOTHING},
-    {"TagResource", tag_resource_members, kinesis__add_tags, NEEDS_CREATED, CHANGES_NOTHING},
-    {"UntagResource", untag_resource_members, kinesis__remove_tags, NEEDS_CREATED, CHANGES_NOTHING},
+     UPDATES_STREAM, 0, RATE_OF_ACCOUNT},
+    {"SubscribeToShard", subscribe_members, kinesis__subscribe, NEEDS_USABLE, CHANGES_NOTHING, 0,
+     RATE_OF_ACCOUNT},
+    {"TagResource", tag_resource_members, kinesis__add_tags, NEEDS_CREATED, CHANGES_NOTHING, 0,
+     RATE_OF_ACCOUNT},
+    {"UntagResource", untag_resource_members, kinesis__remove_tags, NEEDS_CREATED, CHANGES_NOTHING,
+     0, RATE_OF_ACCOUNT},
     {"UpdateAccountSettings", account_members, kinesis__update_account, NEEDS_NOTHING,
-     CHANGES_NOTHING},
+     CHANGES_NOTHING, 5, RATE_OF_ACCOUNT},
     {"UpdateMaxRecordSize", record_size_members, kinesis__update_record_size, NEEDS_ACTIVE,
-     UPDATES_STREAM},
-    {"UpdateShardCount", scale_members, kinesis__update_shard_count, NEEDS_ACTIVE, UPDATES_STREAM},
-    {"UpdateStreamMode", update_mode_members, kinesis__update_mode, NEEDS_ACTIVE, UPDATES_STREAM},
-    {"UpdateStreamWarmThroughput", warm_members, kinesis__update_warm, NEEDS_ACTIVE,
-     UPDATES_STREAM},
+     UPDATES_STREAM, 0, RATE_OF_ACCOUNT},
+    {"UpdateShardCount", scale_members, kinesis__update_shard_count, NEEDS_ACTIVE, UPDATES_STREAM,
+     0, RATE_OF_ACCOUNT},
+    {"UpdateStreamMode", update_mode_members, kinesis__update_mode, NEEDS_ACTIVE, UPDATES_STREAM, 0,
+     RATE_OF_ACCOUNT},
+    {"UpdateStreamWarmThroughput", warm_members, kinesis__update_warm, NEEDS_ACTIVE, UPDATES_STREAM,
+     5, RATE_OF_ACCOUNT},
 };
+
+_Static_assert(COUNT_OF(operations) == KINESIS_OPERATIONS, "of the service model");
 
 const struct operation *kinesis__find_operation(str name)
 {
@@ -470,4 +492,24 @@ const struct operation *kinesis__find_operation(str name)
         }
     }
     return NULL;
+}
+
+int kinesis__operation_index(const struct operation *operation)
+{
+    return (int)(operation - operations);
+}
+
+const char *kinesis__near_operation(str name)
+{
+    enum { NEAR = 4 };
+    const char *near = NULL;
+    int least = NEAR;
+    for (isize i = 0; i < COUNT_OF(operations); i++) {
+        int distance = str_distance(name, str_of(operations[i].name));
+        if (distance < least) {
+            least = distance;
+            near = operations[i].name;
+        }
+    }
+    return near;
 }

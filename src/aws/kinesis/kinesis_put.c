@@ -21,27 +21,32 @@ enum put_problem {
 static bool is_behind_refused(const struct kinesis_call *call, u32 shard, isize index)
 {
     for (isize i = 0; i < index; i++) {
-        if (call->refused[i] == (i64)shard) {
+        if (call->refused[i].kind == PUT_THROTTLED && call->refused[i].shard == shard) {
             return true;
         }
     }
     return false;
 }
 
-/* Counts the record against its shard's limits; false when they are used up. */
-static bool limit(struct kinesis_call *call, const struct stream_record *record, isize data_bytes,
-                  isize index)
+/* Counts the record against its shard's limits; true when it may not be stored. */
+static bool is_refused(struct kinesis_call *call, const struct stream_record *record,
+                       isize data_bytes, isize index)
 {
     struct stream_info info;
+    struct limits *limits = call->service->limits;
+    struct refusal *refusal = &call->refused[index];
     stream_get_info(call->stream, &info);
-    u32 shard = stream_route(call->stream, record->has_explicit_hash
-                                               ? record->explicit_hash
-                                               : stream_hash_key(record->partition_key));
-    bool fits = !is_behind_refused(call, shard, index) &&
-                kinesis__limit_put(call->service->limits, info.number, shard,
-                                   data_bytes + record->partition_key.len);
-    call->refused[index] = fits ? -1 : (i64)shard;
-    return fits;
+    refusal->shard = stream_route(call->stream, record->has_explicit_hash
+                                                    ? record->explicit_hash
+                                                    : stream_hash_key(record->partition_key));
+    refusal->kind = kinesis__fault_record(call);
+    if (refusal->kind == PUT_NOT_REFUSED && limits != NULL &&
+        (is_behind_refused(call, refusal->shard, index) ||
+         !kinesis__limit_put(limits, info.number, refusal->shard,
+                             data_bytes + record->partition_key.len))) {
+        refusal->kind = PUT_THROTTLED;
+    }
+    return refusal->kind != PUT_NOT_REFUSED;
 }
 
 static enum put_problem add_entry(struct kinesis_call *call, const struct put_entry *entry,
@@ -65,7 +70,7 @@ static enum put_problem add_entry(struct kinesis_call *call, const struct put_en
     if (*total > KINESIS_PUT_BYTES_MAX) {
         return PUT_TOO_LARGE;
     }
-    if (call->refused != NULL && !limit(call, &record, data_bytes, index)) {
+    if (call->refused != NULL && is_refused(call, &record, data_bytes, index)) {
         return PUT_GOOD;
     }
     u8 *data = stream_batch_reserve(call->stream, call->batch, &record, data_bytes,
@@ -94,7 +99,8 @@ static enum put_problem build(struct kinesis_call *call, const struct put_entry 
     call->put_count = call->put_bytes = 0;
     call->shards = ARENA_ARRAY(call->arena, u32, count);
     call->request_count = count;
-    call->refused = call->service->limits != NULL ? ARENA_ARRAY(call->arena, i64, count) : NULL;
+    bool can_refuse = call->service->limits != NULL || call->has_record_faults;
+    call->refused = can_refuse ? ARENA_ARRAY(call->arena, struct refusal, count) : NULL;
     isize total = 0;
     for (isize i = 0; i < count; i++) {
         enum put_problem problem = add_entry(call, &entries[i], i, info.record_bytes_max, &total);
@@ -125,9 +131,13 @@ static void put_results(struct kinesis_call *call, struct answer *out)
     answer_open_list(out, "Records");
     for (isize i = 0; i < call->request_count; i++) {
         answer_open(out, NULL);
-        if (call->refused != NULL && call->refused[i] >= 0) {
+        enum put_refusal kind = call->refused != NULL ? call->refused[i].kind : PUT_NOT_REFUSED;
+        if (kind == PUT_THROTTLED) {
             answer_put_text(out, "ErrorCode", STR("ProvisionedThroughputExceededException"));
-            answer_put_text(out, "ErrorMessage", kinesis__limit_text(call, (u32)call->refused[i]));
+            answer_put_text(out, "ErrorMessage", kinesis__limit_text(call, call->refused[i].shard));
+        } else if (kind == PUT_FAILED) {
+            answer_put_text(out, "ErrorCode", STR("InternalFailure"));
+            answer_put_text(out, "ErrorMessage", STR("Internal service failure."));
         } else {
             put_result(call, put++, out);
         }
@@ -138,15 +148,19 @@ static void put_results(struct kinesis_call *call, struct answer *out)
 
 /* --- what CloudWatch shows of it -------------------------------------------------------------- */
 
-static void measure_refused(struct kinesis_call *call, const struct stream_info *info)
+/* Records that were throttled, also shard by shard. */
+static double measure_throttled(struct kinesis_call *call, const struct stream_info *info)
 {
+    double count = 0;
     for (isize i = 0; i < call->request_count && call->refused != NULL; i++) {
-        if (call->refused[i] >= 0) {
+        if (call->refused[i].kind == PUT_THROTTLED) {
             const struct measure exceeded = {METER_SHARD_WRITE_EXCEEDED, 1};
-            kinesis__measure_shard(call->service->meters, info, (u32)call->refused[i], &exceeded,
+            kinesis__measure_shard(call->service->meters, info, call->refused[i].shard, &exceeded,
                                    1);
+            count++;
         }
     }
+    return count;
 }
 
 static void measure_put(struct kinesis_call *call)
@@ -156,12 +170,12 @@ static void measure_put(struct kinesis_call *call)
     double took_ms = (double)(os_mono_ns(call->service->os) - http_received_ns(call->x)) * 1e-6;
     bool is_ok = call->result == OK && call->put_count > 0;
     double put = call->result == OK ? (double)call->put_count : 0;
-    double refused = (double)(call->request_count - call->put_count);
+    double throttled = measure_throttled(call, &info);
     if (call->operation->run == kinesis__put_record) {
         const struct measure measures[] = {{METER_PUT_BYTES, (double)call->put_bytes},
                                            {METER_PUT_SUCCESS, is_ok},
                                            {METER_PUT_LATENCY, took_ms},
-                                           {METER_WRITE_EXCEEDED, refused}};
+                                           {METER_WRITE_EXCEEDED, throttled}};
         kinesis__measure_stream(call->service->meters, &info, measures, COUNT_OF(measures));
     } else {
         const struct measure measures[] = {
@@ -170,13 +184,12 @@ static void measure_put(struct kinesis_call *call)
             {METER_PUTS_LATENCY, took_ms},
             {METER_PUTS_TOTAL, (double)call->request_count},
             {METER_PUTS_SUCCESSFUL, put},
-            {METER_PUTS_FAILED, (double)call->put_count - put},
-            {METER_PUTS_THROTTLED, refused},
-            {METER_WRITE_EXCEEDED, refused},
+            {METER_PUTS_FAILED, (double)call->request_count - put - throttled},
+            {METER_PUTS_THROTTLED, throttled},
+            {METER_WRITE_EXCEEDED, throttled},
         };
         kinesis__measure_stream(call->service->meters, &info, measures, COUNT_OF(measures));
     }
-    measure_refused(call, &info);
 }
 
 static void finish(struct http_exchange *x, void *ctx)
@@ -225,7 +238,8 @@ static void submit(struct kinesis_call *call)
 bool kinesis__put_fast(struct kinesis_call *call, str body)
 {
     const struct aws_caller *caller = &call->request->caller;
-    if (call->service->limits != NULL || kinesis__has_transitions(call->service)) {
+    if (call->service->limits != NULL || call->has_record_faults ||
+        kinesis__has_transitions(call->service)) {
         return false; /* What is built twice would be counted twice; and states are looked at. */
     }
     struct put_scan scan;
@@ -298,11 +312,11 @@ static void put_all(struct kinesis_call *call, const struct put_entry *entries, 
         fail_problem(call, problem, &entries[bad]);
         return;
     }
-    if (call->put_count == 0) { /* All were refused, and only limits refuse. */
+    if (call->put_count == 0) { /* All were refused. */
         CHECK(call->refused != NULL);
         if (call->operation->run == kinesis__put_record) {
             measure_put(call);
-            kinesis__fail_limit(call, (u32)call->refused[0]);
+            kinesis__fail_limit(call, call->refused[0].shard);
         } else {
             finish(call->x, call);
         }

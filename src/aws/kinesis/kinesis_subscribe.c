@@ -243,6 +243,9 @@ void kinesis__subscribe(struct kinesis_call *call)
     if (!kinesis__find_shard(call, call->args[ARG_SHARD_ID].text, &shard)) {
         return;
     }
+    if (!kinesis__check_subscribe_rate(call, shard.index)) {
+        return;
+    }
     call->read = ARENA_NEW(call->arena, struct read_job);
     call->read->shard = shard.index;
     u64 no = 0;
