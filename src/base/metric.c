@@ -199,7 +199,7 @@ static void append_escaped(struct buf *out, str value)
 
 static void append_number(struct buf *out, double value)
 {
-    if (value == floor(value) && fabs(value) < 9.0e15) {
+    if (value == floor(value) && fabs(value) < 9.2e18) {
         buf_append_i64(out, (i64)value);
     } else {
         buf_printf(out, "%.9g", value);

@@ -261,8 +261,12 @@ static err open_with(struct os *os, const struct log_options *options, struct lo
             *bad_out = log->bad_segment;
         }
         log_free(log);
-        return diag_set(diag, e, "LOG0000", "the log in \"%s\" could not be opened: %s",
-                        options->dir, err_text(e));
+        (void)diag_set(diag, e, "LOG0000", "the log in \"%s\" could not be opened: %s",
+                       options->dir, err_text(e));
+        if (e == ERR_DENIED) {
+            diag_hint(diag, "is the file system read-only, or the directory another user's?");
+        }
+        return e;
     }
     if (!log->is_driven) {
         threads_start(log);

@@ -213,6 +213,28 @@ test("the inspector shows a record from all sides", async (world) => {
   assert.equal(/\d{56}/.exec(await textOf(again, ".inspector dl"))[0], sequence);
 });
 
+test("what others wrote is text and nothing else", async (world) => {
+  const evil = `<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>"'\u202e`;
+  await world.leat.api("/_leat/api/streams", { name: "evil", shards: 1, region: "eu-west-3" });
+  const page = await world.open("/streams/eu-west-3/evil");
+  await page.waitForSelector(".tail .dot.on");
+  await world.leat.put("evil", [{ key: evil, data: JSON.stringify({ [evil]: evil }) }, { key: evil, data: evil }], "eu-west-3");
+  await page.waitForFunction(() => document.querySelectorAll(".tail tbody tr").length === 2);
+  assert.ok((await textOf(page, ".tail tbody")).includes("onerror="));
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".inspector");
+  assert.ok((await textOf(page, ".inspector")).includes("onerror="));
+  for (const hash of [`/streams/eu-west-3/${encodeURIComponent(evil)}`, `/jobs/${encodeURIComponent(evil)}`, `/${encodeURIComponent(evil)}`]) {
+    const other = await world.open(hash);
+    other.mayComplain = true; // There is no such stream, which the browser reports.
+    assert.equal(await other.evaluate(() => window.hurt), undefined, hash);
+    assert.equal(await other.locator("main img, main script").count(), 0, hash);
+  }
+  assert.equal(await page.evaluate(() => window.hurt), undefined);
+  assert.equal(await page.locator("main img, main script, .inspector img, .inspector script").count(), 0);
+});
+
 test("records that are no text are shown as bytes", async (world) => {
   await world.pipeline();
   await world.leat.put("sensors", [{ key: "k", data: Buffer.from([0xff, 0, 0x41]) }], "eu-west-1");

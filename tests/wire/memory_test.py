@@ -1,7 +1,9 @@
 """Memory that is not there: at the k-th allocation of a row of requests. leat ends, as by kill -9, or goes on: nothing is lost."""
 
 import base64
+import concurrent.futures
 import json
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -92,3 +94,40 @@ def test_no_memory_at_every_allocation(shim):
     """Until all requests are through before it comes to that."""
     ended = [one(shim, fails_at) for fails_at in range(1, 200)]
     assert sum(ended) > 50
+
+
+def test_little_memory_under_load():
+    """256 MiB of address space, and clients that ask for more: what was acknowledged is there, whether leat had to end or not."""
+    body = json.dumps({"StreamName": "s", "Records": [
+        {"Data": base64.b64encode(bytes([n]) * 700_000).decode(), "PartitionKey": str(n)} for n in range(10)]}).encode()
+    request = post(b"PutRecords", body)
+    server = leat_server.Server()
+    server.environment = {"MALLOC_ARENA_MAX": "2"}
+    server.start()
+    make_client(server, "kinesis").create_stream(StreamName="s", ShardCount=1)
+    resource.prlimit(server.process.pid, resource.RLIMIT_AS, (256 << 20, 256 << 20))
+
+    def load(_):
+        return [ask(server, request)[9:12] for _ in range(3)]
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        answers = [status for some in pool.map(load, range(24)) for status in some]
+    assert set(answers) <= {b"200", b"503", b""}
+    if ask(server, GET):
+        server.kill()
+    else:
+        assert server.process.wait(WAIT_S) == -signal.SIGABRT, server.output()
+        assert "out of memory" in server.output() or "check failed" in server.output()
+    server.environment = {}
+    server.start()
+    kinesis = make_client(server, "kinesis")
+    it = kinesis.get_shard_iterator(StreamName="s", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")
+    it, count = it["ShardIterator"], 0
+    while True:
+        got = kinesis.get_records(ShardIterator=it)
+        assert all(r["Data"] == bytes([int(r["PartitionKey"])]) * 700_000 for r in got["Records"])
+        count += len(got["Records"])
+        it = got["NextShardIterator"]
+        if got["MillisBehindLatest"] == 0 and not got["Records"]:
+            break
+    assert count >= 10 * answers.count(b"200") and count % 10 == 0
+    server.stop()

@@ -133,6 +133,35 @@ def test_streams_that_come_and_go_leave_nothing(server):
     assert "brief" not in text
 
 
+def test_views_of_very_much_are_bounded(server):
+    """A stream of 80 MiB, shown to followers and queries that do not read: what waits for them is a few MiB each."""
+    kinesis = make_client(server, "kinesis")
+    kinesis.create_stream(StreamName="large", ShardCount=1)
+    for _ in range(16):
+        kinesis.put_records(StreamName="large", Records=[{"PartitionKey": "k", "Data": b'{"a":"%s"}' % (b"x" * 500_000)}] * 10)
+    table = ("CREATE TABLE large (a STRING) WITH ('connector' = 'kinesis', 'stream' = 'large', 'aws.region' = 'us-east-1', "
+             "'format' = 'json', 'scan.stream.initpos' = 'TRIM_HORIZON'); SELECT * FROM large;")
+    sql = json.dumps({"sql": table, "from": "trim-horizon"}).encode()
+    asks = [b"GET /_leat/api/streams/large/tail?from=trim-horizon HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"POST /_leat/api/sql HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(sql) + sql]
+    before = status_of(server, "VmRSS")
+    held = []
+    for number in range(8):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", server.port))
+        sock.sendall(asks[number % 2])
+        assert sock.recv(12) == b"HTTP/1.1 200"
+        held.append(sock)
+    most = 0
+    for _ in range(20):
+        most = max(most, status_of(server, "VmRSS") - before)
+        time.sleep(0.05)
+    assert most < 100 << 10, "KiB for 8 that do not read"
+    for sock in held:
+        sock.close()
+
+
 @pytest.mark.slow
 def test_ten_thousand_streams():
     server = leat_server.Server().start()
@@ -367,3 +396,92 @@ def test_no_core_dump_holds_keys(keys, tmp_path):
     if not keys and not os.WCOREDUMP(status):
         pytest.skip("this kernel dumps nothing")
     assert os.WCOREDUMP(status) == (not keys)
+
+
+# --- disks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mount(tmp_path):
+    """Mounts a small disk of few files; skips where that is not allowed."""
+    mounted = []
+
+    def small(options):
+        path = tmp_path / f"disk{len(mounted)}"
+        path.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(path)], capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
+        mounted.append(path)
+        return path
+    yield small
+    for path in mounted:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def test_no_more_files(mount):
+    """Without a free inode: puts into what is there go on, what needs a file is refused; all is well with room again."""
+    disk = mount("size=300m,nr_inodes=300")
+    server = leat_server.Server(data=str(disk / "data")).start()
+    try:
+        kinesis, s3 = make_client(server, "kinesis"), make_client(server, "s3")
+        kinesis.create_stream(StreamName="s", ShardCount=1)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="before", Body=b"x" * 1_000_000)
+        taken = []
+        with pytest.raises(OSError):
+            while True:
+                taken.append(disk / f"taken-{len(taken)}")
+                taken[-1].touch()
+        failures = 0
+        for n in range(20):
+            try:
+                kinesis.put_record(StreamName="s", PartitionKey="k", Data=b"%d" % n)
+                s3.put_object(Bucket="bucket", Key=f"large-{n}", Body=b"y" * 5_000_000)
+            except ClientError as error:
+                assert error.response["ResponseMetadata"]["HTTPStatusCode"] in (500, 503, 507), error
+                failures += 1
+        assert failures > 0
+        assert s3.get_object(Bucket="bucket", Key="before")["Body"].read() == b"x" * 1_000_000
+        found = records(kinesis, "s")
+        assert found == [b"%d" % n for n in range(len(found))]
+        for path in taken[:-1]:
+            path.unlink()
+
+        def works():
+            try:
+                s3.put_object(Bucket="bucket", Key="after", Body=b"z" * 5_000_000)
+                kinesis.put_record(StreamName="s", PartitionKey="k", Data=b"after")
+                return True
+            except ClientError:
+                return False
+        until(works, "a put with room again")
+        assert records(kinesis, "s")[-1] == b"after"
+    finally:
+        server.process.terminate()
+        assert server.process.wait(WAIT_S) == 0, server.output()
+    server.start()
+    assert records(make_client(server, "kinesis"), "s")[-1] == b"after"
+    server.process.kill()
+    server.process.wait()
+
+
+def test_a_disk_that_is_read_only(mount):
+    """It says so at the start, and changes nothing; when it can be written again, all is there."""
+    disk = mount("size=200m")
+    server = leat_server.Server(data=str(disk / "data")).start()
+    kinesis = make_client(server, "kinesis")
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    kinesis.put_record(StreamName="s", PartitionKey="k", Data=b"1")
+    server.process.terminate()
+    assert server.process.wait(WAIT_S) == 0
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    command = [leat_server.BINARY, "start", "--data", server.data, "--port", str(server.port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    assert done.returncode in (70, 78), done
+    assert server.data in done.stderr and "read-only" in done.stderr.lower(), done.stderr
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    server.start()
+    assert records(make_client(server, "kinesis"), "s") == [b"1"]
+    server.process.kill()
+    server.process.wait()

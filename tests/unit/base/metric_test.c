@@ -99,6 +99,36 @@ static void text_is_prometheus(void **state)
     metric_snapshot_free(snapshot);
 }
 
+static void collect_large(struct metric_snapshot *s, void *ctx)
+{
+    static const double large[] = {4294967297.0, 9007199254740991.0, 9007199254740994.0};
+    static const char *const names[] = {"a", "b", "c"};
+    (void)ctx;
+    for (int i = 0; i < COUNT_OF(large); i++) {
+        struct metric_label labels[] = {{"name", str_of(names[i])}};
+        metric_sample(s, &count, labels, 1, large[i]);
+    }
+}
+
+/* Every digit, past 2^32 and 2^53: what a double holds is what is written, never "4.29e+09". */
+static void large_counts_keep_their_digits(void **state)
+{
+    (void)state;
+    struct metric_snapshot *snapshot = taken(collect_large, NULL);
+    struct buf text = {0};
+    metric_render_text(snapshot, &text);
+    assert_has(&text, "{name=\"a\"} 4294967297\n");
+    assert_has(&text, "{name=\"b\"} 9007199254740991\n");
+    assert_has(&text, "{name=\"c\"} 9007199254740994\n");
+    buf_reset(&text);
+    metric_render_json(snapshot, &text);
+    assert_has(&text, "\"value\":4294967297}");
+    assert_has(&text, "\"value\":9007199254740991}");
+    assert_has(&text, "\"value\":9007199254740994}");
+    buf_deinit(&text);
+    metric_snapshot_free(snapshot);
+}
+
 enum { MANY = 10050 };
 
 static void collect_many(struct metric_snapshot *s, void *ctx)
@@ -131,6 +161,7 @@ int main(void)
         cmocka_unit_test(a_bucket_holds_what_is_at_most_its_bound),
         cmocka_unit_test(a_quantile_is_the_bound_above_it),
         cmocka_unit_test(text_is_prometheus),
+        cmocka_unit_test(large_counts_keep_their_digits),
         cmocka_unit_test(too_many_series_become_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
