@@ -117,7 +117,9 @@ static void *thread_main(void *data)
     return NULL;
 }
 
-void os_thread_start(struct os_thread *thread, const char *name, void (*run)(void *ctx), void *ctx)
+/* False when the system has no room for one more. */
+static bool thread_try(struct os_thread *thread, const char *name, void (*run)(void *ctx),
+                       void *ctx)
 {
     struct start *start = NEW(struct start);
     *start = (struct start){run, ctx};
@@ -126,9 +128,19 @@ void os_thread_start(struct os_thread *thread, const char *name, void (*run)(voi
 #ifndef LEAT_DEBUG
     CHECK(pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0);
 #endif
-    CHECK(pthread_create(&thread->handle, &attributes, thread_main, start) == 0);
+    bool is_started = pthread_create(&thread->handle, &attributes, thread_main, start) == 0;
     CHECK(pthread_attr_destroy(&attributes) == 0);
+    if (!is_started) {
+        mem_free(start);
+        return false;
+    }
     IGNORE(pthread_setname_np(thread->handle, name)); /* A name over 15 bytes is only not shown. */
+    return true;
+}
+
+void os_thread_start(struct os_thread *thread, const char *name, void (*run)(void *ctx), void *ctx)
+{
+    CHECK(thread_try(thread, name, run, ctx));
 }
 
 void os_thread_yield(void)
@@ -212,6 +224,18 @@ struct os_pool *os_pool_new(const char *name, int threads_max, int queue_max)
     return pool;
 }
 
+/* One thread more; called with the lock held. */
+static bool pool_grow(struct os_pool *pool)
+{
+    struct os_thread thread;
+    if (!thread_try(&thread, pool->name, pool_main, pool)) {
+        return false;
+    }
+    pool->threads++;
+    CHECK(pthread_detach(thread.handle) == 0);
+    return true;
+}
+
 err os_pool_submit(struct os_pool *pool, void (*run)(void *ctx), void *ctx)
 {
     os_mutex_lock(&pool->lock);
@@ -222,11 +246,11 @@ err os_pool_submit(struct os_pool *pool, void (*run)(void *ctx), void *ctx)
     }
     pool->queue[(pool->first + pool->count) % pool->queue_max] = (struct task){run, ctx};
     pool->count++;
-    if (pool->idle < pool->count && pool->threads < pool->threads_max) {
-        pool->threads++;
-        struct os_thread thread;
-        os_thread_start(&thread, pool->name, pool_main, pool);
-        CHECK(pthread_detach(thread.handle) == 0);
+    bool is_wanted = pool->idle < pool->count && pool->threads < pool->threads_max;
+    if (is_wanted && !pool_grow(pool) && pool->threads == 0) {
+        pool->count--; /* Nobody would ever take it. */
+        os_mutex_unlock(&pool->lock);
+        return ERR_LIMIT;
     }
     os_cond_signal(&pool->has_work);
     os_mutex_unlock(&pool->lock);

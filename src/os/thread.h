@@ -56,7 +56,8 @@ void os_thread_yield(void);
  * work. Tasks beyond that wait in a queue of `queue_max`. */
 struct os_pool;
 struct os_pool *os_pool_new(const char *name, int threads_max, int queue_max);
-/* ERR_LIMIT when the queue is full. `run` is called once, on a pool thread. */
+/* ERR_LIMIT when the queue is full, or no thread is there and none can be made. `run` is called
+ * once, on a pool thread. */
 MUST_USE err os_pool_submit(struct os_pool *pool, void (*run)(void *ctx), void *ctx);
 /* Runs what is queued, then ends the threads. */
 void os_pool_free(struct os_pool *pool);

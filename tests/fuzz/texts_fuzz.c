@@ -1,5 +1,6 @@
 /* The short texts that requests, options and tables carry: numbers, times, shards, escapes. What is
  * taken is in its range, and is taken again in the form in which it is written. */
+#include "aws/kinesis/kinesis.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/cal.h"
@@ -90,6 +91,17 @@ static void escapes_try(struct arena *arena, str text)
     IGNORE(compress_kind_parse(text, &kind));
 }
 
+static void options_try(struct arena *arena, str text)
+{
+    struct kinesis_faults faults;
+    struct diag diag;
+    diag_init(&diag);
+    const char *word = arena_cstr(arena, text);
+    IGNORE(kinesis_faults_read(word, word, 1, &faults, &diag)); /* Must only not crash. */
+    diag_init(&diag);
+    IGNORE(kinesis_faults_read("0", word, 1, &faults, &diag));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena arena = {0};
@@ -97,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     streams_try(text);
     times_try(&arena, text);
     escapes_try(&arena, text);
+    options_try(&arena, text);
     arena_deinit(&arena);
     return 0;
 }

@@ -97,9 +97,13 @@ static err latency_read(str text, struct kinesis_faults *out, struct diag *diag)
     bool is_range = false;
     str rest = text;
     str first = str_split(&rest, '-', &is_range);
-    bool is_good = str_to_u64(first, &low) == OK &&
-                   (is_range ? str_to_u64(rest, &high) == OK : (high = low, true)) && low <= high &&
-                   high <= KINESIS_FAULT_LATENCY_MS_MAX;
+    bool is_good = str_to_u64(first, &low) == OK;
+    if (is_range) {
+        is_good = is_good && str_to_u64(rest, &high) == OK;
+    } else {
+        high = low;
+    }
+    is_good = is_good && low <= high && high <= KINESIS_FAULT_LATENCY_MS_MAX;
     if (!is_good) {
         (void)diag_set(diag, ERR_INVALID, "SRV010",
                        "--fault-latency is 0 to %d milliseconds, or two of them with a dash, not "
