@@ -27,6 +27,10 @@ const struct command cli_commands[] = {
     {"stream put", "NAME [DATA...]", "Put records: words, lines of a file, or of standard input.",
      cmd_stream_put, false},
     {"stream tail", "NAME", "Show records as they arrive.", cmd_stream_tail, false},
+    {"stream export", "NAME FILE|-|DIR", "Write the records of a stream to a file.",
+     cmd_stream_export, false},
+    {"stream import", "NAME FILE|-", "Put the records of an export into a stream.",
+     cmd_stream_import, false},
     {"deadletter list", "", "List records that could not be processed.", cmd_deadletter_list,
      false},
     {"deadletter show", "ID", "Show one, with its place, field, reason and bytes.",
@@ -73,6 +77,10 @@ static const struct {
                     "  leat stream tail orders --from trim-horizon --where 'Severity > 2'\n"
                     "  leat stream tail orders --data | jq .City\n"
                     "  leat stream tail orders --consumer dashboard\n"},
+    {"stream export", "  leat stream export orders orders.jsonl.zst\n"
+                      "  leat stream export orders - --from 2026-11-24T00:00 | jq .data\n"},
+    {"stream import", "  leat stream import copy orders.jsonl.zst --create\n"
+                      "  leat stream export orders - | leat stream import copy -\n"},
     {"stream consumers", "  leat stream consumers orders\n"
                          "  leat stream consumers orders --register dashboard\n"},
     {"deadletter redrive", "  leat deadletter redrive 4711\n"

@@ -20,6 +20,8 @@ int cmd_stream_merge(int argc, char **argv);
 int cmd_stream_scale(int argc, char **argv);
 int cmd_stream_put(int argc, char **argv);
 int cmd_stream_tail(int argc, char **argv);
+int cmd_stream_export(int argc, char **argv);
+int cmd_stream_import(int argc, char **argv);
 int cmd_deadletter_list(int argc, char **argv);
 int cmd_deadletter_show(int argc, char **argv);
 int cmd_deadletter_redrive(int argc, char **argv);

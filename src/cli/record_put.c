@@ -4,6 +4,7 @@
 #include "cli/api.h"
 #include "cli/kinesis_client.h"
 #include "cli/progress.h"
+#include "cli/retry.h"
 #include "codec/base64.h"
 #include "os/process.h"
 
@@ -14,12 +15,8 @@ enum {
     BATCH_RECORDS_MAX = 500,
     BATCH_BYTES_MAX = 4 << 20,
     KEY_CHARS_MAX = 256,
-    PAUSE_MS = 50, /* The first; doubled up to PAUSE_MS_MAX. */
-    PAUSE_MS_MAX = 1000,
-    PATIENCE_MS = 60000,
     ERRORS_PRINTED_MAX = 20,
     LINES_BYTES_MAX = 3000,
-    NS_PER_MS = 1000000,
 };
 
 struct entry {
@@ -35,8 +32,8 @@ struct record_put {
     struct entry entries[BATCH_RECORDS_MAX];
     isize count, bytes, window; /* Window: how many the next request has. */
     i64 total, refused, again;  /* Again: sent twice, as the answer got lost. */
-    u64 bytes_put, patient_ns;  /* Since when nothing has moved. */
-    u32 pause_ms;
+    u64 bytes_put;
+    struct retry retry;
     bool is_away;
     int code;
     struct buf lines; /* "3, 7-9": those refused. */
@@ -151,27 +148,6 @@ static void entries_drop(struct record_put *p, isize gone, const bool *kept)
     }
 }
 
-/* Moved: be patient anew. */
-static void moved(struct record_put *p)
-{
-    p->patient_ns = 0;
-    p->pause_ms = PAUSE_MS;
-}
-
-/* Waits before the next try; false when it took too long, or Ctrl-C. */
-static bool pause(struct record_put *p)
-{
-    u64 now = os_mono_ns(os_real());
-    p->patient_ns = p->patient_ns == 0 ? now : p->patient_ns;
-    p->pause_ms = MAX(p->pause_ms, PAUSE_MS);
-    if (now - p->patient_ns > (u64)PATIENCE_MS * NS_PER_MS || os_interrupt_is_set()) {
-        return false;
-    }
-    os_sleep_ms(os_real(), p->pause_ms);
-    p->pause_ms = MIN(p->pause_ms * 2, PAUSE_MS_MAX);
-    return true;
-}
-
 static void result_print(const struct record_put *p, struct buf *out, isize i,
                          const struct json_value *result)
 {
@@ -218,9 +194,9 @@ static void results_take(struct record_put *p, const struct json_value *answer)
     bool is_all = taken == p->window;
     entries_drop(p, p->window, kept);
     if (taken > 0) {
-        moved(p);
+        retry_reset(&p->retry);
     }
-    if (!is_all && !pause(p) && !os_interrupt_is_set()) {
+    if (!is_all && !retry_pause(&p->retry) && !os_interrupt_is_set()) {
         print_error("more shards take more: leat stream scale", STR_FMT, STR_ARG(why));
         p->code = EXIT_REMOTE;
     }
@@ -241,7 +217,7 @@ static void refused_take(struct record_put *p, struct arena *arena, int status, 
     } else if (is_record) {
         record_put_refuse(p, p->entries[0].line, "cannot be put: " STR_FMT, STR_ARG(text));
         entries_drop(p, 1, NULL);
-    } else if (!(is_throttled || (status >= 500 && p->total > 0)) || !pause(p)) {
+    } else if (!(is_throttled || (status >= 500 && p->total > 0)) || !retry_pause(&p->retry)) {
         progress_clear(&p->progress);
         int code = kinesis_failed(arena, status, body);
         p->code = status >= 500 ? EXIT_REMOTE : code;
@@ -251,7 +227,7 @@ static void refused_take(struct record_put *p, struct arena *arena, int status, 
 /* Nothing was put yet: it is not there. Else it may come back. */
 static void unreachable_take(struct record_put *p, const struct diag *diag)
 {
-    if (p->total == 0 || !pause(p)) {
+    if (p->total == 0 || !retry_pause(&p->retry)) {
         progress_clear(&p->progress);
         p->code = api_unreachable(diag);
         return;
