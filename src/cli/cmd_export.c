@@ -361,11 +361,13 @@ static bool time_read(const struct option *option, bool *has_out, i64 *out)
 {
     struct diag diag;
     diag_init(&diag);
-    if (!option->is_given || strcmp(option->text, "trim-horizon") == 0) {
+    bool is_start = strcmp(option->name, "from") == 0;
+    if (!option->is_given || (is_start && strcmp(option->text, "trim-horizon") == 0)) {
         return true;
     }
     if (engine_time_parse(str_of(option->text), out, &diag) != OK) {
-        print_error("for example 2026-11-24T01:02:03", "--%s: %s", option->name, diag.message);
+        print_error("a time is UTC: 2026-11-24T01:02:03", "--%s is a time%s, not \"%s\"",
+                    option->name, is_start ? " or trim-horizon" : "", option->text);
         return false;
     }
     *has_out = true;

@@ -12,9 +12,9 @@ enum form { FORM_TABLE, FORM_JSON, FORM_DATA };
 struct tail {
     struct arena arena;
     enum form form;
+    char data_end; /* Behind each record's bytes. */
     bool has_ended;
-    str event; /* In `name`. */
-    char name[32];
+    char name[32]; /* Of the event. */
     int code;
 };
 
@@ -31,7 +31,7 @@ static void data_write(struct tail *t, const struct json_value *record)
     if (data.len > 0) {
         (void)fwrite(data.data, 1, (size_t)data.len, stdout);
     }
-    (void)putchar('\n');
+    (void)putchar(t->data_end);
 }
 
 static void record_print(struct tail *t, str text)
@@ -88,7 +88,7 @@ static bool on_record(void *ctx, str json)
     return ferror(stdout) == 0 && !os_output_is_closed();
 }
 
-enum { REGION, FROM, WHERE, SHARD, CONSUMER, LIMIT, DATA, OUTPUT };
+enum { REGION, FROM, WHERE, SHARD, CONSUMER, LIMIT, RAW, DATA, NUL, OUTPUT };
 
 static int tail_as_consumer(struct tail *t, const char *name, const struct option *options)
 {
@@ -104,6 +104,7 @@ static int tail_as_consumer(struct tail *t, const char *name, const struct optio
         .from = options[FROM].text,
         .shard = options[SHARD].text,
         .limit = options[LIMIT].number,
+        .is_raw = options[RAW].is_given,
         .on_record = on_record,
         .ctx = t,
     };
@@ -120,6 +121,9 @@ static int tail_by_api(struct tail *t, const char *name, const struct option *op
         if (options[which[i]].is_given) {
             api_param(&path, names[i], str_of(options[which[i]].text));
         }
+    }
+    if (options[RAW].is_given) {
+        api_param(&path, "raw", STR("true"));
     }
     int code = api_lines("GET", api_path(&path), STR_EMPTY, on_line, t);
     buf_deinit(&path);
@@ -140,8 +144,12 @@ int cmd_stream_tail(int argc, char **argv)
         [CONSUMER] = {"consumer", OPTION_TEXT, "CONSUMER",
                       "By enhanced fan-out, as this registered consumer.", NULL, 0, false},
         [LIMIT] = {"limit", OPTION_NUMBER, "N", "End after N records.", NULL, 0, false},
+        [RAW] = {"raw", OPTION_FLAG, NULL, "Aggregates of the KPL as they are, not taken apart.",
+                 NULL, 0, false},
         [DATA] = {"data", OPTION_FLAG, NULL, "Only the records' bytes, a line feed after each.",
                   NULL, 0, false},
+        [NUL] = {"null", OPTION_FLAG, NULL, "With --data: a NUL byte after each, no line feed.",
+                 NULL, 0, false},
         [OUTPUT] = {"output", OPTION_TEXT, "table|json|ndjson",
                     "table on a terminal, else a JSON object a line.", NULL, 0, false},
         {.name = NULL},
@@ -156,6 +164,10 @@ int cmd_stream_tail(int argc, char **argv)
         print_error(NULL, "--limit takes a whole number from 1 on");
         return EXIT_USAGE;
     }
+    if (options[NUL].is_given && !options[DATA].is_given) {
+        print_error("leat stream tail NAME --data --null", "--null is about what --data prints");
+        return EXIT_USAGE;
+    }
     char shard[API_SHARD_ID_BYTES];
     if (options[SHARD].is_given) {
         options[SHARD].text = api_shard_id(options[SHARD].text, shard);
@@ -164,6 +176,7 @@ int cmd_stream_tail(int argc, char **argv)
     bool is_table = options[OUTPUT].is_given ? options[OUTPUT].text[0] == 't' : os_is_terminal(1);
     t.form = is_table ? FORM_TABLE : FORM_JSON;
     t.form = options[DATA].is_given ? FORM_DATA : t.form;
+    t.data_end = options[NUL].is_given ? '\0' : '\n';
     os_interrupt_catch();
     int code = options[CONSUMER].is_given ? tail_as_consumer(&t, a.words[0], options)
                                           : tail_by_api(&t, a.words[0], options);

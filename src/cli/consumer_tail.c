@@ -89,7 +89,7 @@ static bool emit_all(struct reader *r, struct record_json record)
 {
     struct kpl_record *users = NULL;
     isize count = 0;
-    if (!kpl_is_candidate(record.data) ||
+    if (r->owner->tail->is_raw || !kpl_is_candidate(record.data) ||
         kpl_decode(record.data, &r->arena, &users, &count, NULL) != KPL_AGGREGATE) {
         return emit(r, &record);
     }

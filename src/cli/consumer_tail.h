@@ -12,6 +12,7 @@ struct consumer_tail {
     const char *from;  /* "latest", "trim-horizon" or a UTC time; NULL = latest. */
     const char *shard; /* Only this one; NULL = all. */
     i64 limit;         /* Records; 0 = no end. */
+    bool is_raw;       /* Aggregates of the KPL as they are. */
     /* One record, as codec/record_json.h writes it; false ends it. One call at a time, on any
      * thread. */
     bool (*on_record)(void *ctx, str json);

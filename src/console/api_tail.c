@@ -27,8 +27,8 @@ struct tail {
     u64 live_lsn; /* Behind it the rate makes the reader slower; after it records are left out. */
     struct engine_filter *where; /* NULL: all records. */
     str where_text;
-    i64 from_ms; /* What arrived before is left out. */
-    bool has_shard;
+    i64 from_ms;            /* What arrived before is left out. */
+    bool has_shard, is_raw; /* Raw: aggregates of the KPL as they are. */
     u32 shard;
     i64 limit, rate; /* 0 = none. */
     i64 sent, sent_in_second, skipped;
@@ -156,7 +156,7 @@ static void send_record(struct tail *t, const struct log_frame *frame, struct lo
     struct kpl_record *users;
     isize count;
     arena_reset(&t->arena);
-    bool is_aggregate = kpl_is_candidate(body.data) &&
+    bool is_aggregate = !t->is_raw && kpl_is_candidate(body.data) &&
                         kpl_decode(body.data, &t->arena, &users, &count, NULL) == KPL_AGGREGATE;
     if (!is_aggregate) {
         send_one(t, lsn, sequence, -1, body.partition_key, body.data, run.channel.shard,
@@ -308,6 +308,16 @@ static err where_read(struct tail *t, struct diag *diag)
     return engine_filter_new(where, &t->where, diag);
 }
 
+static err raw_read(struct tail *t, struct diag *diag)
+{
+    str raw = console__param(t->x, "raw", STR("false"));
+    t->is_raw = str_eq(raw, STR("true"));
+    return t->is_raw || str_eq(raw, STR("false"))
+               ? OK
+               : diag_set(diag, ERR_INVALID, "API013",
+                          "\"raw\" is true or false, not \"" STR_FMT "\"", STR_ARG(raw));
+}
+
 static err tail_read(struct tail *t, struct diag *diag)
 {
     TRY(console__stream_find(t->console, t->x, "/tail", &t->stream, diag));
@@ -315,6 +325,7 @@ static err tail_read(struct tail *t, struct diag *diag)
     TRY(shard_read(t, diag));
     TRY(console__number_param(t->x, "limit", INT64_MAX, &t->limit, diag));
     TRY(console__number_param(t->x, "rate", RATE_MAX, &t->rate, diag));
+    TRY(raw_read(t, diag));
     TRY(where_read(t, diag));
     return from_read(t, diag);
 }

@@ -135,7 +135,8 @@ def test_from_and_to_are_times_of_arrival(leat, tmp_path):
     assert data("--from", iso(shown[1]["arrival_ms"])) == ["1", "2"]
     assert data("--to", iso(shown[1]["arrival_ms"])) == ["0", "1"]
     assert data("--from", iso(shown[1]["arrival_ms"]), "--to", iso(shown[1]["arrival_ms"])) == ["1"]
-    assert "--from:" in run(leat, "stream", "export", stream, "-", "--from", "yesterday", code=2)[1]
+    for option, bad in (("from", "yesterday"), ("from", "latest"), ("to", "trim-horizon")):
+        assert f"--{option} is a time" in run(leat, "stream", "export", stream, "-", f"--{option}", bad, code=2)[1]
 
 
 def test_a_file_is_not_written_over_and_a_directory_gets_one(leat, resharded, tmp_path):

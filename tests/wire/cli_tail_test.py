@@ -1,0 +1,88 @@
+"""leat stream tail: aggregates of the KPL, conditions, raw bytes, readers and servers that go away."""
+
+import json
+import subprocess
+import urllib.error
+import urllib.request
+import uuid
+
+import aws_kinesis_agg.aggregator
+import pytest
+
+from cli_put_test import kinesis
+from cli_test import environment, lines, run
+from leat_server import BINARY
+
+
+@pytest.fixture(scope="module")
+def aggregated(leat):
+    """A plain record, an aggregate of three, an aggregate that is damaged, a plain one."""
+    name, client = f"tail-{uuid.uuid4().hex[:10]}", kinesis(leat)
+    run(leat, "stream", "create", name, "--shards", "1")
+    aggregate = aws_kinesis_agg.aggregator.RecordAggregator()
+    users = [("a", b'{"n":1,"city":"Dayton"}'), ("b", b"\xff\x00raw\n"), ("c", b'{"n":3,"city":"Akron"}')]
+    for key, data in users:
+        aggregate.add_user_record(key, data)
+    key, _, whole = aggregate.clear_and_get().get_contents()
+    damaged = whole[:-1] + bytes([whole[-1] ^ 1])
+    client.put_record(StreamName=name, PartitionKey="p", Data=b'{"n":0}')
+    client.put_record(StreamName=name, PartitionKey=key, Data=whole)
+    client.put_record(StreamName=name, PartitionKey=key, Data=damaged)
+    client.put_record(StreamName=name, PartitionKey="q", Data=b'{"n":4}')
+    run(leat, "stream", "consumers", name, "--register", "c")
+    return name, users, whole, damaged
+
+
+@pytest.mark.parametrize("how", [(), ("--consumer", "c")])
+def test_aggregates_are_taken_apart_or_not(leat, aggregated, how):
+    name, users, whole, damaged = aggregated
+    out, _ = run(leat, "stream", "tail", name, "--from", "trim-horizon", "--limit", "6", "-o", "ndjson", *how)
+    shown = lines(out)
+    assert [r["partition_key"] for r in shown] == ["p", "a", "b", "c", shown[4]["partition_key"], "q"]
+    assert [r.get("sub_sequence") for r in shown] == [None, 0, 1, 2, None, None]
+    assert len({r["sequence_number"] for r in shown}) == 4
+    want = [b'{"n":0}', *(d for _, d in users), damaged, b'{"n":4}']
+    done = subprocess.run([BINARY, "stream", "tail", name, "--from", "trim-horizon", "--limit", "6", "--data",
+                           "--null", *how], capture_output=True, check=True, timeout=20, env=environment(leat))
+    assert done.stdout == b"".join(d + b"\0" for d in want)
+    done = subprocess.run([BINARY, "stream", "tail", name, "--from", "trim-horizon", "--limit", "4", "--data",
+                           "--null", "--raw", *how], capture_output=True, check=True, timeout=20,
+                          env=environment(leat))
+    assert done.stdout == b"".join(d + b"\0" for d in (b'{"n":0}', whole, damaged, b'{"n":4}'))
+
+
+def test_a_condition_looks_into_aggregates(leat, aggregated):
+    name = aggregated[0]
+
+    def where(text, count):
+        out, _ = run(leat, "stream", "tail", name, "--from", "trim-horizon", "--limit", str(count), "--where", text,
+                     "-o", "ndjson")
+        return [json.loads(r["data"])["n"] for r in lines(out)]
+    assert where("n >= 1", 3) == [1, 3, 4]
+    assert where("city LIKE '%n' AND n > 1", 1) == [3]
+    assert where("city IS NULL", 2) == [0, 4]
+    _, err = run(leat, "stream", "tail", name, "--where", "n >=", code=4)
+    assert "n >=" in err
+
+
+@pytest.mark.parametrize("args, code, says", [
+    (("--null",), 2, "--null is about what --data prints"),
+    (("--shard", "17"), 5, "shardId-000000000017"),
+    (("--from", "yesterday"), 2, "yesterday"),
+    (("--limit", "0"), 2, "--limit"),
+    (("--were", "x"), 2, "did you mean --where?"),
+])
+def test_what_cannot_be_shown(leat, aggregated, args, code, says):
+    assert says in run(leat, "stream", "tail", aggregated[0], *args, code=code)[1]
+
+
+def test_raw_of_the_api_is_true_or_false(leat, aggregated):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{leat.endpoint}/_leat/api/streams/{aggregated[0]}/tail?raw=maybe", timeout=10)
+    assert caught.value.code == 400 and "raw" in json.load(caught.value)["error"]["message"]
+
+
+def test_head_ends_it(leat, aggregated):
+    done = subprocess.run(f"{BINARY} stream tail {aggregated[0]} --from trim-horizon | head -1", shell=True,
+                          executable="/bin/bash", capture_output=True, env=environment(leat), timeout=30)
+    assert json.loads(done.stdout)["partition_key"] == "p" and done.stderr == b""
