@@ -81,6 +81,7 @@ static err storage_open(struct server *server, struct diag *diag)
     (void)snprintf(path, sizeof path, "%s/log", server->data_dir);
     struct log_options options = {.dir = path, .durability = server->options.durability};
     TRY(log_open(server->os, &options, &server->log, diag));
+    log_set_around(server->log, http_posts_hold, http_posts_release);
     TRY(streams_open(server->os, server->log, &server->streams, diag));
     /* What the log forgets at the end needs no snapshots either. */
     bool is_kept = server->options.durability != LOG_MEMORY;

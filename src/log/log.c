@@ -135,7 +135,7 @@ static void threads_stop(struct log *log)
     }
     os_mutex_lock(&log->queue_lock);
     log->is_closing = true;
-    os_cond_broadcast(&log->queue_cond);
+    os_cond_broadcast(&log->work_cond);
     os_mutex_unlock(&log->queue_lock);
     if (!log->is_driven) {
         os_thread_join(&log->committers[0]);
@@ -160,8 +160,8 @@ static struct log *log_new(struct os *os, const struct log_options *options)
         options->scrub_period_ms != 0 ? options->scrub_period_ms : SCRUB_PERIOD_MS;
     log->queue_end = &log->queue;
     os_mutex_init(&log->queue_lock);
-    os_cond_init(&log->queue_cond);
-    os_mutex_init(&log->build_lock);
+    os_cond_init(&log->work_cond);
+    os_cond_init(&log->disk_cond);
     os_rwlock_init(&log->state_lock);
     os_mutex_init(&log->lru_lock);
     os_mutex_init(&log->pool_lock);
@@ -213,8 +213,8 @@ static void log_free(struct log *log)
     os_mutex_deinit(&log->pool_lock);
     os_mutex_deinit(&log->lru_lock);
     os_rwlock_deinit(&log->state_lock);
-    os_mutex_deinit(&log->build_lock);
-    os_cond_deinit(&log->queue_cond);
+    os_cond_deinit(&log->disk_cond);
+    os_cond_deinit(&log->work_cond);
     os_mutex_deinit(&log->queue_lock);
     if (log->memory_os != NULL) {
         sim_memory_free(log->memory_os);

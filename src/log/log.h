@@ -139,6 +139,10 @@ bool log_batch_any_channel(const struct log_batch *batch,
 /* Shard of record `index` of a batch that was rerouted, else `added_to`. */
 u32 log_batch_shard(const struct log_batch *batch, isize index, u32 added_to);
 
+/* Calls `before` and `after` on the committer's thread around the callbacks (watchers and `done`)
+ * of each frame, so that what they tell others can be told at once. Before anything is submitted.
+ */
+void log_set_around(struct log *log, void (*before)(void), void (*after)(void));
 /* Queues the batch. `done` may be NULL only for log_commit. */
 void log_submit(struct log *log, struct log_batch *batch, log_done_fn done, void *ctx);
 /* Submits and waits until it is durable. Not from the committer's thread or an event loop. */

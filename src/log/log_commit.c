@@ -1,12 +1,13 @@
 /*
  * log/log_commit.c: group commit.
  *
- * Two equal committer threads take turns: one builds the next frame (merging all
- * waiting batches, copying, checksumming) while the other writes, syncs and publishes
- * the one before. Building ahead begins only when enough is queued to make it worth
- * while; otherwise whatever arrives during a sync goes into the next frame. A thread
- * holds build_lock until the disk is its own, so frames keep their order, and a frame
- * is written only after the one before it is durable.
+ * Of two equal committer threads one builds the next frame (merging all waiting batches,
+ * copying, checksumming) while the other writes, syncs and publishes the one before.
+ * Building ahead begins only when enough is queued to make it worth while; otherwise
+ * whatever arrives during a sync goes into the next frame, and the thread that had the
+ * disk goes on by itself: handing over costs more than it gives. Who builds does so until
+ * the disk is its own, so frames keep their order, and a frame is written only after the
+ * one before it is durable.
  */
 #include "base/hash.h"
 #include "base/trace.h"
@@ -15,6 +16,12 @@
 #include <stdlib.h>
 
 /* --- queue ---------------------------------------------------------------------------------- */
+
+static bool is_work_waiting(const struct log *log)
+{
+    return log->queue != NULL && !log->is_barred &&
+           (!log->is_disk_busy || log->queue_bytes >= LOG__BUILD_AHEAD_BYTES);
+}
 
 void log_submit(struct log *log, struct log_batch *batch, log_done_fn done, void *ctx)
 {
@@ -27,12 +34,24 @@ void log_submit(struct log *log, struct log_batch *batch, log_done_fn done, void
         *log->queue_end = batch;
         log->queue_end = &batch->next;
         log->queue_bytes += batch->encoded_bytes;
-        os_cond_signal(&log->queue_cond);
     }
+    /* Else the committer that builds, or has the disk, looks again when it is done. */
+    bool is_due = !log->is_building && is_work_waiting(log);
     os_mutex_unlock(&log->queue_lock);
+    if (is_due) {
+        os_cond_signal(&log->work_cond);
+    }
     if (is_closing) {
         done(batch, ERR_CLOSED, ctx);
     }
+}
+
+void log_set_around(struct log *log, void (*before)(void), void (*after)(void))
+{
+    os_mutex_lock(&log->queue_lock);
+    log->before = before;
+    log->after = after;
+    os_mutex_unlock(&log->queue_lock);
 }
 
 void log_set_stale(struct log *log, log_stale_fn fn, void *ctx)
@@ -77,12 +96,6 @@ err log_commit(struct log *log, struct log_batch *batch)
     os_cond_deinit(&waiter.cond);
     os_mutex_deinit(&waiter.lock);
     return waiter.result;
-}
-
-static bool is_work_waiting(const struct log *log)
-{
-    return log->queue != NULL && !log->is_barred &&
-           (!log->is_disk_busy || log->queue_bytes >= LOG__BUILD_AHEAD_BYTES);
 }
 
 static bool is_control_of_log(const struct log_batch *batch)
@@ -133,7 +146,8 @@ static void note_space(struct log *log, u64 free_bytes)
 }
 
 /* Was the first waiting batch filled before the epoch that has begun? Then its owner looks at it
- * first. What becomes of it: OK, ERR_FULL, ERR_AGAIN. queue_lock and build_lock are held. */
+ * first. What becomes of it: OK, ERR_FULL, ERR_AGAIN. queue_lock is held, and is_building is this
+ * thread's. */
 static err freshen(struct log *log)
 {
     struct log_batch *batch = log->queue;
@@ -311,7 +325,7 @@ static u32 distinct_keys(const struct log *log, isize count)
     return distinct;
 }
 
-/* Needs build_lock. */
+/* Of the thread that has set is_building. */
 static void build_frame(struct log *log, struct log__job *job)
 {
     isize bytes = LOG__HEADER_BYTES;
@@ -541,12 +555,20 @@ static void run_disk(struct log *log, struct log__job *job)
             notify(log, job->frame);
         }
         write_frame(log, job->frame);
+    }
+    if (log->before != NULL) {
+        log->before();
+    }
+    if (job->frame != NULL) {
         publish(log, job->frame);
         note_latencies(log, job->batches);
     }
     complete(job->batches, OK);
     complete(job->refused, ERR_FULL);
     complete(job->stale, ERR_AGAIN);
+    if (log->after != NULL) {
+        log->after();
+    }
     log_frame_unref(job->frame);
 }
 
@@ -577,39 +599,72 @@ static void gather(struct log *log)
     }
 }
 
+/* May this thread build the next frame, or end? queue_lock is held. */
+static bool is_free_to_build(const struct log *log)
+{
+    return !log->is_building && (is_work_waiting(log) || (log->is_closing && log->queue == NULL));
+}
+
+/* Takes what the next frame is made of; false: there is no more, and never will be. */
+static bool begin_frame(struct log *log, struct log__job *job)
+{
+    os_mutex_lock(&log->queue_lock);
+    while (!is_free_to_build(log)) {
+        os_cond_wait(&log->work_cond, &log->queue_lock);
+    }
+    log->is_building = true;
+    gather(log);
+    bool has_work = log->queue != NULL;
+    take_batches(log, job);
+    log->is_building = has_work;
+    os_mutex_unlock(&log->queue_lock);
+    return has_work;
+}
+
+/* The frame is built: when the disk is free it is this thread's, and the other may build. */
+static void take_disk(struct log *log)
+{
+    os_mutex_lock(&log->queue_lock);
+    while (log->is_disk_busy) {
+        os_cond_wait(&log->disk_cond, &log->queue_lock);
+    }
+    log->is_disk_busy = true;
+    log->is_building = false;
+    bool is_more = is_work_waiting(log);
+    os_mutex_unlock(&log->queue_lock);
+    if (is_more) {
+        os_cond_signal(&log->work_cond);
+    }
+}
+
+static void give_disk(struct log *log, const struct log__job *job)
+{
+    os_mutex_lock(&log->queue_lock);
+    log->is_disk_busy = false;
+    log->is_barred = log->is_barred && !job->is_barrier;
+    bool is_wanted = log->is_building;
+    bool is_closing = log->is_closing;
+    os_mutex_unlock(&log->queue_lock);
+    if (is_wanted) {
+        os_cond_signal(&log->disk_cond);
+    }
+    if (is_closing) {
+        os_cond_broadcast(&log->work_cond);
+    }
+}
+
 void log__committer_run(void *ctx)
 {
     struct log *log = ctx;
-    for (;;) {
-        struct log__job job = {0};
-        os_mutex_lock(&log->build_lock);
-        os_mutex_lock(&log->queue_lock);
-        while (!is_work_waiting(log) && !(log->is_closing && log->queue == NULL)) {
-            os_cond_wait(&log->queue_cond, &log->queue_lock);
-        }
-        gather(log);
-        bool is_over = log->queue == NULL;
-        take_batches(log, &job);
-        os_mutex_unlock(&log->queue_lock);
-        if (is_over) {
-            os_mutex_unlock(&log->build_lock);
-            return;
-        }
+    struct log__job job = {0};
+    while (begin_frame(log, &job)) {
         if (job.batches != NULL) {
             build_frame(log, &job);
         }
-        os_mutex_lock(&log->queue_lock);
-        while (log->is_disk_busy) {
-            os_cond_wait(&log->queue_cond, &log->queue_lock);
-        }
-        log->is_disk_busy = true;
-        os_mutex_unlock(&log->queue_lock);
-        os_mutex_unlock(&log->build_lock);
+        take_disk(log);
         run_disk(log, &job);
-        os_mutex_lock(&log->queue_lock);
-        log->is_disk_busy = false;
-        log->is_barred = log->is_barred && !job.is_barrier;
-        os_cond_signal(&log->queue_cond);
-        os_mutex_unlock(&log->queue_lock);
+        give_disk(log, &job);
+        job = (struct log__job){0};
     }
+    os_cond_broadcast(&log->work_cond); /* The other one ends too. */
 }

@@ -1,7 +1,7 @@
 /*
  * log/log_int.h: shared by the files of this module only. Format: docs/formats/log.md.
  *
- * Locks, in the order in which they may be nested: retain_lock, build_lock, then one of queue_lock,
+ * Locks, in the order in which they may be nested: retain_lock, then one of queue_lock,
  * zero_lock, watch_lock, live_lock; state_lock; lru_lock; pool_lock.
  */
 #ifndef LOG_LOG_INT_H
@@ -312,17 +312,18 @@ struct log {
     struct os *memory_os; /* Owned; of LOG_MEMORY. */
 
     struct os_mutex queue_lock;
-    struct os_cond queue_cond;
+    struct os_cond work_cond, disk_cond; /* Something to build; the disk is free. */
     struct log_batch *queue, **queue_end;
     isize queue_bytes;
-    bool is_closing, is_disk_busy;
+    bool is_closing, is_building, is_disk_busy; /* One committer builds, one has the disk. */
     bool is_barred; /* A batch that raised the epoch has not been completed yet. */
 
-    log_stale_fn stale; /* queue_lock */
+    void (*before)(void), (*after)(void); /* log_set_around; NULL: none. */
+    log_stale_fn stale;                   /* queue_lock */
     void *stale_ctx;
 
-    struct os_mutex build_lock; /* Order of frames; the fields up to the next lock. */
-    u64 epoch;                  /* Of the newest accepted batch that raised it. */
+    /* Building stage: one thread at a time by is_building; so frames keep their order. */
+    u64 epoch; /* Of the newest accepted batch that raised it. */
     u64 next_lsn, next_no;
     i64 arrival_ms;
     struct log__sort_item *items, *items_spare;

@@ -154,6 +154,34 @@ void http__chunk_free(struct http_chunk *chunk)
 /* --- posts and timers
  * ----------------------------------------------------------------------------- */
 
+/* Wake-ups that this thread owes, between http_posts_hold and http_posts_release. */
+static _Thread_local struct {
+    bool is_held;
+    int count;
+    struct http_loop *loops[HTTP_LOOPS_MAX];
+} held;
+
+/* A loop does not end while someone is about to wake it: `posting` counts them. */
+static void wake(struct http_loop *loop)
+{
+    (void)uv_async_send(&loop->wake);
+    __atomic_sub_fetch(&loop->posting, 1, __ATOMIC_RELEASE);
+}
+
+void http_posts_hold(void)
+{
+    held.is_held = true;
+}
+
+void http_posts_release(void)
+{
+    for (int i = 0; i < held.count; i++) {
+        wake(held.loops[i]);
+    }
+    held.count = 0;
+    held.is_held = false;
+}
+
 void http_post(struct http_exchange *x, http_fn fn, void *ctx)
 {
     struct http_post *post = mem_alloc((isize)sizeof *post);
@@ -164,14 +192,17 @@ void http_post(struct http_exchange *x, http_fn fn, void *ctx)
     bool was_empty = loop->posts_first == NULL;
     if (was_empty) {
         loop->posts_first = post;
+        __atomic_add_fetch(&loop->posting, 1, __ATOMIC_RELAXED);
     } else {
         loop->posts_last->next = post;
     }
     loop->posts_last = post;
-    if (was_empty) {
-        (void)uv_async_send(&loop->wake); /* Under the lock: the loop cannot end in between. */
-    }
     os_mutex_unlock(&loop->lock);
+    if (was_empty && held.is_held && held.count < HTTP_LOOPS_MAX) {
+        held.loops[held.count++] = loop;
+    } else if (was_empty) {
+        wake(loop);
+    }
 }
 
 void http__run_posts(struct http_loop *loop)

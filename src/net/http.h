@@ -147,6 +147,10 @@ void http_on_gone(struct http_exchange *x, http_fn fn, void *ctx);
 /* Any thread: runs fn(x, ctx) on the exchange's loop soon, in order of posting. The exchange stays
  * valid until then. Cheap: many posts share one wake-up. */
 void http_post(struct http_exchange *x, http_fn fn, void *ctx);
+/* Between the two the posts of the calling thread wake no loop: many of them then cost one wake-up,
+ * at the release. Not nested; for a moment only. */
+void http_posts_hold(void);
+void http_posts_release(void);
 /* LOOP. Runs fn after `ms`, unless the exchange ends before; one timer per exchange, a new call
  * replaces it. */
 void http_after(struct http_exchange *x, u32 ms, http_fn fn, void *ctx);

@@ -112,6 +112,9 @@ struct http_post {
     void *ctx;
 };
 
+/* Loops that one thread may owe a wake-up; those beyond are woken at once. */
+enum { HTTP_LOOPS_MAX = 8 };
+
 struct http_loop {
     struct http_server *server;
     struct os_thread thread;
@@ -132,6 +135,7 @@ struct http_loop {
     struct http_post *posts_first, *posts_last;
     struct http_handover *handovers;
     bool is_stopping;     /* Atomic. */
+    isize posting;        /* Atomic: of those who have posted and are about to wake the loop. */
     isize exchange_count; /* Atomic. While there are any, somebody may post: the loop runs on. */
     u32 grace_ms;
     u64 stop_at_ms;

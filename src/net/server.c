@@ -126,8 +126,9 @@ static void stop_step(struct http_loop *loop, u64 now_ms)
         }
         conn = next;
     }
-    bool is_over =
-        loop->conns == NULL && __atomic_load_n(&loop->exchange_count, __ATOMIC_ACQUIRE) == 0;
+    bool is_over = loop->conns == NULL &&
+                   __atomic_load_n(&loop->exchange_count, __ATOMIC_ACQUIRE) == 0 &&
+                   __atomic_load_n(&loop->posting, __ATOMIC_ACQUIRE) == 0;
     if (is_over && !uv_is_closing((uv_handle_t *)&loop->tick)) {
         uv_close((uv_handle_t *)&loop->tick, on_any_closed);
         uv_close((uv_handle_t *)&loop->wake, on_any_closed);

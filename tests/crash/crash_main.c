@@ -26,7 +26,7 @@ enum { SCRIPTS_MIN = 40, BUGS_MIN = 60, TASKS_MAX = 256, STATES_MIN = 100000 };
 enum { STATES_MIN_LONG = 1000000, DAMAGE_AFTER = 3 }; /* It is quick. */
 
 static const struct crash_budget usual = {10, 60, 60, .flips = 600};
-static const struct crash_budget lengthy = {13, 5000, 40, .is_whole = true};
+static const struct crash_budget lengthy = {13, 12000, 60, .is_whole = true};
 static const struct crash_budget light = {4, 10, 0, .flips = 60};
 
 /* --- scripts ------------------------------------------------------------------------------- */

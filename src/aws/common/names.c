@@ -3,8 +3,20 @@
 
 void aws_uuid(struct os *os, char out[AWS_UUID_BYTES])
 {
+    /* Each request has one: a call of the kernel for many of them. */
+    static _Thread_local struct {
+        struct os *os;
+        isize left;
+        u8 bytes[64 * 16];
+    } pool;
     u8 r[16];
-    os_random(os, r, sizeof r);
+    if (pool.os != os || pool.left == 0) {
+        pool.os = os;
+        pool.left = (isize)sizeof pool.bytes;
+        os_random(os, pool.bytes, pool.left);
+    }
+    pool.left -= (isize)sizeof r;
+    memcpy(r, pool.bytes + pool.left, sizeof r);
     r[6] = (u8)(0x40 | (r[6] & 0x0f)); /* Version 4, */
     r[8] = (u8)(0x80 | (r[8] & 0x3f)); /* variant 1. */
     static const char digits[] = "0123456789abcdef";
