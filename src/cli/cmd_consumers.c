@@ -127,6 +127,13 @@ int cmd_stream_consumers(int argc, char **argv)
         print_error(NULL, "--register and --deregister exclude each other");
         return EXIT_USAGE;
     }
+    bool is_unnamed = (options[REGISTER].is_given && options[REGISTER].text[0] == '\0') ||
+                      (options[DEREGISTER].is_given && options[DEREGISTER].text[0] == '\0');
+    if (is_unnamed) {
+        print_error("leat stream consumers NAME --register CONSUMER",
+                    "a consumer has a name of 1 to 128 letters, digits, '_', '.' and '-'");
+        return EXIT_USAGE;
+    }
     struct consumers c = {.client = kinesis_client_new(api_region(&options[REGION])),
                           .is_json = option_is_json(&options[OUTPUT])};
     int code = kinesis_stream_arn(c.client, &c.arena, a.words[0], &c.stream_arn);

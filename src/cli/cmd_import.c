@@ -304,6 +304,11 @@ static int run(struct import *m, bool creates)
     if (code != EXIT_OK) {
         return code;
     }
+    struct os_stat stat;
+    if (!is_stdin && os_stat_path(os_real(), m->path, &stat) == OK && stat.kind == OS_DIR) {
+        print_error("leat stream import NAME DIR/NAME.jsonl.zst", "%s is a directory", m->path);
+        return EXIT_USAGE;
+    }
     m->source = byte_source_open(m->path);
     if (m->source == NULL) {
         return EXIT_ABSENT;

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/record_put.h"
 #include "os/process.h"
+#include "stream/stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -99,7 +100,7 @@ static void input_put(struct put *p)
         }
     } while (got > 0 && record_put_goes_on(p->out));
     if (got < 0 && !os_interrupt_is_set()) {
-        print_error(NULL, "cannot read the input: %s", os_errno_text());
+        print_error(NULL, "cannot read the input: %s", strerror(errno));
         record_put_stop(p->out, EXIT_FAILED);
     } else if (text.len > 0 && !is_passing && (got == 0 || p->is_whole)) {
         p->line++;
@@ -135,9 +136,8 @@ static bool keys_are_good(const struct option *o)
         print_error(NULL, "a partition key has 1 to 256 characters of UTF-8");
         return false;
     }
-    str hash = o[HASH_KEY].is_given ? str_of(o[HASH_KEY].text) : STR("0");
-    isize digits = (isize)strspn((const char *)hash.data, "0123456789");
-    if (hash.len == 0 || digits != hash.len || hash.len > 39) {
+    u128 hash;
+    if (o[HASH_KEY].is_given && stream_hash_parse(str_of(o[HASH_KEY].text), &hash) != OK) {
         print_error("leat stream show NAME lists the hash keys of the shards",
                     "--hash-key is a whole number from 0 to 2^128 - 1, not \"%s\"",
                     o[HASH_KEY].text);

@@ -2,6 +2,7 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "os/os.h"
+#include "stream/stream.h"
 
 #include <stdio.h>
 
@@ -62,6 +63,12 @@ int cmd_stream_split(int argc, char **argv)
     struct arguments a;
     if (!options_parse(command_get("stream split"), options, argc, argv, words, &a) ||
         !arguments_exactly("stream split", 2, &a)) {
+        return EXIT_USAGE;
+    }
+    u128 at;
+    if (options[AT].is_given && stream_hash_parse(str_of(options[AT].text), &at) != OK) {
+        print_error("leat stream show NAME lists the hash keys of the shards",
+                    "--at is a whole number from 0 to 2^128 - 1, not \"%s\"", options[AT].text);
         return EXIT_USAGE;
     }
     struct buf body = {0};

@@ -164,6 +164,10 @@ int cmd_stream_tail(int argc, char **argv)
         print_error(NULL, "--limit takes a whole number from 1 on");
         return EXIT_USAGE;
     }
+    if (options[FROM].is_given && options[FROM].text[0] == '\0') {
+        print_error("latest, trim-horizon, or a time: 2026-11-24T01:02:03", "--from is empty");
+        return EXIT_USAGE;
+    }
     if (options[NUL].is_given && !options[DATA].is_given) {
         print_error("leat stream tail NAME --data --null", "--null is about what --data prints");
         return EXIT_USAGE;

@@ -35,7 +35,7 @@ static void commands_print(FILE *out, str noun)
             (void)snprintf(left, sizeof left, "%s%s%s", c->name,
                            c->arguments[0] != '\0' && noun.len > 0 ? " " : "",
                            noun.len > 0 ? c->arguments : "");
-            (void)fprintf(out, "  %-*s %s\n", noun.len > 0 ? 28 : 16, left, c->help);
+            (void)fprintf(out, "  %-*s %s\n", noun.len > 0 ? 31 : 16, left, c->help);
         }
     }
 }

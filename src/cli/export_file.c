@@ -5,6 +5,7 @@
 #include "os/os.h"
 #include "os/process.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 enum { PATH_BYTES = 4096 };
@@ -22,7 +23,9 @@ struct export_file {
 
 static err fail(struct diag *diag, err e, const char *verb, const char *path)
 {
-    const char *why = e == ERR_IO || e == ERR_DENIED ? os_errno_text() : err_text(e);
+    const char *why = e == ERR_IO || e == ERR_DENIED ? os_errno_text()
+                      : e == ERR_NOT_FOUND           ? "there is no such directory"
+                                                     : err_text(e);
     return diag_set(diag, e, code, "cannot %s \"%s\": %s", verb, path, why);
 }
 
@@ -78,8 +81,13 @@ static err send(struct export_file *f, struct diag *diag)
     err e = OK;
     if (f->is_stdout) {
         size_t written = fwrite(f->out.data, 1, (size_t)f->out.len, stdout);
-        if (written != (size_t)f->out.len || fflush(stdout) != 0 || os_output_is_closed()) {
+        bool is_written = written == (size_t)f->out.len && fflush(stdout) == 0;
+        if (os_output_is_closed()) {
             return diag_set(diag, ERR_CLOSED, code, "standard output was closed before the end");
+        }
+        if (!is_written) {
+            return diag_set(diag, ERR_IO, code, "cannot write standard output: %s",
+                            strerror(errno));
         }
     } else if (f->out.len > 0) {
         e = os_write_at(f->file, f->bytes, f->out.data, f->out.len);

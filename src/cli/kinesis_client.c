@@ -5,6 +5,8 @@
 #include "cli/options.h"
 #include "os/os.h"
 
+#include <stdio.h>
+
 struct aws_client *kinesis_client_new(const char *region)
 {
     struct aws_client_options options = {
@@ -47,6 +49,14 @@ int kinesis_failed(struct arena *arena, int status, str body)
     bool is_usage =
         str_eq(type, STR("ValidationException")) || str_eq(type, STR("InvalidArgumentException"));
     return is_usage ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int kinesis_no_stream(const char *name, const char *region)
+{
+    char hint[512];
+    (void)snprintf(hint, sizeof hint, "leat stream create %s --region %s makes one", name, region);
+    print_error(hint, "there is no stream \"%s\" in %s", name, region);
+    return EXIT_ABSENT;
 }
 
 int kinesis_call(struct aws_client *client, struct arena *arena, const char *operation, str body,

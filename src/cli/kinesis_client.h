@@ -17,6 +17,8 @@ int kinesis_call(struct aws_client *client, struct arena *arena, const char *ope
                  const struct json_value **out);
 /* Prints an answer that is an error; returns its exit code. */
 int kinesis_failed(struct arena *arena, int status, str body);
+/* Prints that there is no such stream, and how one is made; returns the exit code. */
+int kinesis_no_stream(const char *name, const char *region);
 /* ARN of a stream. */
 int kinesis_stream_arn(struct aws_client *client, struct arena *arena, const char *name,
                        str *arn_out);

@@ -119,6 +119,10 @@ static bool value_set(struct option *option, const char *text)
 {
     option->is_given = true;
     option->text = text;
+    if (text[0] == '\0' && option->kind == OPTION_TEXT && strcmp(option->name, "region") == 0) {
+        print_error("for example --region us-east-1", "--region is empty");
+        return false;
+    }
     if (option->kind == OPTION_TEXT && strchr(option->value_name, '|') != NULL) {
         return word_check(option, str_of(text));
     }

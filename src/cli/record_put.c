@@ -219,7 +219,9 @@ static void refused_take(struct record_put *p, struct arena *arena, int status, 
         entries_drop(p, 1, NULL);
     } else if (!(is_throttled || (status >= 500 && p->total > 0)) || !retry_pause(&p->retry)) {
         progress_clear(&p->progress);
-        int code = kinesis_failed(arena, status, body);
+        int code = str_eq(type, STR("ResourceNotFoundException"))
+                       ? kinesis_no_stream(p->options.stream, p->options.region)
+                       : kinesis_failed(arena, status, body);
         p->code = status >= 500 ? EXIT_REMOTE : code;
     }
 }
@@ -362,6 +364,9 @@ static void summary_print(struct record_put *p, i64 last_line)
     if (p->again > 0) {
         print_note("%lld were sent again after the server was away: they may be there twice",
                    (long long)p->again);
+    }
+    if (p->total == 0) {
+        return; /* Nothing that one could go on behind. */
     }
     if (p->count > 0) {
         print_note("not put: %s %lld and what comes after it", noun, (long long)p->entries[0].line);

@@ -331,7 +331,7 @@ def test_the_command_line_reshards_and_draws_the_lineage(leat, kinesis, stream):
         (["split", stream, "99"], 5, "has no shard"),
         (["split", stream, "4294967296"], 5, "has no shard"),  # Not 0.
         (["split", stream, "0"], 1, "split or merged already"),
-        (["split", stream, str(answer["created"][0]), "--at", "x"], 1, "no hash key"),
+        (["split", stream, str(answer["created"][0]), "--at", "x"], 2, "--at is a whole number"),
         (["split", stream, str(answer["created"][0]), "--at", "1"], 1, "must lie inside the shard"),
         (["merge", stream, "0"], 2, "3 words"),
         (["merge", stream, *sorted(answer["created"])[:1] * 2], 1, "neighbours"),
