@@ -281,7 +281,7 @@ struct lines {
     struct buf text;                      /* What has no line feed yet; or the error's body. */
     bool (*on_line)(void *ctx, str line);
     void *ctx;
-    bool is_done;
+    bool is_done, is_again;
 };
 
 static bool take_lines(struct lines *lines)
@@ -306,30 +306,50 @@ static bool on_piece(void *ctx, str data)
     return lines->response.status != 200 || take_lines(lines);
 }
 
-int api_lines(const char *method, const char *path, str body, bool (*on_line)(void *ctx, str line),
-              void *ctx)
+static int lines_read(const char *method, const char *path, str body, struct lines *lines,
+                      bool *is_lost_out)
 {
-    struct lines lines = {.on_line = on_line, .ctx = ctx};
     struct arena arena = {0};
     struct http_client_request request = {
         .timeout_ms = HTTP_CLIENT_NO_TIMEOUT,
         .on_body = on_piece,
-        .on_body_ctx = &lines,
+        .on_body_ctx = lines,
         .is_cancelled = os_interrupt_is_set,
     };
     struct diag diag;
-    err e = send(&arena, method, path, body, &request, &lines.response, &diag);
+    err e = send(&arena, method, path, body, &request, &lines->response, &diag);
     int code = EXIT_OK;
     if (os_interrupt_is_set()) {
         code = EXIT_INTERRUPTED;
-    } else if (e == OK && lines.response.status != 200) {
-        code = answer_failed(&arena, lines.response.status, buf_str(&lines.text));
-    } else if (e == OK && lines.text.len > 0) {
-        (void)on_line(ctx, buf_str(&lines.text));
-    } else if (e != OK && !lines.is_done) {
+    } else if (e == OK && lines->response.status == 503 && lines->is_again) {
+        *is_lost_out = true;
+        code = EXIT_REMOTE;
+    } else if (e == OK && lines->response.status != 200) {
+        code = answer_failed(&arena, lines->response.status, buf_str(&lines->text));
+    } else if (e == OK && lines->text.len > 0) {
+        (void)lines->on_line(lines->ctx, buf_str(&lines->text));
+    } else if (e != OK && !lines->is_done && is_lost_out != NULL) {
+        *is_lost_out = true;
+        code = EXIT_REMOTE;
+    } else if (e != OK && !lines->is_done) {
         code = api_unreachable(&diag);
     }
-    buf_deinit(&lines.text);
+    buf_deinit(&lines->text);
     arena_deinit(&arena);
     return code;
+}
+
+int api_lines(const char *method, const char *path, str body, bool (*on_line)(void *ctx, str line),
+              void *ctx)
+{
+    struct lines lines = {.on_line = on_line, .ctx = ctx};
+    return lines_read(method, path, body, &lines, NULL);
+}
+
+int api_lines_or_lost(const char *path, bool is_again, bool (*on_line)(void *ctx, str line),
+                      void *ctx, bool *is_lost_out)
+{
+    struct lines lines = {.on_line = on_line, .ctx = ctx, .is_again = is_again};
+    *is_lost_out = false;
+    return lines_read("GET", path, STR_EMPTY, &lines, is_lost_out);
 }

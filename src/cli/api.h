@@ -40,6 +40,11 @@ int api_show(const char *method, struct buf *path, str body, const struct option
  * EXIT_INTERRUPTED when Ctrl-C was caught (os/process.h). */
 int api_lines(const char *method, const char *path, str body, bool (*on_line)(void *ctx, str line),
               void *ctx);
+/* As api_lines, but of a server that cannot be reached, or goes away before the answer ends,
+ * nothing is printed: *is_lost_out, EXIT_REMOTE. `is_again`: nor of one that is unavailable (503),
+ * as while it stops. */
+int api_lines_or_lost(const char *path, bool is_again, bool (*on_line)(void *ctx, str line),
+                      void *ctx, bool *is_lost_out);
 /* Says that no server answered; returns the exit code. */
 int api_unreachable(const struct diag *diag);
 /* Prints an error of the API's as rendered, or as JSON when that was asked for; returns the exit

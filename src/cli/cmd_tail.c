@@ -2,8 +2,10 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/consumer_tail.h"
+#include "cli/retry.h"
 #include "codec/base64.h"
 #include "os/process.h"
+#include "stream/stream.h"
 
 #include <stdio.h>
 
@@ -16,6 +18,14 @@ struct tail {
     bool has_ended;
     char name[32]; /* Of the event. */
     int code;
+    i64 limit, printed; /* Limit: 0 = none. */
+    i64 started_ms;
+    /* The last record that came, to go on behind it when the server comes back. */
+    char last[STREAM_SEQUENCE_DIGITS + 1];
+    i64 last_sub, last_arrival_ms;
+    bool is_passing; /* Over what was printed before. */
+    bool has_come, is_away;
+    struct retry retry;
 };
 
 static void data_write(struct tail *t, const struct json_value *record)
@@ -55,16 +65,47 @@ static void record_print(struct tail *t, str text)
     (void)putchar('\n');
 }
 
+/* Was it there before the server went away? Its place is kept. */
+static bool is_known(struct tail *t, str text)
+{
+    const struct json_value *record = json_parse_request(&t->arena, text);
+    str sequence = json_get_text(record, STR("sequence_number"));
+    i64 sub = json_get_i64(record, STR("sub_sequence"), -1);
+    i64 arrival_ms = json_get_i64(record, STR("arrival_ms"), 0);
+    if (t->is_passing && arrival_ms <= t->last_arrival_ms) {
+        t->is_passing = !str_eq(sequence, str_of(t->last)) || sub != t->last_sub;
+        return true;
+    }
+    t->is_passing = false;
+    str_copy_cstr(sequence, t->last, (isize)sizeof t->last);
+    t->last_sub = sub;
+    t->last_arrival_ms = arrival_ms;
+    return false;
+}
+
+static void record_take(struct tail *t, str text)
+{
+    if (is_known(t, text)) {
+        return;
+    }
+    record_print(t, text);
+    t->printed++;
+    t->has_ended = t->has_ended || (t->limit > 0 && t->printed == t->limit);
+}
+
 static bool on_line(void *ctx, str line)
 {
     struct tail *t = ctx;
+    t->has_come = true;
+    t->is_away = false;
+    retry_reset(&t->retry);
     if (str_starts(line, STR("event: "))) {
         str_copy_cstr(str_slice(line, 7, line.len), t->name, (isize)sizeof t->name);
     } else if (str_starts(line, STR("data: "))) {
         str text = str_slice(line, 6, line.len);
         arena_reset(&t->arena);
         if (strcmp(t->name, "record") == 0) {
-            record_print(t, text);
+            record_take(t, text);
         } else if (strcmp(t->name, "end") == 0) {
             t->has_ended = true;
         } else if (strcmp(t->name, "error") == 0) {
@@ -111,23 +152,65 @@ static int tail_as_consumer(struct tail *t, const char *name, const struct optio
     return consumer_tail_run(&tail);
 }
 
-static int tail_by_api(struct tail *t, const char *name, const struct option *options)
+/* Behind what came already. */
+static void path_make(const struct tail *t, const char *name, const struct option *options,
+                      struct buf *path)
 {
-    static const char *const names[] = {"from", "where", "shard", "limit"};
-    const int which[] = {FROM, WHERE, SHARD, LIMIT};
-    struct buf path = {0};
-    api_stream_path(&path, name, "/tail", api_region(&options[REGION]));
-    for (int i = 0; i < COUNT_OF(which); i++) {
-        if (options[which[i]].is_given) {
-            api_param(&path, names[i], str_of(options[which[i]].text));
-        }
+    char from[24];
+    bool is_latest = !options[FROM].is_given || strcmp(options[FROM].text, "latest") == 0;
+    const char *text = options[FROM].is_given ? options[FROM].text : "latest";
+    api_stream_path(path, name, "/tail", api_region(&options[REGION]));
+    if (t->has_come && (is_latest || t->last[0] != '\0')) {
+        (void)snprintf(from, sizeof from, "%lld",
+                       (long long)(t->last[0] != '\0' ? t->last_arrival_ms : t->started_ms));
+        text = from;
+    }
+    api_param(path, "from", str_of(text));
+    if (options[WHERE].is_given) {
+        api_param(path, "where", str_of(options[WHERE].text));
+    }
+    if (options[SHARD].is_given) {
+        api_param(path, "shard", str_of(options[SHARD].text));
     }
     if (options[RAW].is_given) {
-        api_param(&path, "raw", STR("true"));
+        api_param(path, "raw", STR("true"));
     }
-    int code = api_lines("GET", api_path(&path), STR_EMPTY, on_line, t);
+}
+
+static bool wants_more(const struct tail *t)
+{
+    return !t->has_ended && !os_interrupt_is_set() && ferror(stdout) == 0 && !os_output_is_closed();
+}
+
+/* A server that stops or is killed is waited for. */
+static int tail_by_api(struct tail *t, const char *name, const struct option *options)
+{
+    struct buf path = {0};
+    bool is_lost = false;
+    int code = EXIT_OK;
+    do {
+        buf_reset(&path);
+        path_make(t, name, options, &path);
+        t->is_passing = t->last[0] != '\0';
+        code = api_lines_or_lost(api_path(&path), t->has_come, on_line, t, &is_lost);
+        if (!is_lost && code != EXIT_OK) {
+            break;
+        }
+        if (wants_more(t) && t->has_come && !t->is_away) {
+            print_note("the server at %s is away, waiting for it", api_endpoint());
+            t->is_away = true;
+        }
+    } while (wants_more(t) && t->has_come && retry_pause(&t->retry));
     buf_deinit(&path);
-    return code != EXIT_OK ? code : t->code;
+    if (os_interrupt_is_set()) {
+        return EXIT_INTERRUPTED;
+    }
+    if (wants_more(t) && (is_lost || code == EXIT_OK)) {
+        print_error("is it running? leat start starts it; LEAT_ENDPOINT says where it is",
+                    "cannot reach %s", api_endpoint());
+        return EXIT_REMOTE;
+    }
+    return code != EXIT_OK && !is_lost ? code : t->code;
 }
 
 int cmd_stream_tail(int argc, char **argv)
@@ -180,6 +263,8 @@ int cmd_stream_tail(int argc, char **argv)
     bool is_table = options[OUTPUT].is_given ? options[OUTPUT].text[0] == 't' : os_is_terminal(1);
     t.form = is_table ? FORM_TABLE : FORM_JSON;
     t.form = options[DATA].is_given ? FORM_DATA : t.form;
+    t.limit = options[LIMIT].number;
+    t.started_ms = os_wall_us(os_real()) / 1000;
     t.data_end = options[NUL].is_given ? '\0' : '\n';
     os_interrupt_catch();
     int code = options[CONSUMER].is_given ? tail_as_consumer(&t, a.words[0], options)

@@ -7,6 +7,7 @@
 
 #include "cli/api.h"
 #include "cli/kinesis_client.h"
+#include "cli/retry.h"
 #include "codec/base64.h"
 #include "codec/eventstream.h"
 #include "codec/kpl.h"
@@ -29,6 +30,7 @@ struct reader {
     bool is_done;       /* Owner's lock: read to its end. */
     bool has_error;     /* The subscription ended with an error that was printed, or in use. */
     bool is_in_use, is_at_end;
+    struct retry retry;
     struct http_client_response answer;
     struct buf bytes; /* Received, no whole frame yet. */
     struct arena arena;
@@ -43,6 +45,7 @@ struct follower {
     struct reader *readers[READERS_MAX]; /* lock */
     i32 reader_count;
     i32 running;
+    bool has_come, is_away; /* lock: a server that was there once is waited for. */
     i64 records;
     int code;
 };
@@ -220,6 +223,16 @@ static bool take_frame(struct reader *r, const struct eventstream_frame *frame)
     return !str_eq(type, STR("SubscribeToShardEvent")) || take_event(r, frame->payload);
 }
 
+static void server_came(struct reader *r)
+{
+    struct follower *f = r->owner;
+    os_mutex_lock(&f->lock);
+    f->has_come = true;
+    f->is_away = false;
+    os_mutex_unlock(&f->lock);
+    retry_reset(&r->retry);
+}
+
 static bool on_bytes(void *ctx, str data)
 {
     struct reader *r = ctx;
@@ -227,6 +240,7 @@ static bool on_bytes(void *ctx, str data)
     if (r->answer.status != 200) {
         return true; /* An error, told when it is whole. */
     }
+    server_came(r);
     str rest = buf_str(&r->bytes);
     struct eventstream_frame frame;
     err e;
@@ -245,6 +259,30 @@ static bool on_bytes(void *ctx, str data)
     }
     r->bytes.len = rest.len;
     return !must_end();
+}
+
+static bool has_come(struct follower *f)
+{
+    os_mutex_lock(&f->lock);
+    bool has = f->has_come;
+    os_mutex_unlock(&f->lock);
+    return has;
+}
+
+/* Waits for a server that was there before; prints when it does not come. */
+static void wait_for_server(struct reader *r, const struct diag *diag)
+{
+    struct follower *f = r->owner;
+    os_mutex_lock(&f->lock);
+    bool has_come = f->has_come, is_first = has_come && !f->is_away;
+    f->is_away = has_come;
+    if (is_first) {
+        print_note("the server at %s is away, waiting for it", api_endpoint());
+    }
+    os_mutex_unlock(&f->lock);
+    if ((!has_come || !retry_pause(&r->retry)) && !must_end()) {
+        finish(f, api_unreachable(diag));
+    }
 }
 
 static void put_position(struct reader *r, struct buf *body)
@@ -287,7 +325,11 @@ static void subscribe(struct reader *r, struct aws_client *client)
     if (must_end() || r->has_error) {
         /* Nothing to tell. */
     } else if (e != OK) {
-        finish(r->owner, api_unreachable(&diag));
+        wait_for_server(r, &diag);
+    } else if (r->answer.status >= 500 && has_come(r->owner)) {
+        IGNORE(diag_set(&diag, ERR_REMOTE, "", "the server answered with status %d",
+                        r->answer.status)); /* For when it stays so. */
+        wait_for_server(r, &diag);
     } else if (r->answer.status != 200) {
         str text = buf_str(&r->bytes);
         r->is_in_use = str_find(text, STR("ResourceInUseException"), 0) >= 0;

@@ -1,7 +1,9 @@
 """leat stream tail: aggregates of the KPL, conditions, raw bytes, readers and servers that go away."""
 
 import json
+import signal
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 import uuid
@@ -10,8 +12,8 @@ import aws_kinesis_agg.aggregator
 import pytest
 
 from cli_put_test import kinesis
-from cli_test import environment, lines, run
-from leat_server import BINARY
+from cli_test import environment, lines, run, wait_until
+from leat_server import BINARY, Server
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +88,63 @@ def test_head_ends_it(leat, aggregated):
     done = subprocess.run(f"{BINARY} stream tail {aggregated[0]} --from trim-horizon | head -1", shell=True,
                           executable="/bin/bash", capture_output=True, env=environment(leat), timeout=30)
     assert json.loads(done.stdout)["partition_key"] == "p" and done.stderr == b""
+
+
+@pytest.mark.parametrize("how", [(), ("--consumer", "c")])
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_it_goes_on_where_it_was_when_the_server_comes_back(tmp_path, how, end):
+    """Nothing is lost and nothing comes twice: not of one millisecond, not within an aggregate."""
+    server = Server(str(tmp_path)).start()
+    run(server, "stream", "create", "t", "--shards", "1")
+    run(server, "stream", "consumers", "t", "--register", "c")
+    aggregate = aws_kinesis_agg.aggregator.RecordAggregator()
+    for i in range(3, 6):
+        aggregate.add_user_record("k", b"%d" % i)
+    key, _, whole = aggregate.clear_and_get().get_contents()
+    tail = subprocess.Popen([BINARY, "stream", "tail", "t", "--from", "trim-horizon", "--data", "--limit", "10", *how],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(server))
+    said = []
+    reader = threading.Thread(target=lambda: said.extend(iter(tail.stderr.readline, b"")))
+    reader.start()
+    try:
+        kinesis(server).put_records(StreamName="t", Records=[
+            {"Data": d, "PartitionKey": "k"} for d in (b"0", b"1", b"2", whole)])
+        got = [tail.stdout.readline() for _ in range(6)]
+        server.stop() if end == "stop" else server.kill()
+        wait_until(lambda: said and b"is away, waiting for it" in said[0])
+        server.start()
+        run(server, "stream", "put", "t", "6", "7", "8", "9")
+        got += iter(tail.stdout.readline, b"")
+        assert tail.wait(timeout=20) == 0, said
+        assert got == [b"%d\n" % i for i in range(10)]
+    finally:
+        tail.kill()
+        reader.join(10)
+        if server.process.poll() is None:
+            server.stop()
+
+
+def test_latest_loses_nothing_while_the_server_is_away(tmp_path):
+    server = Server(str(tmp_path)).start()
+    run(server, "stream", "create", "t", "--shards", "1")
+    run(server, "stream", "put", "t", "before")
+    tail = subprocess.Popen([BINARY, "stream", "tail", "t", "--data"], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=environment(server))
+    out = []
+    reader = threading.Thread(target=lambda: out.extend(iter(tail.stdout.readline, b"")))
+    reader.start()
+    try:
+        wait_until(lambda: run(server, "stream", "put", "t", "ping") and out)
+        server.stop()
+        assert b"is away" in tail.stderr.readline()
+        server.start()
+        run(server, "stream", "put", "t", "after")
+        wait_until(lambda: out[-1] == b"after\n")
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(timeout=10) == 130
+        assert out.count(b"after\n") == 1 and set(out) == {b"ping\n", b"after\n"}
+    finally:
+        tail.kill()
+        reader.join(10)
+        if server.process.poll() is None:
+            server.stop()
