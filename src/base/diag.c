@@ -64,6 +64,29 @@ void diag_hint(struct diag *diag, const char *format, ...)
     va_end(args);
 }
 
+static void hint_newer(struct diag *diag)
+{
+    diag_hint(diag, "start the newer leat, or restore a backup that this one can read");
+}
+
+err diag_set_newer(struct diag *diag, const char *code, const char *what, u64 found, u64 known)
+{
+    (void)diag_set(diag, ERR_VERSION, code,
+                   "%s was written by a newer leat: format version %llu, this one reads up to %llu",
+                   what, (unsigned long long)found, (unsigned long long)known);
+    hint_newer(diag);
+    return ERR_VERSION;
+}
+
+err diag_set_unknown_kind(struct diag *diag, const char *code, const char *what, u64 kind)
+{
+    (void)diag_set(diag, ERR_VERSION, code,
+                   "%s was written by a newer leat: this one knows no record of kind %llu in it",
+                   what, (unsigned long long)kind);
+    hint_newer(diag);
+    return ERR_VERSION;
+}
+
 str diag_nearest(str name, const str *candidates, isize count)
 {
     int limit = (int)MIN(NEAR_MAX, MAX(name.len / 3, 1));

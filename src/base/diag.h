@@ -29,6 +29,11 @@ void diag_span(struct diag *diag, isize start, isize len);
 void diag_label(struct diag *diag, const char *format, ...) PRINTF(2, 3);
 void diag_hint(struct diag *diag, const char *format, ...) PRINTF(2, 3);
 
+/* For what a newer leat has written, so that all of them say the same; both return ERR_VERSION.
+ * `what` is a file's name in quotes, or of what it is a part. */
+err diag_set_newer(struct diag *diag, const char *code, const char *what, u64 found, u64 known);
+err diag_set_unknown_kind(struct diag *diag, const char *code, const char *what, u64 kind);
+
 /* Did-you-mean: the candidate nearest to `name`, or STR_EMPTY when none is near enough. */
 str diag_nearest(str name, const str *candidates, isize count);
 

@@ -204,6 +204,7 @@ err engine_open(struct os *os, struct streams *streams, const char *data_dir, st
     func_set_zone_loader(zone_load, os);
     engine->watch = log_watch(engine->log, on_publish, engine);
     err e = engine__replay(engine, diag);
+    e = e == OK ? engine__snapshots_check(engine, diag) : e;
     metric_register(collect, engine);
     if (e != OK) {
         engine_close(engine);

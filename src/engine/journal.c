@@ -542,8 +542,8 @@ static err read_journal(struct engine *engine, str body)
     }
 }
 
-static err read_channel(struct engine *engine, struct log_channel channel,
-                        err (*read)(struct engine *engine, str body))
+static err read_channel(struct engine *engine, struct log_channel channel, const char *what,
+                        err (*read)(struct engine *engine, str body), struct diag *diag)
 {
     u64 next = 0;
     for (;;) {
@@ -563,6 +563,10 @@ static err read_channel(struct engine *engine, struct log_channel channel,
             e = read(engine, record.body);
             next = record.no + 1;
         }
+        if (e == ERR_VERSION) {
+            (void)diag_set_unknown_kind(diag, "ENG002", what,
+                                        record.body.len > 0 ? record.body.data[0] : 0);
+        }
         log_frame_unref(frame);
         TRY(e);
     }
@@ -570,12 +574,13 @@ static err read_channel(struct engine *engine, struct log_channel channel,
 
 err engine__replay(struct engine *engine, struct diag *diag)
 {
-    err e = read_channel(engine, catalog_channel, read_catalog);
+    err e = read_channel(engine, catalog_channel, "the catalog of SQL", read_catalog, diag);
     if (e == OK) {
-        e = read_channel(engine, journal_channel, read_journal);
+        e = read_channel(engine, journal_channel, "the journal of jobs", read_journal, diag);
     }
     if (e == OK) {
-        e = read_channel(engine, outbox_channel, engine__outbox_read);
+        e = read_channel(engine, outbox_channel, "the journal of outboxes", engine__outbox_read,
+                         diag);
     }
     arena_deinit(&engine->replay_arena);
     engine->early = NULL;

@@ -34,8 +34,12 @@ static err parse_head(struct parse *p, const struct snapshot_head *expected)
         get_u32(head + 12) != crc32c(0, head + 16, SNAPSHOT_HEAD_BYTES - 16)) {
         return damaged(p->diag, "its head is not that of a snapshot", 0);
     }
-    if (get_u32(head + 8) == 0 || get_u32(head + 8) > SNAPSHOT_VERSION) {
-        return damaged(p->diag, "it was written by another version", 8);
+    if (get_u32(head + 8) > SNAPSHOT_VERSION) {
+        return diag_set_newer(p->diag, "ENG077", "the snapshot", get_u32(head + 8),
+                              SNAPSHOT_VERSION);
+    }
+    if (get_u32(head + 8) == 0) {
+        return damaged(p->diag, "its version is 0", 8);
     }
     bool is_ours = get_u64(head + 16) == expected->job && get_u64(head + 24) == expected->step &&
                    get_u64(head + 32) == expected->lsn &&
@@ -284,7 +288,41 @@ static err read_all(struct load *l, const struct engine_snapshot_record *record,
     }
     IGNORE(os_close(file)); /* Opened for reading only. */
     pieces_close(l);
-    return e == OK ? OK : ERR_CORRUPT;
+    return e == OK || e == ERR_VERSION ? e : ERR_CORRUPT;
+}
+
+/* Only a good head of a greater version: all else is found out, and got over, later. */
+static u64 newer_version(struct os *os, const char *path)
+{
+    u8 head[SNAPSHOT_HEAD_BYTES];
+    struct os_file *file;
+    if (os_open(os, path, OS_READ, &file) != OK) {
+        return 0;
+    }
+    bool is_head = os_read_exact(file, 0, head, SNAPSHOT_HEAD_BYTES) == OK &&
+                   memcmp(head, SNAPSHOT_MAGIC, 8) == 0 &&
+                   get_u32(head + 12) == crc32c(0, head + 16, SNAPSHOT_HEAD_BYTES - 16);
+    IGNORE(os_close(file)); /* Opened for reading only. */
+    return is_head && get_u32(head + 8) > SNAPSHOT_VERSION ? get_u32(head + 8) : 0;
+}
+
+err engine__snapshots_check(struct engine *engine, struct diag *diag)
+{
+    for (const struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
+        char path[PATH_BYTES];
+        char what[PATH_BYTES + 2];
+        if (job->replay == NULL || job->replay->snapshots[0].step == 0 ||
+            engine->data_dir[0] == '\0') {
+            continue;
+        }
+        engine__snapshot_path(job, job->replay->snapshots[0].step, "snapshot", path);
+        (void)snprintf(what, sizeof what, "\"%s\"", path);
+        u64 version = newer_version(engine->os, path);
+        if (version != 0) {
+            return diag_set_newer(diag, "ENG077", what, version, SNAPSHOT_VERSION);
+        }
+    }
+    return OK;
 }
 
 err engine__snapshot_load(struct engine_job *job, const struct engine_snapshot_record *record,

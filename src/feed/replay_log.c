@@ -279,6 +279,9 @@ err replay__log_read(struct replays *replays, struct diag *diag)
             e = read_record(replays, record.body);
             next = record.no + 1;
         }
+        if (e == ERR_VERSION) {
+            (void)diag_set_unknown_kind(diag, "FEED021", "the log of replays", record.body.data[0]);
+        }
         if (e != OK) {
             return diag_set(diag, e, "FEED020", "the replays in the log cannot be read: %s",
                             err_text(e));

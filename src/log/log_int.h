@@ -141,6 +141,7 @@ const struct log__run_info *log__index_seek(const struct log__index *index,
 /* --- segments ------------------------------------------------------------------------------ */
 
 struct log__header {
+    u32 version; /* Also set with ERR_VERSION. */
     u32 kind, bytes, member_count, crc;
     struct log__identity id;
     u64 next_lsn, next_no, next_segment;

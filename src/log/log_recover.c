@@ -125,11 +125,9 @@ static err store_read(struct recovery *r)
     TRY(e);
     u32 version = get_u32(block + 8);
     if (version > LOG__VERSION) {
-        diag_set(r->diag, ERR_VERSION, "LOG0002",
-                 "\"%s\" was written by a newer leat: format version %u, this one reads up to %d",
-                 path, version, LOG__VERSION);
-        diag_hint(r->diag, "start the newer leat, or give another data directory");
-        return ERR_VERSION;
+        char what[LOG__PATH_MAX + 2];
+        (void)snprintf(what, sizeof what, "\"%s\"", path);
+        return diag_set_newer(r->diag, "LOG0002", what, version, LOG__VERSION);
     }
     memcpy(log->uuid, block + 16, LOG__UUID_BYTES);
     return OK;
@@ -180,8 +178,9 @@ static err read_header(struct recovery *r, struct found *found)
     }
     IGNORE(os_close(file)); /* Only read. */
     if (e == ERR_VERSION) {
-        return diag_set(r->diag, e, "LOG0002", "segment %llx was written by a newer leat",
-                        (unsigned long long)found->no);
+        char what[64];
+        (void)snprintf(what, sizeof what, "segment \"%016llx.seg\"", (unsigned long long)found->no);
+        return diag_set_newer(r->diag, "LOG0002", what, found->header.version, LOG__VERSION);
     }
     if (e == ERR_CORRUPT) {
         return damaged(r, found->no, "both headers of a segment are damaged at offset 0");

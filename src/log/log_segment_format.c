@@ -64,7 +64,8 @@ static err header_decode(const u8 *p, u32 bytes, struct log__header *out)
         get_u32(p + bytes - 4) != crc32c(0, p, (isize)bytes - 4)) {
         return ERR_CORRUPT;
     }
-    if (get_u32(p + 8) > LOG__VERSION) {
+    out->version = get_u32(p + 8);
+    if (out->version > LOG__VERSION) {
         return ERR_VERSION;
     }
     struct log__header header = {

@@ -335,7 +335,7 @@ static err apply_locked(struct streams *streams, str body, struct catalog_frame 
     case ENTRY_SETTING:
         return apply_change(streams, (enum stream_entry)body.data[0], &in, frame, after);
     }
-    return ERR_CORRUPT;
+    return ERR_VERSION;
 }
 
 err stream__apply(struct streams *streams, str body, struct catalog_frame frame)
@@ -372,6 +372,7 @@ static err write_secret(struct streams *streams)
 err stream__load(struct streams *streams, struct diag *diag)
 {
     u64 next = 1;
+    u8 kind = 0;
     for (;;) {
         struct log_frame *frame = NULL;
         err e = log_frame_seek(streams->log, catalog_channel, next, &frame);
@@ -385,11 +386,15 @@ err stream__load(struct streams *streams, struct diag *diag)
         struct log_record record;
         while (e == OK && log_run_next(&run, &record)) {
             next = record.no + 1;
+            kind = record.body.len > 0 ? record.body.data[0] : 0;
             e = stream__apply(
                 streams, record.body,
                 (struct catalog_frame){log_frame_end_no(frame), log_frame_arrival_ms(frame)});
         }
         log_frame_unref(frame);
+        if (e == ERR_VERSION) {
+            return diag_set_unknown_kind(diag, "STREAM02", "the catalog of streams", kind);
+        }
         if (e != OK) {
             return diag_set(diag, e, "STREAM01", "catalog record %llu of the streams is damaged",
                             (unsigned long long)(next - 1));

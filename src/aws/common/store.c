@@ -66,9 +66,9 @@ static err migrate(struct store *store, const char *path, const char *const *mig
     int version = 0;
     TRY(read_version(store, &version));
     if (version > count) {
-        return diag_set(diag, ERR_VERSION, "AWS0001",
-                        "\"%s\" was written by a newer leat (format %d, this one knows %d)", path,
-                        version, count);
+        char what[1200];
+        (void)snprintf(what, sizeof what, "\"%s\"", path);
+        return diag_set_newer(diag, "AWS0001", what, (u64)version, (u64)count);
     }
     for (; version < count; version++) {
         char text[64];
