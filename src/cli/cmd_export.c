@@ -345,6 +345,7 @@ static int run(struct export *x, const struct option *o)
         CHECK(x->hash != NULL && EVP_DigestInit_ex(x->hash, EVP_sha256(), NULL) == 1);
         progress_init(&x->progress);
         os_interrupt_catch();
+        os_sigpipe_ignore(); /* A reader that goes away is told of. */
         shards_read(x, stream);
         summary_print(x, option_is_json(&o[OUTPUT]));
         EVP_MD_CTX_free(x->hash);

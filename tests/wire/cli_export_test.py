@@ -1,6 +1,7 @@
 """leat stream export and import: round trips byte for byte, damaged files, servers that go away."""
 
 import datetime
+import fcntl
 import gzip
 import hashlib
 import json
@@ -309,4 +310,45 @@ def test_ctrl_c_leaves_no_file(tmp_path):
         assert os.listdir(out) == (["f"] if export.returncode == 0 else [])
     finally:
         export.kill()
+        server.stop()
+
+
+def test_a_part_that_a_killed_export_left_is_no_hindrance(leat, resharded, tmp_path):
+    stream, _ = resharded
+    file = tmp_path / "f.jsonl"
+    part = tmp_path / "f.jsonl.part"
+    part.write_bytes(b"x" * 10_000_000)
+    run(leat, "stream", "export", stream, str(file))
+    assert os.listdir(tmp_path) == ["f.jsonl"] and file.read_bytes().startswith(b'{"leat_export":1')
+    assert b"xxx" not in file.read_bytes()[-200:]
+    with open(part, "w+b") as held:  # As another export holds it.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        _, err = run(leat, "stream", "export", stream, str(file), "--overwrite", code=1)
+    assert "another export writes" in err and part.exists()
+
+
+def test_an_import_waits_for_the_server_and_goes_on(tmp_path):
+    server = Server(str(tmp_path)).start()
+    run(server, "stream", "create", "t", "--shards", "1")
+    imported = subprocess.Popen([BINARY, "stream", "import", "t", "-"], stdin=subprocess.PIPE,
+                                stderr=subprocess.PIPE, env=environment(server))
+
+    def line(i):
+        return json.dumps({"partition_key": "k", "data": str(i)}).encode() + b"\n"
+    try:
+        # Batches go out at 500 records.
+        imported.stdin.write(b"".join(line(i) for i in range(501)))
+        imported.stdin.flush()
+        wait_until(lambda: len(flat(server, "t")) == 500)
+        server.kill()
+        imported.stdin.write(b"".join(line(i) for i in range(501, 1100)))
+        imported.stdin.flush()
+        assert b"is away, waiting for it" in imported.stderr.readline()
+        server.start()
+        _, err = imported.communicate(line(1100), timeout=20)
+        assert imported.returncode == 0 and b"put 1101 records" in err, err
+        assert [d for d, _ in flat(server, "t")] == [b"%d" % i for i in range(1101)]
+    finally:
+        imported.kill()
         server.stop()

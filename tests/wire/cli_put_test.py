@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
+import threading
 import uuid
 
 import boto3
@@ -156,3 +158,36 @@ def test_ctrl_c_sends_what_was_read_and_says_so(leat, stream):
     _, err = put.communicate(timeout=10)
     assert put.returncode == 130
     assert b"put 2 records" in err and b"what comes after line 2" in err
+
+
+def test_a_terminal_shows_how_far_it_is(leat, stream, tmp_path):
+    """Then the line makes room for the summary."""
+    ours, theirs = pty.openpty()
+    put = subprocess.Popen([BINARY, "stream", "put", stream, "--key", "k"], stdin=subprocess.PIPE, stderr=theirs,
+                           env=environment(leat, TERM="xterm"))
+    os.close(theirs)
+    shown = []
+
+    def read():
+        try:
+            while piece := os.read(ours, 65536):
+                shown.append(piece)
+        except OSError:  # The other end is closed.
+            pass
+    reader = threading.Thread(target=read)
+    reader.start()
+
+    def is_shown():
+        put.stdin.write(b"line\n")
+        put.stdin.flush()
+        return b"records put, " in b"".join(shown)
+    try:
+        wait_until(is_shown)
+        put.stdin.close()
+        assert put.wait(timeout=10) == 0
+        reader.join(10)
+        last = b"".join(shown).rsplit(b"\r\x1b[K", 1)[1]
+        assert last.startswith(b"put ") and b"records into " + stream.encode() in last
+    finally:
+        put.kill()
+        os.close(ours)
