@@ -280,8 +280,11 @@ static int check(struct import *m)
 
 static int put(struct import *m)
 {
-    const struct record_put_options out = {
-        .stream = m->stream, .region = m->region, .noun = "line", .is_json = m->is_json};
+    const struct record_put_options out = {.stream = m->stream,
+                                           .region = m->region,
+                                           .noun = "line",
+                                           .resume = "--from-line",
+                                           .is_json = m->is_json};
     m->out = record_put_new(&out);
     if (!pass(m)) {
         record_put_stop(m->out, EXIT_FAILED);

@@ -35,6 +35,7 @@ struct record_put {
     u64 bytes_put;
     struct retry retry;
     bool is_away;
+    i64 left_out; /* Line of the first record that came too late; 0 = none. */
     int code;
     struct buf lines; /* "3, 7-9": those refused. */
     i64 range_first, range_last, unlisted;
@@ -319,7 +320,11 @@ static bool is_good(struct record_put *p, const struct record_put_record *record
 void record_put_add(struct record_put *p, const struct record_put_record *record)
 {
     char made[33];
-    if (!record_put_goes_on(p) || !is_good(p, record)) {
+    if (!record_put_goes_on(p)) {
+        p->left_out = p->left_out == 0 ? record->line : p->left_out;
+        return;
+    }
+    if (!is_good(p, record)) {
         return;
     }
     str key = record->key.len > 0 ? record->key : random_key(made);
@@ -327,6 +332,7 @@ void record_put_add(struct record_put *p, const struct record_put_record *record
     if (p->count == BATCH_RECORDS_MAX || (p->count > 0 && p->bytes + bytes > BATCH_BYTES_MAX)) {
         record_put_flush(p);
         if (!record_put_goes_on(p)) {
+            p->left_out = record->line;
             return;
         }
     }
@@ -368,10 +374,15 @@ static void summary_print(struct record_put *p, i64 last_line)
     if (p->total == 0) {
         return; /* Nothing that one could go on behind. */
     }
-    if (p->count > 0) {
-        print_note("not put: %s %lld and what comes after it", noun, (long long)p->entries[0].line);
-    } else if (!record_put_goes_on(p) && last_line > 0) {
-        print_note("not put: what comes after %s %lld", noun, (long long)last_line);
+    i64 next = p->count > 0 ? p->entries[0].line : p->left_out > 0 ? p->left_out : last_line + 1;
+    if (p->count == 0 && record_put_goes_on(p)) {
+        return;
+    }
+    if (p->options.resume != NULL) {
+        print_note("not put: %s %lld and what comes after it; %s %lld goes on there", noun,
+                   (long long)next, p->options.resume, (long long)next);
+    } else {
+        print_note("not put: %s %lld and what comes after it", noun, (long long)next);
     }
 }
 

@@ -13,8 +13,9 @@ enum { RECORD_PUT_BYTES_MAX = 10 << 20 }; /* What a stream may allow at most. */
 
 struct record_put_options {
     const char *stream, *region;
-    const char *noun; /* What records are counted as: "line". */
-    bool is_json;     /* Shard and sequence number of each on standard output. */
+    const char *noun;   /* What records are counted as: "line". */
+    const char *resume; /* An option that takes the number of a line to go on with, or NULL. */
+    bool is_json;       /* Shard and sequence number of each on standard output. */
 };
 
 struct record_put_record {

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -212,7 +213,7 @@ def test_standard_input_is_put_up_to_the_damage(leat, small):
     run(leat, "stream", "create", copy)
     text = b"".join(small[:3] + [b"damaged\n"] + small[3:])
     _, err = run(leat, "stream", "import", copy, "-", input=text, code=1)
-    assert "line 4 is not JSON" in err and "put 2 records" in err and "what comes after line 4" in err
+    assert "line 4 is not JSON" in err and "put 2 records" in err and "--from-line 5 goes on there" in err
     assert [d for d, _ in flat(leat, copy)] == [b"one", b"two"]
     run(leat, "stream", "import", copy, "-", "--from-line", "4", input=b"".join(small))
     assert [d for d, _ in flat(leat, copy)] == [b"one", b"two", b"three"]
@@ -352,3 +353,25 @@ def test_an_import_waits_for_the_server_and_goes_on(tmp_path):
     finally:
         imported.kill()
         server.stop()
+
+
+@pytest.mark.slow
+def test_an_import_that_was_interrupted_goes_on_with_the_line_it_names(leat, tmp_path):
+    """Every record comes once, wherever Ctrl-C fell."""
+    file, copy = tmp_path / "f.jsonl", name()
+    file.write_bytes(b"".join(b'{"partition_key":"k","data":"%d"}\n' % i for i in range(200000)))
+    run(leat, "stream", "create", copy, "--shards", "1")
+    line, rounds = 1, 0
+    while line > 0:
+        imported = subprocess.Popen([BINARY, "stream", "import", copy, str(file), "--from-line", str(line), "-o",
+                                     "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(leat))
+        for _ in range(50):
+            imported.stdout.readline()
+        imported.send_signal(signal.SIGINT)
+        _, err = imported.communicate(timeout=60)
+        rounds += 1
+        named = re.search(rb"--from-line ([0-9]+) goes on there", err)
+        line = int(named[1]) if named else 0
+        assert imported.returncode == (130 if line else 0) or not line, err
+    assert rounds > 1
+    assert [d for d, _ in flat(leat, copy)] == [b"%d" % i for i in range(200000)]

@@ -157,7 +157,7 @@ def test_ctrl_c_sends_what_was_read_and_says_so(leat, stream):
     put.send_signal(signal.SIGINT)
     _, err = put.communicate(timeout=10)
     assert put.returncode == 130
-    assert b"put 2 records" in err and b"what comes after line 2" in err
+    assert b"put 2 records" in err and b"not put: line 3 and what comes after it" in err
 
 
 def test_a_terminal_shows_how_far_it_is(leat, stream, tmp_path):
