@@ -315,6 +315,8 @@ void engine__replay_free(struct engine_replay *replay);
 /* Reads the journal of this job once more, into job->replay. */
 MUST_USE err engine__journal_reread(struct engine_job *job);
 
+/* Sets id_text from the number. */
+void engine__job_name(struct engine_job *job);
 /* ERR_VERSION when the snapshot of a job was written by a newer leat. After engine__replay. */
 MUST_USE err engine__snapshots_check(struct engine *engine, struct diag *diag);
 /* Rebuilds tables and jobs (not started) from the log. */

@@ -356,9 +356,14 @@ static err tables_open(struct engine_job *job, struct diag *diag)
     return OK;
 }
 
-err engine__job_prepare(struct engine_job *job, struct diag *diag)
+void engine__job_name(struct engine_job *job)
 {
     (void)snprintf(job->id_text, sizeof job->id_text, "job-%llu", (unsigned long long)job->id);
+}
+
+err engine__job_prepare(struct engine_job *job, struct diag *diag)
+{
+    engine__job_name(job);
     TRY(tables_open(job, diag));
     struct engine_lookup lookup = {.lists = {NULL, &job->tables},
                                    .settings = job->settings,

@@ -308,13 +308,14 @@ static u64 newer_version(struct os *os, const char *path)
 
 err engine__snapshots_check(struct engine *engine, struct diag *diag)
 {
-    for (const struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
+    for (struct engine_job *job = engine->jobs; job != NULL; job = job->next) {
         char path[PATH_BYTES];
         char what[PATH_BYTES + 2];
         if (job->replay == NULL || job->replay->snapshots[0].step == 0 ||
             engine->data_dir[0] == '\0') {
             continue;
         }
+        engine__job_name(job);
         engine__snapshot_path(job, job->replay->snapshots[0].step, "snapshot", path);
         (void)snprintf(what, sizeof what, "\"%s\"", path);
         u64 version = newer_version(engine->os, path);
