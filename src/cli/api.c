@@ -319,18 +319,17 @@ static int lines_read(const char *method, const char *path, str body, struct lin
     struct diag diag;
     err e = send(&arena, method, path, body, &request, &lines->response, &diag);
     int code = EXIT_OK;
+    bool is_lost = (e != OK && !lines->is_done) ||
+                   (e == OK && lines->response.status == 503 && lines->is_again);
     if (os_interrupt_is_set()) {
         code = EXIT_INTERRUPTED;
-    } else if (e == OK && lines->response.status == 503 && lines->is_again) {
+    } else if (is_lost && is_lost_out != NULL) {
         *is_lost_out = true;
         code = EXIT_REMOTE;
     } else if (e == OK && lines->response.status != 200) {
         code = answer_failed(&arena, lines->response.status, buf_str(&lines->text));
     } else if (e == OK && lines->text.len > 0) {
         (void)lines->on_line(lines->ctx, buf_str(&lines->text));
-    } else if (e != OK && !lines->is_done && is_lost_out != NULL) {
-        *is_lost_out = true;
-        code = EXIT_REMOTE;
     } else if (e != OK && !lines->is_done) {
         code = api_unreachable(&diag);
     }

@@ -152,10 +152,10 @@ void export_file_free(struct export_file *f)
     if (f == NULL) {
         return;
     }
+    if (f->file != NULL && !f->is_finished) {
+        IGNORE(os_unlink(os_real(), f->part)); /* A later export takes it over. */
+    }
     if (f->file != NULL) {
-        if (!f->is_finished) {
-            IGNORE(os_unlink(os_real(), f->part)); /* A later export takes it over. */
-        }
         IGNORE(os_close(f->file)); /* Synced, or given up. */
     }
     compressor_free(f->compressor);

@@ -148,3 +148,30 @@ def test_latest_loses_nothing_while_the_server_is_away(tmp_path):
         reader.join(10)
         if server.process.poll() is None:
             server.stop()
+
+
+@pytest.mark.parametrize("how", [(), ("--consumer", "c")])
+def test_it_follows_through_splits_and_merges(leat, how):
+    """Each record once, the order within each key, while the stream is resharded under it."""
+    name = f"tail-{uuid.uuid4().hex[:10]}"
+    run(leat, "stream", "create", name, "--shards", "2")
+    run(leat, "stream", "consumers", name, "--register", "c")
+    tail = subprocess.Popen([BINARY, "stream", "tail", name, "--from", "trim-horizon", "--limit", "240", "-o", "ndjson",
+                             *how], stdout=subprocess.PIPE, env=environment(leat))
+    client, changes = kinesis(leat), [("split", "0"), ("split", "1"), ("merge", "2", "3"), ("merge", "4", "5")]
+    try:
+        for i in range(24):
+            answer = client.put_records(StreamName=name, Records=[
+                {"Data": b"%d" % i, "PartitionKey": f"key-{k}"} for k in range(10)])
+            assert answer["FailedRecordCount"] == 0
+            if i % 5 == 4:
+                verb, *shards = changes[i // 5]
+                run(leat, "stream", verb, name, *shards)
+        out, _ = tail.communicate(timeout=40)
+    finally:
+        tail.kill()
+    assert tail.returncode == 0
+    shown = [json.loads(line) for line in out.splitlines()]
+    for k in range(10):
+        assert [r["data"] for r in shown if r["partition_key"] == f"key-{k}"] == [str(i) for i in range(24)]
+    assert len({r["shard_id"] for r in shown}) == 8
