@@ -28,6 +28,7 @@
     PLANT(BUG_NO_NUMBER_JUMP, "recovery gives numbers of a lost frame again")            \
     PLANT(BUG_MEMBER_FORGOTTEN, "a new segment does not name all others")                \
     PLANT(BUG_STORE_FIRST, "a store is declared before its first segment exists")        \
+    PLANT(BUG_NEWEST_FIRST, "STORE names a new segment before it exists")                \
     PLANT(BUG_NO_SYNC_REWRITE, "a rewritten segment is not synced before the swap")      \
     PLANT(BUG_NO_DIR_SYNC_REWRITE, "the directory is not synced before the swap")        \
     PLANT(BUG_UNLINK_BEFORE_SWAP, "old segments go before the swap is durable")          \

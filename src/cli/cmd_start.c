@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 enum { PATH_BYTES = 1024, PORT_DEFAULT = 4566, TLS_PORT_DEFAULT = 4567 };
+enum { SCRUB_DEFAULT_S = 86400, SCRUB_MAX_S = 366 * 86400 };
 
 static const char *const durability_names[] = {"commit", "os", "memory"};
 
@@ -123,6 +124,7 @@ enum {
     ALLOW_EGRESS,
     ENFORCE_LIMITS,
     STATUS_DELAY,
+    SCRUB,
     FAULT_RATE,
     FAULT_LATENCY,
     FAULT_SEED,
@@ -158,6 +160,9 @@ static struct option options[] = {
     [STATUS_DELAY] = {"status-delay", OPTION_NUMBER, "MS",
                       "How long streams and consumers are CREATING, UPDATING, DELETING (0).", NULL,
                       0, false},
+    [SCRUB] = {"scrub", OPTION_NUMBER, "SECONDS",
+               "How often all sealed segments are read and checked (86400: once a day).", NULL,
+               SCRUB_DEFAULT_S, false},
     [FAULT_RATE] = {"fault-rate", OPTION_TEXT, "R",
                     "Calls of Kinesis that fail on purpose, 0 to 1; or PutRecords=0.1,...", NULL, 0,
                     false},
@@ -215,6 +220,12 @@ int cmd_start(int argc, char **argv)
                     AWS_STATUS_DELAY_MS_MAX, (long long)options[STATUS_DELAY].number);
         return EXIT_USAGE;
     }
+    if (options[SCRUB].number < 1 || options[SCRUB].number > SCRUB_MAX_S) {
+        print_error(NULL, "--scrub is 1 to %d seconds, not %lld", SCRUB_MAX_S,
+                    (long long)options[SCRUB].number);
+        return EXIT_USAGE;
+    }
+    server_options.scrub_period_ms = (u64)options[SCRUB].number * 1000;
     if (!faults_parse(&faults)) {
         return EXIT_USAGE;
     }

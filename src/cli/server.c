@@ -79,7 +79,9 @@ static err storage_open(struct server *server, struct diag *diag)
                                            : os_errno_text());
     }
     (void)snprintf(path, sizeof path, "%s/log", server->data_dir);
-    struct log_options options = {.dir = path, .durability = server->options.durability};
+    struct log_options options = {.dir = path,
+                                  .durability = server->options.durability,
+                                  .scrub_period_ms = server->options.scrub_period_ms};
     TRY(log_open(server->os, &options, &server->log, diag));
     log_set_around(server->log, http_posts_hold, http_posts_release);
     TRY(streams_open(server->os, server->log, &server->streams, diag));

@@ -23,6 +23,7 @@ struct server_options {
     bool enforces_limits;                        /* Shards of Kinesis have AWS's limits. */
     u32 status_delay_ms;                         /* As in struct aws_env. */
     const struct kinesis_faults *kinesis_faults; /* The same. */
+    u64 scrub_period_ms;                         /* As in struct log_options. */
     bool allows_egress; /* Connectors may reach hosts other than this one. */
 };
 

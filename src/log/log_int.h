@@ -213,6 +213,8 @@ void log__bloom_add(u8 *bloom, struct log_channel channel);
 
 /* Rolling (committer only). */
 MUST_USE err log__active_create(struct log *log);
+/* STORE, which names the newest normal segment: nothing is committed to it before. */
+MUST_USE err log__store_write(struct log *log, u64 newest);
 MUST_USE err log__active_seal(struct log *log);
 /* Writes the tail of a segment at `end`, cuts what lies behind and syncs. */
 MUST_USE err log__seal_file(struct os_file *file, struct log__segment *segment,

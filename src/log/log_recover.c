@@ -39,7 +39,8 @@ struct recovery {
     struct log__index newest_index;
     u64 newest_end;
     bool is_newest_sealed;
-    u64 max_segment; /* Greatest number heard of. */
+    u64 max_segment;  /* Greatest number heard of. */
+    u64 store_newest; /* As STORE says; 0 = it does not. */
 };
 
 /* --- names ---------------------------------------------------------------------------------- */
@@ -130,15 +131,20 @@ static err store_read(struct recovery *r)
         return diag_set_newer(r->diag, "LOG0002", what, version, LOG__VERSION);
     }
     memcpy(log->uuid, block + 16, LOG__UUID_BYTES);
+    r->store_newest = get_u64(block + 32);
+    if (r->store_newest >= LOG__COUNT_MAX) {
+        return diag_set(r->diag, ERR_CORRUPT, "LOG0001", "\"%s\" is damaged at offset 32", path);
+    }
     return OK;
 }
 
-static err store_write(struct log *log)
+err log__store_write(struct log *log, u64 newest)
 {
     u8 block[STORE_BYTES] = {0};
     memcpy(block, store_magic, sizeof store_magic);
     put_u32(block + 8, LOG__VERSION);
     memcpy(block + 16, log->uuid, LOG__UUID_BYTES);
+    put_u64(block + 32, newest);
     put_u32(block + STORE_BYTES - 4, crc32c(0, block, STORE_BYTES - 4));
     char path[LOG__PATH_MAX];
     store_path(log, "STORE", path);
@@ -216,7 +222,11 @@ static err read_headers(struct recovery *r)
         diag_hint(r->diag, "restore them from a backup; to start anew, give an empty directory");
         return ERR_CORRUPT;
     }
-    return OK;
+    r->max_segment = MAX(r->max_segment, r->store_newest);
+    bool is_passed_over = r->log->is_salvaged || PLANTED(BUG_MISSING_IGNORED);
+    return r->newest->no < r->store_newest && !is_passed_over
+               ? damaged(r, r->store_newest, "the newest segment of the log is missing")
+               : OK;
 }
 
 static struct log__segment *segment_of(const struct found *found)
@@ -603,11 +613,9 @@ static err create_store(struct recovery *r)
     log->next_no = 1;
     log->open_no = 1;
     if (PLANTED(BUG_STORE_FIRST)) {
-        TRY(store_write(log));
-        return log__active_create(log);
+        TRY(log__store_write(log, 0));
     }
-    TRY(log__active_create(log));
-    return store_write(log);
+    return log__active_create(log); /* Which writes STORE. */
 }
 
 /* Salvage: the segments tell whose they are. */
@@ -628,7 +636,7 @@ static err store_again(struct recovery *r)
             TRY(log__quarantine(log, "STORE"));
             r->has_store = true;
             diag_init(r->diag);
-            return store_write(log);
+            return log__store_write(log, 0);
         }
     }
     return ERR_CORRUPT;

@@ -233,7 +233,8 @@ err log__active_create(struct log *log)
         }
     }
     os_rwlock_unlock(&log->state_lock);
-    err e = create_synced(log, segment, &header);
+    err e = PLANTED(BUG_NEWEST_FIRST) ? log__store_write(log, segment->id.segment) : OK;
+    e = e == OK ? create_synced(log, segment, &header) : e;
     log__header_deinit(&header);
     if (e != OK) {
         log__segment_unref(segment);
@@ -259,7 +260,7 @@ err log__active_create(struct log *log)
     log->zero.reserved = segment->bytes;
     log->zero.zeroed_end = segment->bytes;
     os_mutex_unlock(&log->zero.lock);
-    return OK;
+    return PLANTED(BUG_NEWEST_FIRST) ? OK : log__store_write(log, segment->id.segment);
 }
 
 /* --- sealing -------------------------------------------------------------------------------- */

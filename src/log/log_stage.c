@@ -84,8 +84,8 @@ err log_stage(struct log *log, const char *dir)
     }
     struct moment m = {0};
     os_mutex_lock(&log->retain_lock);
+    err e = os_link(log->os, from, to); /* First: it must name no segment that is not taken. */
     take(log, &m);
-    err e = os_link(log->os, from, to);
     for (u32 i = 0; e == OK && i < m.count; i++) {
         e = stage_segment(log, &m, m.segments[i], dir);
     }

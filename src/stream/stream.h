@@ -323,6 +323,8 @@ struct stream_read_limits {
 MUST_USE err stream_read(struct stream *stream, u32 shard, u64 from_no,
                          const struct stream_read_limits *limits, struct stream_page **out,
                          u64 *next_no_out, i64 *behind_ms_out);
+/* After its ERR_CORRUPT: where a read goes on behind what is damaged; greater than `from_no`. */
+u64 stream_skip_damage(struct stream *stream, u32 shard, u64 from_no);
 isize stream_page_count(const struct stream_page *page);
 isize stream_page_bytes(const struct stream_page *page); /* Of data and partition keys. */
 const struct stream_row *stream_page_row(const struct stream_page *page, isize index);

@@ -167,6 +167,12 @@ err stream_read(struct stream *stream, u32 shard, u64 from_no,
     return OK;
 }
 
+u64 stream_skip_damage(struct stream *stream, u32 shard, u64 from_no)
+{
+    CHECK_MAGIC(stream, STREAM_MAGIC);
+    return log_skip_seek(stream->owner->log, (struct log_channel){stream->number, shard}, from_no);
+}
+
 isize stream_page_count(const struct stream_page *page)
 {
     CHECK_MAGIC(page, PAGE_MAGIC);

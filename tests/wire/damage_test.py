@@ -1,6 +1,7 @@
 """A data directory that was damaged: what readers are answered, what doctor says is lost, and --salvage."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -84,6 +85,24 @@ def test_an_intact_directory_is_said_to_be(data):
     assert [(name, status) for name, status, _ in doctor(data)] == [("log", "ok")]
 
 
+def check_the_place(client, error, lost):
+    message = error.response["Error"]["Message"]
+    assert "stream s under account" in message and "shardId-000000000000" in message, message
+    first, last = map(int, re.search(r"sequence number (\d+) to (\d+)", message).groups())
+    lost_first, lost_last = map(int, re.search(r"sequence numbers (\d+) to (\d+)", lost).groups())
+    assert first <= lost_first and number(last) == number(lost_last), (message, lost)
+    iterator = client.get_shard_iterator(
+        StreamName="s", ShardId="shardId-000000000000", ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+        StartingSequenceNumber=str(last))["ShardIterator"]
+    page = client.get_records(ShardIterator=iterator)
+    assert page["Records"][0]["Data"] == b"batch-3-0"
+
+
+def number(sequence):
+    """The record number in a sequence number."""
+    return sequence >> 80 & (1 << 64) - 1
+
+
 def test_a_damaged_frame_is_an_error_until_it_is_given_up(data):
     path, offset = segment_with(data, b"batch-2-0")
     flip(path, offset)
@@ -96,6 +115,7 @@ def test_a_damaged_frame_is_an_error_until_it_is_given_up(data):
     found, error = records(client)
     assert found == all_but(2, 3, 4, 5) and error.response["Error"]["Code"] == "InternalFailure"
     assert records(client)[0] == found
+    check_the_place(client, error, said[1][2])
     server.stop()
     said = doctor(data, "--salvage")
     assert [name for name, _, _ in said] == ["salvage", "log"] and said[-1][1] == "ok"
@@ -151,4 +171,84 @@ def test_salvage_makes_it_startable(data, hurt, lost, is_refused):
     server = opened(data)
     if lost is not None:
         assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(*lost), None)
+    server.stop()
+
+
+def segments(data):
+    return sorted((data / "log").glob("*.seg"))
+
+
+def refused(data, *texts):
+    """Neither start nor doctor takes it; nothing is changed by that."""
+    before = {p.name: p.read_bytes() for p in (data / "log").iterdir() if p.is_file()}
+    start = [leat_server.BINARY, "start", "--data", str(data), "--port", "0"]
+    done = subprocess.run(start, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 78 and all(text in done.stderr for text in texts), done.stderr
+    said = doctor(data)[-1]
+    assert said[1] == "failed" and texts[0] in said[2], said
+    assert {p.name: p.read_bytes() for p in (data / "log").iterdir() if p.is_file()} == before
+
+
+def salvaged(data):
+    assert doctor(data, "--salvage")[-1][1] == "ok"
+    assert doctor(data)[-1][1] == "ok"
+
+
+def test_the_newest_segment_is_missed(data):
+    path = segments(data)[-1]
+    path.unlink()
+    refused(data, "the newest segment of the log is missing", path.name)
+    salvaged(data)
+    assert path.name not in {p.name for p in segments(data)}  # Its number is not given again.
+    server = opened(data)
+    client = make_client(server, "kinesis", config=ONCE)
+    assert records(client) == (all_but(3, 4, 5), None)
+    client.put_record(StreamName="s", Data="after", PartitionKey="k")
+    assert records(client) == (all_but(3, 4, 5) + ["after"], None)
+    server.stop()
+
+
+def test_a_segment_in_the_middle_is_missed(data):
+    server = opened(data)
+    make_client(server, "kinesis", config=ONCE).put_record(StreamName="s", Data="last", PartitionKey="k")
+    server.stop()
+    path, _ = segment_with(data, b"batch-4-0")
+    assert path not in (segments(data)[0], segments(data)[-1])
+    path.unlink()
+    refused(data, "a segment of the log is missing", path.name)
+    salvaged(data)
+    server = opened(data)
+    assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(3, 4, 5) + ["last"], None)
+    server.stop()
+
+
+def test_swapped_segments_are_told(data):
+    first, second = segment_with(data, b"batch-1-0")[0], segment_with(data, b"batch-4-0")[0]
+    one, two = first.read_bytes(), second.read_bytes()
+    first.write_bytes(two)
+    second.write_bytes(one)
+    refused(data, "segment", ".seg")
+    first.write_bytes(one)
+    second.write_bytes(two)
+    server = opened(data)
+    assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(), None)
+    server.stop()
+    first.write_bytes(two)
+    second.write_bytes(one)
+    assert doctor(data, "--salvage")[-1][0] in ("log", "salvage")
+    kept = b"".join(p.read_bytes() for p in (data / "log").rglob("*.seg"))
+    assert all(b"batch-%d-0" % n in kept for n in range(BATCHES))  # Nothing is ever deleted.
+
+
+def test_the_newest_segment_is_known_after_a_kill(data):
+    server = opened(data)
+    make_client(server, "kinesis", config=ONCE).put_record(StreamName="s", Data="last", PartitionKey="k")
+    server.kill()
+    path = segments(data)[-1]
+    content = path.read_bytes()
+    path.unlink()
+    refused(data, "the newest segment of the log is missing", path.name)
+    path.write_bytes(content)
+    server = opened(data)
+    assert records(make_client(server, "kinesis", config=ONCE)) == (all_but() + ["last"], None)
     server.stop()

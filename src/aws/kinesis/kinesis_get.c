@@ -29,12 +29,34 @@ static void put_iterator(struct kinesis_call *call, const char *name, u64 no)
     answer_put_text(&call->out, name, kinesis__token(call->service, call->arena, &token));
 }
 
+/* Which records cannot be read; AFTER_SEQUENCE_NUMBER of the last goes on behind them. */
+static void fail_damaged(struct kinesis_call *call)
+{
+    const struct read_job *read = call->read;
+    struct stream_info info;
+    char first[STREAM_SEQUENCE_DIGITS + 1], last[STREAM_SEQUENCE_DIGITS + 1], shard[21];
+    stream_get_info(call->stream, &info);
+    stream_shard_format(read->shard, shard);
+    stream_row_sequence(call->stream, read->shard, read->from_no, info.created_ms, first);
+    stream_row_sequence(call->stream, read->shard, read->behind_no - 1, info.created_ms, last);
+    kinesis__fail_status(call, err_http_status(ERR_CORRUPT), "InternalFailure",
+                         "data is damaged: records of stream " STR_FMT " under account " STR_FMT
+                         ", shard %s, from sequence number %s to %s cannot be read. "
+                         "AFTER_SEQUENCE_NUMBER %s goes on behind them; leat doctor --data says "
+                         "what is lost.",
+                         STR_ARG(info.id.name), STR_ARG(info.id.account), shard, first, last, last);
+}
+
 static void finish(struct http_exchange *x, void *ctx)
 {
     struct kinesis_call *call = ctx;
     (void)x;
     if (call->result == OK) {
         kinesis__respond(call);
+        return;
+    }
+    if (call->result == ERR_CORRUPT && call->read->behind_no > 0) {
+        fail_damaged(call);
         return;
     }
     kinesis__fail_status(call, err_http_status(call->result), "InternalFailure",
@@ -315,6 +337,10 @@ static void build_page(struct kinesis_call *call)
     call->result = stream_read(call->stream, call->read->shard, call->read->from_no, &limits, &page,
                                &next_no, &behind_ms);
     if (call->result != OK) {
+        call->read->behind_no =
+            call->result == ERR_CORRUPT
+                ? stream_skip_damage(call->stream, call->read->shard, call->read->from_no)
+                : 0;
         return;
     }
     if (call->service->limits != NULL) {

@@ -162,7 +162,8 @@ struct read_job {
     u32 shard;
     u64 from_no;
     i32 rows_max;
-    i64 at_ms; /* Of an AT_TIMESTAMP search; then rows_max is 0. */
+    i64 at_ms;     /* Of an AT_TIMESTAMP search; then rows_max is 0. */
+    u64 behind_no; /* After ERR_CORRUPT of a read: first number behind the damage. */
 };
 
 /* Why a record of a put is not stored. */
