@@ -2,8 +2,10 @@
 
 import os
 import urllib.request
+from datetime import datetime, timedelta, timezone
 from urllib.parse import urlencode
 
+import botocore.auth
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -94,6 +96,18 @@ def test_times_of_presigned_queries(locked, expires, wanted):  # noqa: F811
     got = status(urllib.request.Request(request.url))
     assert got == wanted if wanted == 200 else got in (400, 403)
     assert status(urllib.request.Request(request.url, method="DELETE")) in (400, 403)  # Another method than was signed.
+
+
+@pytest.mark.parametrize("off_s, wanted", [(-290, 200), (-310, 400), (290, 200), (310, 400)])
+def test_the_clock_of_a_client(locked, monkeypatch, off_s, wanted):  # noqa: F811
+    """Five minutes either way; sigv4_test.c has the edges."""
+    now = datetime.now(timezone.utc) + timedelta(seconds=off_s)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda remove_tzinfo=True: now.replace(tzinfo=None))
+    headers = {"X-Amz-Target": "Kinesis_20131202.ListStreams", "Content-Type": "application/x-amz-json-1.1"}
+    request = AWSRequest("POST", locked.endpoint + "/", data=b"{}", headers=headers)
+    SigV4Auth(Credentials(KEY, SECRET), "kinesis", "us-east-1").add_auth(request)
+    assert dict(request.headers.items())["X-Amz-Date"] == now.strftime("%Y%m%dT%H%M%SZ")
+    assert status(urllib.request.Request(locked.endpoint + "/", b"{}", dict(request.headers.items()))) == wanted
 
 
 def test_tokens_of_sessions(locked):  # noqa: F811

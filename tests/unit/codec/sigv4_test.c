@@ -91,6 +91,66 @@ static void published_presigned(void **state)
     assert_int_equal(verdict(&request, &claim, may_24_2013_us), SIGV4_MISMATCH);
 }
 
+/* Of services other than S3: five minutes either way, to the microsecond. */
+static void edges_of_five_minutes(void **state)
+{
+    (void)state;
+    enum { FIVE_MINUTES_S = 300 };
+    static const struct {
+        i64 off_us;
+        enum sigv4_verdict wanted;
+    } cases[] = {
+        {299000000, SIGV4_VALID},    {300000000, SIGV4_VALID},    {300000001, SIGV4_EXPIRED},
+        {301000000, SIGV4_EXPIRED},  {-299000000, SIGV4_VALID},   {-300000000, SIGV4_VALID},
+        {-300000001, SIGV4_EXPIRED}, {-301000000, SIGV4_EXPIRED},
+    };
+    struct sigv4_claim claim = get_claim();
+    for (isize i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(sigv4_verify(&arena, &get_object, &claim, STR(KEY), STR(SECRET),
+                                      may_24_2013_us + cases[i].off_us, FIVE_MINUTES_S),
+                         cases[i].wanted);
+    }
+}
+
+/* A request signed at `time`, whose scope says `date`, seen `late_s` after that time. */
+static enum sigv4_verdict signed_at(str time, str date, i64 time_us, i64 late_s)
+{
+    u8 hex[SIGV4_HEX_BYTES];
+    struct sigv4_field fields[COUNT_OF(get_fields)];
+    struct sigv4_request request = get_object;
+    struct sigv4_claim claim = get_claim();
+    memcpy(fields, get_fields, sizeof fields);
+    fields[COUNT_OF(get_fields) - 1].value = time;
+    request.fields = fields;
+    claim.time = time;
+    claim.date = date;
+    assert_int_equal(sigv4_sign(&arena, &request, &claim, STR(SECRET), hex), OK);
+    claim.signature = str_from(hex, sizeof hex);
+    return verdict(&request, &claim, time_us + late_s * 1000000);
+}
+
+/* The day of the scope is that of the request's own time, whatever day it is when it comes. */
+static void around_midnight(void **state)
+{
+    (void)state;
+    i64 second = 1000000;
+    i64 before = may_24_2013_us - second;
+    str last = STR("20130523T235959Z"), first = STR("20130524T000000Z");
+    assert_int_equal(signed_at(last, STR("20130523"), before, 0), SIGV4_VALID);
+    assert_int_equal(signed_at(last, STR("20130523"), before, 60), SIGV4_VALID);
+    assert_int_equal(signed_at(first, STR("20130524"), may_24_2013_us, -60), SIGV4_VALID);
+    assert_int_equal(signed_at(last, STR("20130524"), before, 60), SIGV4_INCOMPLETE);
+    assert_int_equal(signed_at(first, STR("20130523"), may_24_2013_us, -60), SIGV4_INCOMPLETE);
+    /* Last second of a year, of a February, and a second that there is not. */
+    assert_int_equal(signed_at(STR("20131231T235959Z"), STR("20131231"), 1388534399 * second, 30),
+                     SIGV4_VALID);
+    assert_int_equal(signed_at(STR("20160229T235959Z"), STR("20160229"), 1456790399 * second, 30),
+                     SIGV4_VALID);
+    assert_int_equal(signed_at(STR("20130229T000000Z"), STR("20130229"), 0, 0), SIGV4_INCOMPLETE);
+    assert_int_equal(signed_at(STR("20130523T235960Z"), STR("20130523"), before, 1),
+                     SIGV4_INCOMPLETE);
+}
+
 /* "GET Bucket (List Objects)" of the same page: sorted query. */
 static void published_query(void **state)
 {
@@ -351,6 +411,8 @@ int main(void)
         cmocka_unit_test(published_presigned),
         cmocka_unit_test(published_query),
         cmocka_unit_test(clocks_and_keys),
+        cmocka_unit_test(edges_of_five_minutes),
+        cmocka_unit_test(around_midnight),
         cmocka_unit_test(every_verdict_costs_the_same),
         cmocka_unit_test(what_must_be_signed),
         cmocka_unit_test(every_changed_byte),
