@@ -3,6 +3,8 @@
 
 #include "base/trace.h"
 
+enum { BODY_AHEAD_BYTES = 1 << 20 };
+
 /* --- life ---------------------------------------------------------------------------------------
  */
 
@@ -44,6 +46,7 @@ void http__exchange_unref(struct http_exchange *x)
     chunks_free(x->body_first);
     chunks_free(x->out_first);
     buf_deinit(&x->body);
+    __atomic_sub_fetch(&x->loop->server->body_bytes, x->body_held, __ATOMIC_RELAXED);
     buf_deinit(&x->head);
     arena_deinit(&x->arena);
     os_mutex_deinit(&x->lock);
@@ -386,8 +389,8 @@ void http_collect_body(struct http_exchange *x, isize bytes_max, http_fn fn, voi
         fn(x, ctx);
         return;
     }
-    if (x->content_length > 0) {
-        (void)buf_reserve(&x->body, (isize)x->content_length);
+    if (x->content_length > 0) { /* More as it comes: what is announced may never come. */
+        (void)buf_reserve(&x->body, (isize)MIN(x->content_length, BODY_AHEAD_BYTES));
     }
     if (x->is_body_complete) {
         fn(x, ctx);
@@ -434,6 +437,27 @@ void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx)
     }
 }
 
+/* Counts bytes of a body that is kept in memory; false when all of them would be too many. */
+static bool body_hold(struct http_exchange *x, isize bytes)
+{
+    struct http_server *server = x->loop->server;
+    isize all = __atomic_add_fetch(&server->body_bytes, bytes, __ATOMIC_RELAXED);
+    if (all > server->limits.body_bytes) {
+        __atomic_sub_fetch(&server->body_bytes, bytes, __ATOMIC_RELAXED);
+        return false;
+    }
+    x->body_held += bytes;
+    return true;
+}
+
+/* The rest of the body is not read: the answer closes the connection. */
+static void refuse_body(struct http_exchange *x)
+{
+    static const struct http_field retry = {{(const u8 *)"Retry-After", 11}, {(const u8 *)"1", 1}};
+    x->body_mode = HTTP_BODY_DISCARD;
+    http_respond(x, 503, &retry, 1, STR("the server holds too many request bodies\n"));
+}
+
 bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
 {
     if (bytes == 0) {
@@ -444,6 +468,10 @@ bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
             x->body_error = ERR_LIMIT;
             x->body_mode = HTTP_BODY_DISCARD;
             x->body_fn(x, x->body_ctx);
+            return true;
+        }
+        if (!body_hold(x, bytes)) {
+            refuse_body(x);
             return true;
         }
         buf_append_bytes(&x->body, data, bytes);

@@ -46,6 +46,8 @@ struct http_limits {
     u32 idle_timeout_ms;      /* 0 = 60 s between requests */
     u32 write_timeout_ms;     /* 0 = 30 s without progress while writing */
     isize body_rate_bytes;    /* 0 = 1 KiB/s averaged over 10 s after 5 s; 408 */
+    isize body_bytes;         /* Of all bodies that http_collect_body keeps; 0 = 512 MiB, or an
+                                 eighth of the memory that the process may have; 503 */
     i32 workers;              /* 0 = 64 threads at most for http_run_blocking */
 };
 

@@ -68,6 +68,7 @@ struct http_exchange {
     enum http_body_mode body_mode;
     struct buf body;
     isize body_bytes_max;
+    isize body_held; /* Counted in the server's body_bytes. */
     err body_error;
     bool is_body_complete;
     http_fn body_fn;
@@ -176,6 +177,7 @@ struct http_server {
     i32 loop_count;
     i32 next_loop;
     struct os_pool *pool;
+    isize body_bytes;               /* Atomic: held by http_collect_body, of all exchanges. */
     bool is_refusing;               /* Accepting is paused: no descriptors. */
     struct http_server_stats stats; /* Relaxed atomics. */
     struct metric_histogram times;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, WORKERS_QUEUE = 1024 };
+enum { BACKLOG = 1024, WORKERS_QUEUE = 1024, BODY_BYTES_MAX = 512 << 20 };
 
 static void limits_fill(struct http_limits *l)
 {
@@ -21,6 +21,8 @@ static void limits_fill(struct http_limits *l)
     l->idle_timeout_ms = l->idle_timeout_ms != 0 ? l->idle_timeout_ms : 60000;
     l->write_timeout_ms = l->write_timeout_ms != 0 ? l->write_timeout_ms : 30000;
     l->body_rate_bytes = l->body_rate_bytes != 0 ? l->body_rate_bytes : 1024;
+    isize body_bytes = (isize)MIN(os_memory_bytes() / 8, BODY_BYTES_MAX);
+    l->body_bytes = l->body_bytes != 0 ? l->body_bytes : body_bytes;
     l->workers = l->workers != 0 ? l->workers : 64;
 }
 

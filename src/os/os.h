@@ -146,6 +146,8 @@ void os_set_fatal(void (*fatal)(const char *what, const char *path, err e));
 
 /* Number of CPUs that this process may use (affinity mask). */
 int os_cpu_count(void);
+/* Memory that this process may have: of the machine, of its control group, of its address space. */
+u64 os_memory_bytes(void);
 /* Resident memory of this process in bytes (VmRSS). */
 u64 os_resident_bytes(void);
 int os_process_id(void);

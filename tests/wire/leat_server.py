@@ -41,6 +41,7 @@ class Server:
         self.data = data
         self.args = list(args)
         self.environment = {}
+        self.binary = BINARY
         self.port = free_port()
         self.process = None
 
@@ -50,7 +51,7 @@ class Server:
 
     def start(self):
         self.log = open(os.path.join(tempfile.gettempdir(), f"leat-wire-{self.port}.log"), "w+b")
-        command = [BINARY, "start", "--data", self.data, "--port", str(self.port), *self.args]
+        command = [self.binary, "start", "--data", self.data, "--port", str(self.port), *self.args]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT,
                                         env={**os.environ, **self.environment})
         _started.append(self.process)

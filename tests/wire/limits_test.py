@@ -299,6 +299,54 @@ def test_tails(leat):
         assert time.monotonic() < deadline, "a place is still held"
 
 
+def in_little_memory(tmp_path, kib):
+    """A leat that may have so much address space."""
+    script = tmp_path / "leat"
+    script.write_text(f'#!/bin/sh\nulimit -v {kib}\nexec "{leat_server.BINARY}" "$@"\n')
+    script.chmod(0o755)
+    server = leat_server.Server()
+    server.binary = str(script)
+    return server.start()
+
+
+@covers("bodies that are kept in memory, of all requests together")
+def test_bodies_in_flight(tmp_path):
+    """Of 512 MiB an eighth: four bodies of 16 MiB but for their last bytes; a fifth waits for one of them to go."""
+    server = in_little_memory(tmp_path, 512 << 10)
+    client = conftest.make_client(server, "kinesis")
+    client.create_stream(StreamName="s", ShardCount=1)
+    size, left = 16 << 20, 1000
+    head = (b"POST / HTTP/1.1\r\nX-Amz-Target: Kinesis_20131202.PutRecord\r\nContent-Type: application/x-amz-json-1.1\r\n"
+            b"Authorization: AWS4-HMAC-SHA256 Credential=test/20261124/us-east-1/kinesis/aws4_request, SignedHeaders=host, "
+            b"Signature=00\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % size)
+    held = [connect(server) for _ in range(4)]
+    for sock in held:
+        sock.sendall(head + b" " * (size - left))
+    put = {"StreamName": "s", "PartitionKey": "k", "Data": b"x" * 100000}
+    deadline = time.monotonic() + 20
+    refused = 0
+    while not refused:  # The four may still be on their way through the kernel.
+        assert time.monotonic() < deadline
+        try:
+            client.put_record(**put)
+        except client.exceptions.ClientError as error:
+            refused = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    assert refused == 503
+    client.list_streams()  # Small ones go on.
+    held[0].close()
+    while True:
+        try:
+            client.put_record(**put)
+            break
+        except client.exceptions.ClientError:
+            assert time.monotonic() < deadline
+    for sock in held[1:]:
+        sock.sendall(b" " * left)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 400 ")
+        sock.close()
+    server.stop()
+
+
 @covers("SQL sessions")
 def test_sql_sessions():
     server = leat_server.Server().start()

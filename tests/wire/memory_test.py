@@ -96,27 +96,29 @@ def test_no_memory_at_every_allocation(shim):
     assert sum(ended) > 50
 
 
-def test_little_memory_under_load():
-    """256 MiB of address space, and clients that ask for more: what was acknowledged is there, whether leat had to end or not."""
+def test_little_memory_under_load(tmp_path):
+    """256 MiB of address space, and clients that ask for more: load is shed, what was acknowledged is there."""
     body = json.dumps({"StreamName": "s", "Records": [
         {"Data": base64.b64encode(bytes([n]) * 700_000).decode(), "PartitionKey": str(n)} for n in range(10)]}).encode()
     request = post(b"PutRecords", body)
+    script = tmp_path / "leat"
+    script.write_text(f'#!/bin/sh\nulimit -v {256 << 10}\nexec "{leat_server.BINARY}" "$@"\n')
+    script.chmod(0o755)
     server = leat_server.Server()
+    server.binary = str(script)
     server.environment = {"MALLOC_ARENA_MAX": "2"}
     server.start()
     make_client(server, "kinesis").create_stream(StreamName="s", ShardCount=1)
-    resource.prlimit(server.process.pid, resource.RLIMIT_AS, (256 << 20, 256 << 20))
 
     def load(_):
         return [ask(server, request)[9:12] for _ in range(3)]
     with concurrent.futures.ThreadPoolExecutor(24) as pool:
         answers = [status for some in pool.map(load, range(24)) for status in some]
-    assert set(answers) <= {b"200", b"503", b""}
-    if ask(server, GET):
-        server.kill()
-    else:
-        assert server.process.wait(WAIT_S) == -signal.SIGABRT, server.output()
-        assert "out of memory" in server.output() or "check failed" in server.output()
+    # Who goes on sending while leat refuses and closes may see a reset in place of the 503.
+    assert set(answers) <= {b"200", b"503", b""} and answers.count(b"200") > 0
+    assert ask(server, GET), server.output()
+    server.kill()
+    server.binary = leat_server.BINARY
     server.environment = {}
     server.start()
     kinesis = make_client(server, "kinesis")
