@@ -376,6 +376,7 @@ int cmd_doctor(int argc, char **argv)
     bool is_free = check_lock(&d);
     if (is_free && (options[DATA].text != NULL || options[SALVAGE].is_given)) {
         doctor_check_log(&d, options[SALVAGE].is_given);
+        doctor_check_files(&d);
     }
     check_certificate(&d);
     check_aws(&d);

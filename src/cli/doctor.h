@@ -22,5 +22,7 @@ void doctor_report(struct doctor *d, enum outcome outcome, const char *name, con
 /* Reads every frame of the log in the data directory, which nobody has open, and says what is
  * lost; with `is_salvaging` makes it startable first. */
 void doctor_check_log(struct doctor *d, bool is_salvaging);
+/* The same for databases and snapshots; mends nothing. */
+void doctor_check_files(struct doctor *d);
 
 #endif

@@ -143,6 +143,17 @@ void engine_jobs_list(struct engine *engine, struct arena *arena, struct engine_
 /* Waits for the step under way. ERR_NOT_FOUND. */
 MUST_USE err engine_job_stop(struct engine *engine, str id, struct diag *diag);
 
+/* --- checks
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* Reads every file of snapshots below a data directory that nobody has open; `each` is told of each
+ * one, with OK or what is wrong. Changes nothing. */
+typedef void (*engine_snapshot_fn)(void *ctx, const char *job, const char *path, err e,
+                                   const char *what);
+MUST_USE err engine_check_snapshots(struct os *os, const char *data_dir, engine_snapshot_fn each,
+                                    void *ctx);
+
 /* --- reset
  * ------------------------------------------------------------------------------------------------
  */

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import subprocess
+import time
+import urllib.request
 
 import pytest
 from botocore.config import Config
@@ -251,4 +253,24 @@ def test_the_newest_segment_is_known_after_a_kill(data):
     path.write_bytes(content)
     server = opened(data)
     assert records(make_client(server, "kinesis", config=ONCE)) == (all_but() + ["last"], None)
+    server.stop()
+
+
+def metric(server, name):
+    text = urllib.request.urlopen(server.endpoint + "/metrics", timeout=10).read().decode()
+    return float(re.search(rf"^{name} (\S+)$", text, re.M).group(1))
+
+
+def test_scrub_says_how_often_damage_is_looked_for(data):
+    path, offset = segment_with(data, b"batch-2-0")
+    flip(path, offset)
+    for wrong in ("0", "-1", "x", "99999999"):
+        start = [leat_server.BINARY, "start", "--data", str(data), "--port", "0", "--scrub", wrong]
+        done = subprocess.run(start, capture_output=True, text=True, timeout=20)
+        assert done.returncode == 2 and "--scrub" in done.stderr
+    server = leat_server.Server(data=str(data), args=["--scrub", "1"]).start()
+    deadline = time.monotonic() + 20
+    while metric(server, "leat_log_damaged_frames") != 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     server.stop()

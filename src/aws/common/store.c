@@ -118,6 +118,51 @@ err store_open(struct os *os, const char *path, const char *const *migrations, i
     return OK;
 }
 
+/* What SQLite finds first; "ok" when there is nothing. */
+static int check_run(sqlite3 *db, struct diag *diag)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &statement, NULL);
+    }
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
+    }
+    if (code == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        bool is_good = text != NULL && strcmp(text, "ok") == 0;
+        code = is_good ? SQLITE_OK : SQLITE_CORRUPT;
+        if (!is_good) {
+            (void)diag_set(diag, ERR_CORRUPT, "AWS0004", "%s", text == NULL ? "no memory" : text);
+        }
+    }
+    (void)sqlite3_finalize(statement);
+    return code;
+}
+
+err store_check(struct os *os, const char *path, struct diag *diag)
+{
+    char wal[1200];
+    struct os_stat stat;
+    sqlite3 *db = NULL;
+    (void)snprintf(wal, sizeof wal, "%.1100s-wal", path);
+    bool has_wal = os_stat_path(os, wal, &stat) == OK;
+    int code =
+        sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, sqlite_vfs_name(os));
+    if (code == SQLITE_OK) {
+        (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        code = check_run(db, diag);
+    }
+    err e =
+        code == SQLITE_OK ? OK : diag_set(diag, ERR_CORRUPT, "AWS0004", "%s", sqlite3_errmsg(db));
+    (void)sqlite3_close(db);
+    if (!has_wal) {
+        IGNORE(os_unlink(os, wal)); /* SQLite makes an empty one even to read. */
+    }
+    return e;
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL) {

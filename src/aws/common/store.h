@@ -19,6 +19,9 @@ struct store;
  * ERR_CORRUPT when it is damaged. */
 MUST_USE err store_open(struct os *os, const char *path, const char *const *migrations,
                         int migration_count, struct store **out, struct diag *diag);
+/* Reads all of a database that nobody has open, without changing it. ERR_CORRUPT: diag has the
+ * first thing that is wrong. */
+MUST_USE err store_check(struct os *os, const char *path, struct diag *diag);
 void store_close(struct store *store); /* NULL is allowed. */
 
 /* Copies the database into the new file `path` as it is at the end of the copying, while others go
