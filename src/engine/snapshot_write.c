@@ -107,6 +107,13 @@ static err writer_close(struct writer *w, struct os *os, err e)
 
 /* --- both files ------------------------------------------------------------------------------- */
 
+static void must_sync(const struct writer *w, err e)
+{
+    if (e != OK) {
+        os_fatal("fsync of a job's snapshot", w->path, e);
+    }
+}
+
 struct write {
     struct engine_job *job;
     struct writer list, pieces;
@@ -210,7 +217,7 @@ static err put_flow(struct write *w)
     e = e == OK ? flush(&w->pieces) : e;
     if (w->pieces.file != NULL && e == OK) {
         OS_FAILPOINT("engine.before_pieces_sync");
-        e = os_sync(w->pieces.file);
+        must_sync(&w->pieces, os_sync(w->pieces.file));
     }
     e = writer_close(&w->pieces, w->job->engine->os, e);
     if (w->pieces.offset > 0 && e == OK) {
@@ -250,7 +257,7 @@ static err put_all(struct write *w)
     TRY(put_flow(w));
     TRY(put_end(w));
     OS_FAILPOINT("engine.before_snapshot_sync");
-    TRY(os_sync(w->list.file));
+    must_sync(&w->list, os_sync(w->list.file));
     OS_FAILPOINT("engine.after_snapshot_sync");
     OS_FAILPOINT("engine.before_snapshot_rename");
     return OK;
@@ -270,7 +277,7 @@ err engine__snapshot_put(struct engine_job *job, struct engine_snapshot_written 
     e = writer_close(&w.list, os, e);
     if (e == OK) {
         OS_FAILPOINT("engine.after_snapshot_rename");
-        e = os_sync_dir(os, dir);
+        must_sync(&w.list, os_sync_dir(os, dir));
     }
     if (e != OK) {
         engine__piece_files_free(&w.files);

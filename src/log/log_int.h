@@ -216,8 +216,10 @@ MUST_USE err log__active_create(struct log *log);
 /* STORE, which names the newest normal segment: nothing is committed to it before. */
 MUST_USE err log__store_write(struct log *log, u64 newest);
 MUST_USE err log__active_seal(struct log *log);
+/* Ends the process unless e is OK: a sync that failed proves nothing when it is tried again. */
+void log__must_sync(const struct log *log, err e);
 /* Writes the tail of a segment at `end`, cuts what lies behind and syncs. */
-MUST_USE err log__seal_file(struct os_file *file, struct log__segment *segment,
+MUST_USE err log__seal_file(struct log *log, struct os_file *file, struct log__segment *segment,
                             const struct log__index *index, u64 end);
 /* Creates N.new with its header. */
 MUST_USE err log__segment_file_new(struct log *log, struct log__segment *segment,

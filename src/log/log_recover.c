@@ -470,7 +470,7 @@ static err seal_newest(struct recovery *r)
     if (PLANTED(BUG_TAIL_CUT_TOO_FAR) && r->newest_index.frame_count > 0) {
         end -= r->newest_index.frames[r->newest_index.frame_count - 1].bytes;
     }
-    err e = log__seal_file(file, r->newest_segment, &r->newest_index, end);
+    err e = log__seal_file(r->log, file, r->newest_segment, &r->newest_index, end);
     IGNORE(os_close(file)); /* Has been synced. */
     return e;
 }

@@ -276,7 +276,7 @@ static err rewrite_files(struct rewrite *w, struct log__segment **olds, u32 coun
     }
     TRY(flush(w));
     span_of(w->segment, &w->index);
-    TRY(log__seal_file(w->file, w->segment, &w->index, w->offset));
+    TRY(log__seal_file(w->log, w->file, w->segment, &w->index, w->offset));
     return log__segment_file_commit(w->log, w->segment);
 }
 
@@ -342,7 +342,8 @@ static err swap(struct log *log, struct log__segment **olds, u32 count,
         unlink_old(log, olds[i]->id.segment, "seg");
     }
     OS_FAILPOINT("log.after_unlink");
-    return os_sync_dir(log->os, log->dir);
+    log__must_sync(log, os_sync_dir(log->os, log->dir));
+    return OK;
 }
 
 static err rewrite(struct log *log, struct log__segment **olds, u32 count)

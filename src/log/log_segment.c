@@ -176,6 +176,13 @@ err log__segment_file_new(struct log *log, struct log__segment *segment,
     return e;
 }
 
+void log__must_sync(const struct log *log, err e)
+{
+    if (e != OK) {
+        os_fatal("sync of a segment or of the log's directory", log->dir, e);
+    }
+}
+
 err log__segment_file_commit(struct log *log, const struct log__segment *segment)
 {
     char from[LOG__PATH_MAX];
@@ -188,7 +195,8 @@ err log__segment_file_commit(struct log *log, const struct log__segment *segment
         (PLANTED(BUG_NO_DIR_SYNC_REWRITE) && !is_normal)) {
         return OK;
     }
-    return os_sync_dir(log->os, log->dir);
+    log__must_sync(log, os_sync_dir(log->os, log->dir));
+    return OK;
 }
 
 static struct log__segment *segment_new(struct log *log)
@@ -207,7 +215,7 @@ static err create_synced(struct log *log, struct log__segment *segment,
 {
     TRY(log__segment_file_new(log, segment, header, &segment->file));
     if (!PLANTED(BUG_NO_SYNC_NEW)) {
-        TRY(os_sync(segment->file));
+        log__must_sync(log, os_sync(segment->file));
     }
     return log__segment_file_commit(log, segment);
 }
@@ -265,7 +273,7 @@ err log__active_create(struct log *log)
 
 /* --- sealing -------------------------------------------------------------------------------- */
 
-err log__seal_file(struct os_file *file, struct log__segment *segment,
+err log__seal_file(struct log *log, struct os_file *file, struct log__segment *segment,
                    const struct log__index *index, u64 end)
 {
     struct buf bytes = {0};
@@ -284,7 +292,7 @@ err log__seal_file(struct os_file *file, struct log__segment *segment,
     bool is_unsynced =
         (PLANTED(BUG_NO_SYNC_SEAL) && is_normal) || (PLANTED(BUG_NO_SYNC_REWRITE) && !is_normal);
     if (e == OK && !is_unsynced) {
-        e = os_sync(file);
+        log__must_sync(log, os_sync(file));
     }
     if (e == OK) {
         log__trailer_decode_into(segment, &trailer);
@@ -327,7 +335,7 @@ err log__active_seal(struct log *log)
         .first_arrival_ms = active->first_arrival_ms,
         .last_arrival_ms = active->last_arrival_ms,
     };
-    err e = log__seal_file(active->file, sealed, &log->active_index, active->bytes);
+    err e = log__seal_file(log, active->file, sealed, &log->active_index, active->bytes);
     if (e != OK) {
         mem_free(sealed);
         return e;

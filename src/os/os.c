@@ -118,7 +118,10 @@ err os_mkdir_all(struct os *os, const char *path)
             return e;
         }
         if (!PLANTED(BUG_MKDIR_NO_SYNC)) {
-            TRY(sync_parent(os, part));
+            e = sync_parent(os, part);
+            if (e != OK) { /* The next caller would take the directory for durable. */
+                os_fatal("fsync of the parent of a new directory", part, e);
+            }
         }
     }
     return OK;

@@ -137,7 +137,7 @@ MUST_USE err os_read_file(struct os *os, const char *path, isize bytes_max, stru
                           str *out);
 /* Durable and atomic: writes path + ".tmp", syncs, renames, syncs the directory. */
 MUST_USE err os_replace_file(struct os *os, const char *path, str content);
-/* mkdir -p; syncs each parent that got a new name. */
+/* mkdir -p; syncs each parent that got a new name, and ends the process when that fails. */
 MUST_USE err os_mkdir_all(struct os *os, const char *path);
 /* An fsync error (or a failed write of acknowledged data) ends the process: flushes traces and
  * calls _exit(70). Tests replace the ending with os_set_fatal(). */

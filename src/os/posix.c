@@ -150,8 +150,12 @@ static err write_some(int fd, u64 *offset, struct iovec *iov, int count)
         if (wrote < 0) {
             return fail();
         }
-        *offset += (u64)wrote;
         int used = iov_advance(next, count, (size_t)wrote);
+        if (wrote == 0 && used == 0) { /* No error, and no progress either. */
+            errno = ENOSPC;
+            return fail();
+        }
+        *offset += (u64)wrote;
         next += used;
         count -= used;
     }

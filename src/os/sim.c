@@ -46,7 +46,9 @@ struct sim {
     u64 used_bytes; /* Pages. */
     u64 calls, fail_at;
     err fail_with;
-    bool is_fail_sticky, is_tracing;
+    bool is_fail_sticky, is_fail_short, is_fail_change, is_tracing;
+    u64 changes;        /* Calls so far that change the disk. */
+    const char *failed; /* What failed first. */
     struct sim_op *ops;
     isize op_count, op_capacity;
     u32 locked[8]; /* Inodes under an exclusive lock. */
@@ -366,13 +368,28 @@ static struct sim_file *file_of(struct os_file *file)
     return (struct sim_file *)file;
 }
 
-/* Every fallible call passes here, with the lock held. */
+static err fault_at(struct sim *sim, u64 now, const char *what)
+{
+    bool is_due =
+        sim->fail_at != 0 && (now == sim->fail_at || (sim->is_fail_sticky && now > sim->fail_at));
+    if (is_due && sim->failed == NULL) {
+        sim->failed = what;
+    }
+    return is_due ? sim->fail_with : OK;
+}
+
+/* Every fallible call passes here or through fault_change, with the lock held. */
 static err fault(struct sim *sim)
 {
     sim->calls++;
-    bool is_due = sim->fail_at != 0 && (sim->calls == sim->fail_at ||
-                                        (sim->is_fail_sticky && sim->calls > sim->fail_at));
-    return is_due ? sim->fail_with : OK;
+    return sim->is_fail_change ? OK : fault_at(sim, sim->calls, "read");
+}
+
+static err fault_change(struct sim *sim, const char *what)
+{
+    sim->calls++;
+    sim->changes++;
+    return fault_at(sim, sim->is_fail_change ? sim->changes : sim->calls, what);
 }
 
 static u32 create(struct sim *sim, const char *path, bool is_dir)
@@ -387,8 +404,9 @@ static u32 create(struct sim *sim, const char *path, bool is_dir)
 
 static err open_locked(struct sim *sim, const char *path, int flags, u32 *inode_out)
 {
-    TRY(fault(sim));
     struct name *name = name_find(sim, path);
+    bool is_change = name == NULL && (flags & OS_CREATE) != 0;
+    TRY(is_change ? fault_change(sim, "create") : fault(sim));
     if (name != NULL && (flags & OS_EXCLUSIVE) != 0) {
         return ERR_EXISTS;
     }
@@ -456,23 +474,20 @@ static err sim_read(struct os_file *base, u64 offset, void *data, isize bytes, i
     return e;
 }
 
-static err write_locked(struct sim *sim, u32 number, u64 offset, const struct os_iov *iov,
-                        int count)
+static err write_some(struct sim *sim, u32 number, u64 offset, const struct os_iov *iov, int count,
+                      u64 bytes)
 {
-    TRY(fault(sim));
-    u64 bytes = 0;
-    for (int i = 0; i < count; i++) {
-        bytes += (u64)iov[i].bytes;
-    }
     struct inode *inode = inode_at(sim, number);
     u64 more = offset + bytes > inode->bytes ? offset + bytes - inode->bytes : 0;
     if (sim->free_bytes != UINT64_MAX && more > sim->free_bytes) {
         return ERR_FULL;
     }
-    for (int i = 0; i < count; i++) {
-        put_bytes(sim, inode, offset, iov[i].data, (u64)iov[i].bytes);
-        trace_write(sim, number, offset, iov[i].data, (u64)iov[i].bytes);
-        offset += (u64)iov[i].bytes;
+    for (int i = 0; i < count && bytes > 0; i++) {
+        u64 part = MIN((u64)iov[i].bytes, bytes);
+        put_bytes(sim, inode, offset, iov[i].data, part);
+        trace_write(sim, number, offset, iov[i].data, part);
+        offset += part;
+        bytes -= part;
     }
     if (more > 0) {
         inode->bytes = offset;
@@ -480,6 +495,23 @@ static err write_locked(struct sim *sim, u32 number, u64 offset, const struct os
         sim->free_bytes -= sim->free_bytes != UINT64_MAX ? more : 0;
     }
     return OK;
+}
+
+static err write_locked(struct sim *sim, u32 number, u64 offset, const struct os_iov *iov,
+                        int count)
+{
+    u64 bytes = 0;
+    for (int i = 0; i < count; i++) {
+        bytes += (u64)iov[i].bytes;
+    }
+    err e = fault_change(sim, "write");
+    if (e != OK) {
+        if (sim->is_fail_short) {
+            IGNORE(write_some(sim, number, offset, iov, count, bytes / 2)); /* It fails anyway. */
+        }
+        return e;
+    }
+    return write_some(sim, number, offset, iov, count, bytes);
 }
 
 static err sim_write(struct os_file *base, u64 offset, const struct os_iov *iov, int count)
@@ -496,7 +528,7 @@ static err sim_sync(struct os_file *base)
     struct sim_file *file = file_of(base);
     struct sim *sim = file->sim;
     os_mutex_lock(&sim->lock);
-    err e = fault(sim);
+    err e = fault_change(sim, "sync");
     struct sim_op *op = e == OK ? trace_add(sim, SIM_SYNC) : NULL;
     if (op != NULL) {
         op->inode = file->inode;
@@ -515,7 +547,7 @@ static err sim_truncate(struct os_file *base, u64 bytes)
     struct sim_file *file = file_of(base);
     struct sim *sim = file->sim;
     os_mutex_lock(&sim->lock);
-    err e = fault(sim);
+    err e = fault_change(sim, "truncate");
     if (e == OK) {
         struct inode *inode = inode_at(sim, file->inode);
         give_back(sim, inode->bytes > bytes ? inode->bytes - bytes : 0);
@@ -576,7 +608,7 @@ static err sim_rename(struct os *os, const char *from, const char *to)
 {
     struct sim *sim = sim_of(os);
     os_mutex_lock(&sim->lock);
-    err e = fault(sim);
+    err e = fault_change(sim, "rename");
     const struct name *name = name_find(sim, from);
     if (e == OK && (name == NULL || !parent_exists(sim, to))) {
         e = ERR_NOT_FOUND;
@@ -603,7 +635,7 @@ static err sim_unlink(struct os *os, const char *path)
 {
     struct sim *sim = sim_of(os);
     os_mutex_lock(&sim->lock);
-    err e = fault(sim);
+    err e = fault_change(sim, "unlink");
     struct name *name = name_find(sim, path);
     if (e == OK && name == NULL) {
         e = ERR_NOT_FOUND;
@@ -621,7 +653,7 @@ static err sim_mkdir(struct os *os, const char *path)
 {
     struct sim *sim = sim_of(os);
     os_mutex_lock(&sim->lock);
-    err e = fault(sim);
+    err e = fault_change(sim, "mkdir");
     if (e == OK && name_find(sim, path) != NULL) {
         e = ERR_EXISTS;
     } else if (e == OK && !parent_exists(sim, path)) {
@@ -649,7 +681,7 @@ static err sim_sync_dir(struct os *os, const char *path)
 {
     struct sim *sim = sim_of(os);
     os_mutex_lock(&sim->lock);
-    err e = fault(sim);
+    err e = fault_change(sim, "sync_dir");
     if (e == OK && !dir_exists(sim, path)) {
         e = ERR_NOT_FOUND;
     }
@@ -891,16 +923,47 @@ u64 sim_used_bytes(struct sim *sim)
     return used;
 }
 
-void sim_fail(struct sim *sim, u64 nth, err e, bool is_sticky)
+static void fail_from(struct sim *sim, u64 at, err e, bool is_sticky, bool is_short)
 {
-    sim->fail_at = nth == 0 ? 0 : sim->calls + nth;
+    sim->fail_at = at;
     sim->fail_with = e;
     sim->is_fail_sticky = is_sticky;
+    sim->is_fail_short = is_short;
+    sim->failed = NULL;
+}
+
+void sim_fail(struct sim *sim, u64 nth, err e, bool is_sticky)
+{
+    os_mutex_lock(&sim->lock);
+    sim->is_fail_change = false;
+    fail_from(sim, nth == 0 ? 0 : sim->calls + nth, e, is_sticky, false);
+    os_mutex_unlock(&sim->lock);
+}
+
+void sim_fail_change(struct sim *sim, u64 nth, err e, bool is_sticky, bool is_short)
+{
+    os_mutex_lock(&sim->lock);
+    sim->is_fail_change = true;
+    fail_from(sim, nth == 0 ? 0 : sim->changes + nth, e, is_sticky, is_short);
+    os_mutex_unlock(&sim->lock);
 }
 
 u64 sim_calls(const struct sim *sim)
 {
     return sim->calls;
+}
+
+u64 sim_changes(const struct sim *sim)
+{
+    return sim->changes;
+}
+
+const char *sim_failed(struct sim *sim)
+{
+    os_mutex_lock(&sim->lock);
+    const char *failed = sim->failed;
+    os_mutex_unlock(&sim->lock);
+    return failed;
 }
 
 /* --- images

@@ -27,6 +27,12 @@ u64 sim_used_bytes(struct sim *sim);
  * fails when `is_sticky`. */
 void sim_fail(struct sim *sim, u64 nth, err e, bool is_sticky);
 u64 sim_calls(const struct sim *sim); /* Fallible calls so far. */
+/* The same, counting only calls that change the disk or sync it; a write that fails has written
+ * half of its bytes when `is_short`. */
+void sim_fail_change(struct sim *sim, u64 nth, err e, bool is_sticky, bool is_short);
+u64 sim_changes(const struct sim *sim); /* Calls of that kind so far. */
+/* What failed first, NULL when nothing did: "write", "sync", ... */
+const char *sim_failed(struct sim *sim);
 
 /* A disk in memory with the clocks and randomness of the real machine; for durability `memory`. */
 struct os *sim_memory_new(void);

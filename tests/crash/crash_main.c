@@ -241,10 +241,15 @@ static bool report_bugs(const struct result *results)
     return found == BUG_COUNT - 1 && found >= BUGS_MIN;
 }
 
-static int run_all(void)
+static bool is_slow(void)
 {
     const char *slow = os_getenv("LEAT_SLOW");
-    bool is_long = slow != NULL && strcmp(slow, "1") == 0;
+    return slow != NULL && strcmp(slow, "1") == 0;
+}
+
+static int run_all(void)
+{
+    bool is_long = is_slow();
     int count = script_count + BUG_COUNT; /* The damage test stands between the two. */
     size_t bytes = sizeof(struct result) * (size_t)count + sizeof(int);
     struct result *results =
@@ -265,7 +270,7 @@ static int run_one(const char *name)
         if (strcmp(name, scripts[i].name) == 0) {
             struct crash_outcome outcome = {.states = 0};
             double start = seconds();
-            scripts[i].judge(scripts[i].index, &usual, &outcome);
+            scripts[i].judge(scripts[i].index, is_slow() ? &lengthy : &usual, &outcome);
             printf("%s: %llu states, %.1f s: %s\n", name, (unsigned long long)outcome.states,
                    seconds() - start, outcome.is_good ? "ok" : outcome.why);
             return outcome.is_good ? 0 : 1;

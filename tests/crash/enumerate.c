@@ -172,10 +172,23 @@ static void judge_sample(struct point *point, u8 *kept)
     }
 }
 
+static void judge_end(struct point *point, u8 *kept)
+{
+    judge(point, kept, FILL_OLD);
+    for (int n = 0; n < point->run->random_count; n++) {
+        for (isize i = 0; i < point->count; i++) {
+            kept[i] = rng_below(&point->rng, 2) == 0;
+        }
+        judge(point, kept, FILL_OLD);
+    }
+}
+
 static void judge_point(struct point *point)
 {
     u8 *kept = mem_zalloc(point->count + 1);
-    if (point->count <= point->run->subsets_bits) {
+    if (point->run->is_end_only) {
+        judge_end(point, kept);
+    } else if (point->count <= point->run->subsets_bits) {
         judge_all_subsets(point, kept);
     } else {
         judge_sample(point, kept);
@@ -226,7 +239,7 @@ bool crash_enumerate(const struct crash_run *run)
             mark++;
             point.marks++;
         }
-        if (is_sync || is_mark || op == NULL) {
+        if (op == NULL || ((is_sync || is_mark) && !run->is_end_only)) {
             judge_point(&point);
         }
         if (is_sync) {

@@ -29,6 +29,8 @@ struct crash_run {
     isize mark_count;
     int subsets_bits; /* All subsets up to this many pending operations; beyond it a sample. */
     int random_count; /* Random subsets in a sample. */
+    bool
+        is_end_only; /* The power goes at the end: nothing and random subsets of what is pending. */
     u64 seed;
     crash_check_fn check;
     void *ctx;

@@ -263,6 +263,13 @@ void damage_judge(const struct crash_budget *budget, struct crash_outcome *out)
     out->is_good = stray_file(&d) && lose_each(&d) && swap_pairs(&d) && foreign_segment(&d) &&
                    flip_all(&d, budget);
     out->states = d.count;
+    const struct world_tally *t = &d.world.tally;
+    printf("  damage: of %llu starts %llu refused and named the file, %llu lost one frame and said "
+           "so, %llu lost nothing and said so, %llu hit what is not needed; %s read wrong bytes\n",
+           (unsigned long long)(t->refused + t->lost + t->noticed + t->harmless),
+           (unsigned long long)t->refused, (unsigned long long)t->lost,
+           (unsigned long long)t->noticed, (unsigned long long)t->harmless,
+           out->is_good ? "0" : "1");
     (void)snprintf(out->why, sizeof out->why, "%s%s", d.where, d.world.why);
     world_deinit(&d.world);
     crash_seen_free(seen);

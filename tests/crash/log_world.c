@@ -296,6 +296,7 @@ struct dump {
     u64 last_lsn, last_no;
     u64 lost; /* Reads that ended in ERR_CORRUPT. */
     bool has_extra;
+    bool is_short; /* A frame is gone. */
     i64 last_arrival_ms;
 };
 
@@ -414,7 +415,7 @@ static bool seek_all(struct world *world, struct log *log, const struct dump *du
     return true;
 }
 
-static bool judge_dump(struct world *world, const struct dump *dump, isize point)
+static bool judge_dump(struct world *world, struct dump *dump, isize point)
 {
     u64 missing_frame = 0;
     for (u64 i = 0; i < world->frame_count; i++) {
@@ -440,6 +441,7 @@ static bool judge_dump(struct world *world, const struct dump *dump, isize point
                 return fail(world, "damage took frames %lu and %lu", missing_frame, frame->lsn);
             }
             missing_frame = frame->lsn;
+            dump->is_short = true;
         } else if (present > 0 && missing_frame != 0 && !world->is_damage_allowed) {
             return fail(world, "frame %lu is missing before frame %lu", missing_frame, frame->lsn);
         }
@@ -520,6 +522,18 @@ static bool append_one(struct world *world, struct log *log, isize point)
     return is_found || fail(world, "the record appended after the crash is not found: %lu", (u64)e);
 }
 
+static void tally(struct world *world, struct log *log, const struct dump *dump)
+{
+    struct log_stats stats;
+    struct world_tally *t = &world->tally;
+    log_get_stats(log, &stats);
+    u64 *count = dump->is_short ? &t->lost : &t->harmless;
+    if (!dump->is_short && (dump->lost > 0 || stats.corrupt_frames > 0)) {
+        count = &t->noticed;
+    }
+    (*count)++;
+}
+
 static bool open_and_read(struct world *world, struct sim *image, isize point, u64 *hash_out,
                           bool is_appending)
 {
@@ -529,6 +543,7 @@ static bool open_and_read(struct world *world, struct sim *image, isize point, u
     err e = log__open_driven(sim_os(image), &world->options, &log, &diag);
     if (e != OK) {
         bool is_allowed = world->is_refusal_allowed && e == ERR_CORRUPT && diag_is_set(&diag);
+        world->tally.refused++;
         return (world->is_damage_allowed && is_allowed) ||
                fail(world, "the log does not open at point %lu: error %lu", (u64)point, (u64)e);
     }
@@ -543,6 +558,7 @@ static bool open_and_read(struct world *world, struct sim *image, isize point, u
         is_good = append_one(world, log, point);
     }
     *hash_out = dump.hash;
+    tally(world, log, &dump);
     mem_free(dump.present);
     log__abandon(log);
     return is_good;

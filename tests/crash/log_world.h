@@ -33,6 +33,14 @@ struct world_death {
     u64 below;
 };
 
+/* Starts on a damaged disk, by what came of it. */
+struct world_tally {
+    u64 refused;  /* The start said which file it is. */
+    u64 lost;     /* One frame is gone, and that was said. */
+    u64 noticed;  /* Nothing is gone, and the damage was said. */
+    u64 harmless; /* Nothing is gone: nothing or a second copy stood there. */
+};
+
 struct world {
     struct sim *sim;
     struct sim *start; /* Disk when the trace began. */
@@ -53,6 +61,7 @@ struct world {
     u64 extra_lsn;           /* Of the frame that the judge appended; 0 = none. */
     u64 deep_every;          /* Every so many states also crash in the recovery; 0 = never. */
     u64 checked;
+    struct world_tally tally;
     struct crash_seen *seen; /* Of the states inside recoveries. */
     char why[256];           /* First violation. */
 };

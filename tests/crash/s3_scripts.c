@@ -18,7 +18,7 @@ static struct s3_store *store_open(void)
     struct s3_store *store;
     struct diag diag;
     diag_init(&diag);
-    return s3_store_open(&service_machine, DIR, &store, &diag) == OK ? store : NULL;
+    return s3_store_open(service_os, DIR, &store, &diag) == OK ? store : NULL;
 }
 
 static i64 bucket_of(struct s3_store *store)
@@ -94,7 +94,7 @@ static bool count_folder(void *ctx, const char *name)
 {
     struct files *files = ctx;
     (void)snprintf(files->folder, sizeof files->folder, DIR "/objects/%.2s", name);
-    return os_list(&service_machine, files->folder, count_file, files) == OK;
+    return os_list(service_os, files->folder, count_file, files) == OK;
 }
 
 /* Objects, the parts of uploads, and how many files there are. */
@@ -124,7 +124,7 @@ static u64 look(struct s3_store *store)
         parts_in_all += is_good ? (u64)part_count : 0;
     }
     struct files files = {.count = 0};
-    err e = os_list(&service_machine, DIR "/objects", count_folder, &files);
+    err e = os_list(service_os, DIR "/objects", count_folder, &files);
     u64 pair[] = {hash, files.count, parts_in_all, (u64)upload_count};
     arena_deinit(&arena);
     return is_good && (e == OK || e == ERR_NOT_FOUND) ? hash64(pair, sizeof pair, 1) | 1 : 0;
@@ -145,7 +145,7 @@ u64 s3_read(void)
 
 static struct s3_store *begin(struct service_script *script)
 {
-    service_must(os_mkdir(&service_machine, "/data"), "directory");
+    service_must(os_mkdir(service_os, "/data"), "directory");
     struct s3_store *store = store_open();
     (void)bucket_of(store);
     service_begin(script, look(store));
@@ -246,14 +246,14 @@ static bool note_folder(void *ctx, const char *name)
 {
     struct hurt *hurt = ctx;
     (void)snprintf(hurt->folder, sizeof hurt->folder, DIR "/objects/%.2s", name);
-    return os_list(&service_machine, hurt->folder, note_path, hurt) == OK;
+    return os_list(service_os, hurt->folder, note_path, hurt) == OK;
 }
 
 static bool flip(struct s3_store *store, const char *path, u64 at, u64 whole)
 {
     struct os_file *file;
     u8 byte;
-    service_must(os_open(&service_machine, path, OS_WRITE, &file), "open");
+    service_must(os_open(service_os, path, OS_WRITE, &file), "open");
     service_must(os_read_exact(file, at, &byte, 1), "read");
     byte ^= (u8)(1U << (at % 8));
     service_must(os_write_at(file, at, &byte, 1), "write");
@@ -268,15 +268,15 @@ static bool flip(struct s3_store *store, const char *path, u64 at, u64 whole)
 void s3_damage_judge(const struct crash_budget *budget, struct crash_outcome *out)
 {
     struct sim *sim = sim_new(5);
-    service_machine = *sim_os(sim);
-    service_must(os_mkdir(&service_machine, "/data"), "directory");
+    *service_os = *sim_os(sim);
+    service_must(os_mkdir(service_os, "/data"), "directory");
     struct s3_store *store = store_open();
     put(store, "a", 3);
     u64 whole = look(store);
     struct hurt hurt = {.folder = ""};
     struct os_stat stat;
-    service_must(os_list(&service_machine, DIR "/objects", note_folder, &hurt), "list");
-    service_must(os_stat_path(&service_machine, hurt.path, &stat), "stat");
+    service_must(os_list(service_os, DIR "/objects", note_folder, &hurt), "list");
+    service_must(os_stat_path(service_os, hurt.path, &stat), "stat");
     out->is_good = whole != 0;
     for (u64 at = 0; at < stat.bytes && out->is_good; at += budget->is_whole ? 1 : 7) {
         out->is_good = flip(store, hurt.path, at, whole);

@@ -24,7 +24,13 @@ struct service_script {
 };
 
 /* The machine on which everything runs; which simulated one it is changes underneath. */
-extern struct os service_machine;
+extern struct os *service_os;
+/* What is read from now on runs on another, and what ran so far stays where it is. */
+void service_os_part(void);
+/* Called when a script has begun, and with an error that a script was told; NULL = it ends. */
+extern void (*service_on_begin)(struct service_script *script);
+extern void (*service_on_error)(const char *what, err e);
+extern const struct service_script service_scripts[];
 
 /* Starts the trace: what is on the disk is durable and reads as `look`. */
 void service_begin(struct service_script *script, u64 look);

@@ -22,10 +22,21 @@
 
 enum { START_S = 1767225600 };
 
-struct os service_machine;
+static struct os machines[2];
+struct os *service_os = &machines[0];
+void (*service_on_begin)(struct service_script *script);
+void (*service_on_error)(const char *what, err e);
+
+void service_os_part(void)
+{
+    service_os = &machines[1];
+}
 
 void service_must(err e, const char *what)
 {
+    if (e != OK && service_on_error != NULL) {
+        service_on_error(what, e);
+    }
     if (e != OK) {
         (void)fprintf(stderr, "%s: %s\n", what, err_text(e));
         exit(1);
@@ -36,6 +47,9 @@ void service_begin(struct service_script *script, u64 look)
 {
     script->looks[0] = look;
     script->start = sim_clone_traced(script->sim);
+    if (service_on_begin != NULL) {
+        service_on_begin(script);
+    }
 }
 
 void service_step(struct service_script *script, u64 look)
@@ -58,7 +72,7 @@ static struct cw_store *metrics_open(void)
     struct cw_store *store;
     struct diag diag;
     diag_init(&diag);
-    return cw_store_open(&service_machine, "/cloudwatch", &store, &diag) == OK ? store : NULL;
+    return cw_store_open(service_os, "/cloudwatch", &store, &diag) == OK ? store : NULL;
 }
 
 static struct cw_datum datum_of(str metric, double value)
@@ -84,6 +98,7 @@ static void metrics_run(struct service_script *script)
 {
     service_begin(script, 1); /* The making of the file is in it. */
     struct cw_store *store = metrics_open();
+    service_must(store == NULL ? ERR_IO : OK, "open");
     for (int i = 0; i < 10; i++) {
         metrics_put(script, store);
         if (i % 4 == 3) {
@@ -137,7 +152,7 @@ static struct sns_store *mails_open(void)
     struct sns_store *store;
     struct diag diag;
     diag_init(&diag);
-    return sns_store_open(&service_machine, "/sns", &store, &diag) == OK ? store : NULL;
+    return sns_store_open(service_os, "/sns", &store, &diag) == OK ? store : NULL;
 }
 
 static bool mail_next(void *ctx, struct sns_mail *out)
@@ -189,7 +204,7 @@ static struct ddb_store *items_open(void)
     struct ddb_store *store;
     struct diag diag;
     diag_init(&diag);
-    if (ddb_store_open(&service_machine, "/dynamodb", &store, &diag) != OK) {
+    if (ddb_store_open(service_os, "/dynamodb", &store, &diag) != OK) {
         return NULL;
     }
     ddb_store_lock(store);
@@ -335,12 +350,12 @@ static bool place_open(struct place *p)
     diag_init(&diag);
     *p = (struct place){0};
     struct log_options options = {.dir = "/log", .segment_bytes = 1 << 15, .reserve_bytes = 1};
-    if (log_open(&service_machine, &options, &p->log, &diag) != OK ||
-        streams_open(&service_machine, p->log, &p->streams, &diag) != OK) {
+    if (log_open(service_os, &options, &p->log, &diag) != OK ||
+        streams_open(service_os, p->log, &p->streams, &diag) != OK) {
         place_close(p);
         return false;
     }
-    struct replays_env env = {.os = &service_machine, .streams = p->streams};
+    struct replays_env env = {.os = service_os, .streams = p->streams};
     bool is_open = replays_open(&env, &p->replays, &diag) == OK;
     if (!is_open) {
         place_close(p);
@@ -485,7 +500,7 @@ static u64 replays_read(void)
 static bool check(void *ctx, struct sim *image, isize point)
 {
     struct service_script *script = ctx;
-    service_machine = *sim_os(image);
+    *service_os = *sim_os(image);
     int acknowledged = 0;
     while (acknowledged < script->steps && script->marks[acknowledged] <= point) {
         acknowledged++;
@@ -502,7 +517,7 @@ static bool check(void *ctx, struct sim *image, isize point)
     return is_right;
 }
 
-static const struct service_script scripts[] = {
+const struct service_script service_scripts[] = {
     {.name = "metrics", .run = metrics_run, .read = metrics_read},
     {.name = "mails", .run = mails_run, .read = mails_read},
     {.name = "items", .run = items_run, .read = items_read},
@@ -516,22 +531,23 @@ static const struct service_script scripts[] = {
     {.name = "streams_restated", .run = streams_restated_run, .read = streams_read},
     {.name = "replay", .run = replays_run, .read = replays_read},
     {.name = "s3_damage", .judge = s3_damage_judge},
+    {.name = NULL},
 };
 
 const char *service_script_name(int index)
 {
-    return index < COUNT_OF(scripts) ? scripts[index].name : NULL;
+    return service_scripts[index].name;
 }
 
 void service_script_judge(int index, const struct crash_budget *budget, struct crash_outcome *out)
 {
-    struct service_script script = scripts[index];
+    struct service_script script = service_scripts[index];
     if (script.judge != NULL) {
         script.judge(budget, out);
         return;
     }
     script.sim = sim_new(3);
-    service_machine = *sim_os(script.sim);
+    *service_os = *sim_os(script.sim);
     script.run(&script);
     /* A start costs a hundred times what one of the bare log does. */
     struct crash_run run = {

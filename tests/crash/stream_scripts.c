@@ -26,10 +26,10 @@ static bool place_open(struct place *p)
     struct diag diag;
     diag_init(&diag);
     struct log_options options = {.dir = "/log", .segment_bytes = 1 << 15, .reserve_bytes = 1};
-    if (log_open(&service_machine, &options, &p->log, &diag) != OK) {
+    if (log_open(service_os, &options, &p->log, &diag) != OK) {
         return false;
     }
-    bool is_open = streams_open(&service_machine, p->log, &p->streams, &diag) == OK;
+    bool is_open = streams_open(service_os, p->log, &p->streams, &diag) == OK;
     if (!is_open) {
         log_close(p->log);
     }

@@ -192,6 +192,9 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int is_synced)
     }
     if (e == OK && is_synced != 0) {
         e = sync_parent(os, path);
+        if (e != OK) {
+            os_fatal("fsync of a directory", path, e);
+        }
     }
     return e == OK ? SQLITE_OK : SQLITE_IOERR_DELETE;
 }
