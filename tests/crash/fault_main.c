@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CUTS = 3, RUN_SECONDS = 60, CALLS_PER_SCRIPT = 60 };
+enum { CUTS = 3, RUN_SECONDS = 60, CALLS_PER_SCRIPT = 15 };
 
 struct fault {
     const char *name;
