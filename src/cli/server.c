@@ -67,6 +67,21 @@ static bool is_loopback(const char *bind)
     return strncmp(bind, "127.", 4) == 0 || strcmp(bind, "::1") == 0;
 }
 
+/* What is read out of the log at the start; `e` is what came of it. */
+static err part_opened(const struct server *server, err e, const char *what, struct diag *diag)
+{
+    if (e == OK || diag_is_set(diag)) {
+        return e;
+    }
+    (void)diag_set(diag, e, "SRV012", "cannot read %s in \"%s/log\": %s", what, server->data_dir,
+                   err_text(e));
+    if (e == ERR_CORRUPT) {
+        diag_hint(diag, "leat doctor --data DIR says what is lost; restore a backup, or go on "
+                        "without it: leat doctor --salvage");
+    }
+    return e;
+}
+
 static err storage_open(struct server *server, struct diag *diag)
 {
     char path[PATH_BYTES + 8];
@@ -84,14 +99,17 @@ static err storage_open(struct server *server, struct diag *diag)
                                   .scrub_period_ms = server->options.scrub_period_ms};
     TRY(log_open(server->os, &options, &server->log, diag));
     log_set_around(server->log, http_posts_hold, http_posts_release);
-    TRY(streams_open(server->os, server->log, &server->streams, diag));
+    TRY(part_opened(server, streams_open(server->os, server->log, &server->streams, diag),
+                    "the catalog of streams", diag));
     /* What the log forgets at the end needs no snapshots either. */
     bool is_kept = server->options.durability != LOG_MEMORY;
-    TRY(engine_open(server->os, server->streams, is_kept ? server->data_dir : NULL, &server->engine,
-                    diag));
+    err opened = engine_open(server->os, server->streams, is_kept ? server->data_dir : NULL,
+                             &server->engine, diag);
+    TRY(part_opened(server, opened, "the catalog and journal of jobs", diag));
     struct replays_env replays = {server->os, server->streams, server->keys.access_key,
                                   server->keys.secret};
-    return replays_open(&replays, &server->replays, diag);
+    return part_opened(server, replays_open(&replays, &server->replays, diag),
+                       "the positions of replays", diag);
 }
 
 /* A line feed that came with the key from a file would only show as signatures that never match. */

@@ -114,9 +114,12 @@ static err store_read(struct recovery *r)
     char path[LOG__PATH_MAX];
     store_path(log, "STORE", path);
     struct os_file *file;
-    TRY(os_open(log->os, path, OS_READ, &file));
+    err e = os_open(log->os, path, OS_READ, &file);
+    if (e != OK) {
+        return diag_set(r->diag, e, "LOG0008", "cannot open \"%s\": %s", path, err_text(e));
+    }
     u8 block[STORE_BYTES];
-    err e = os_read_exact(file, 0, block, STORE_BYTES);
+    e = os_read_exact(file, 0, block, STORE_BYTES);
     IGNORE(os_close(file)); /* Only read. */
     bool is_good = e == OK && memcmp(block, store_magic, sizeof store_magic) == 0 &&
                    get_u32(block + STORE_BYTES - 4) == crc32c(0, block, STORE_BYTES - 4);
@@ -175,9 +178,13 @@ static err damaged(struct recovery *r, u64 no, const char *what)
 static err read_header(struct recovery *r, struct found *found)
 {
     struct os_file *file;
-    TRY(open_segment(r->log, found->no, OS_READ, &file));
     struct os_stat stat;
-    err e = os_stat_file(file, &stat);
+    err e = open_segment(r->log, found->no, OS_READ, &file);
+    if (e != OK) {
+        return diag_set(r->diag, e, "LOG0008", "cannot open segment \"%016llx.seg\" of \"%s\": %s",
+                        (unsigned long long)found->no, r->log->dir, err_text(e));
+    }
+    e = os_stat_file(file, &stat);
     if (e == OK) {
         found->bytes = stat.bytes;
         e = log__header_read(file, stat.bytes, &found->header);

@@ -1,6 +1,7 @@
 """A data directory that was damaged: what readers are answered, what doctor says is lost, and --salvage."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -273,4 +274,38 @@ def test_scrub_says_how_often_damage_is_looked_for(data):
     while metric(server, "leat_log_damaged_frames") != 1:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    server.stop()
+
+
+def test_a_damaged_catalog_is_told(data):
+    path = segments(data)[0]
+    flip(path, path.read_bytes().find(b"us-east-1"))  # The stream's creation.
+    start = [leat_server.BINARY, "start", "--data", str(data), "--port", "0"]
+    done = subprocess.run(start, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 78
+    assert "cannot read the catalog of streams" in done.stderr and "leat doctor" in done.stderr, done.stderr
+    lost = [message for name, _, message in doctor(data) if name == "lost"]
+    assert len(lost) == 1 and "records of the catalog of streams" in lost[0]
+    salvaged(data)
+    assert (data / "log" / "lost+found" / path.name).exists()
+    server = opened(data)
+    client = make_client(server, "kinesis", config=ONCE)
+    assert client.list_streams()["StreamNames"] == []
+    client.create_stream(StreamName="t", ShardCount=1)
+    server.stop()
+
+
+@pytest.mark.parametrize("name", ["STORE", "0000000000000001.seg"])
+def test_a_file_that_may_not_be_read_is_named(data, name):
+    path = data / "log" / name
+    command = [leat_server.BINARY, "start", "--data", str(data), "--port", "0"]
+    if os.getuid() == 0:  # Root may read everything: without that right.
+        command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
+        os.chown(path, 65534, 65534)
+    path.chmod(0)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 78 and name in done.stderr and "denied" in done.stderr, done.stderr
+    path.chmod(0o600)
+    server = opened(data)
+    assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(), None)
     server.stop()
