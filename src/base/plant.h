@@ -89,7 +89,11 @@
     PLANT(BUG_CATALOG_DELETE_UNWRITTEN, "a deletion is acknowledged and not written down")       \
     PLANT(BUG_CATALOG_RETENTION_FORGOTTEN, "a restated catalog has the default retention")       \
     PLANT(BUG_REPLAY_POSITION_APART, "a replay writes its position apart from its rows")         \
-    PLANT(BUG_REPLAY_LIVE_DROPPED, "retention drops the newest position of a replay")
+    PLANT(BUG_REPLAY_LIVE_DROPPED, "retention drops the newest position of a replay")            \
+    PLANT(BUG_SNAPSHOT_NO_SYNC, "a job's snapshot is named before it is synced")                 \
+    PLANT(BUG_PIECES_NO_SYNC, "the pieces of a snapshot are not synced")                         \
+    PLANT(BUG_SNAPSHOT_NO_DIR_SYNC, "the directory is not synced after a snapshot")              \
+    PLANT(BUG_SNAPSHOT_SWEPT_EARLY, "the old snapshot goes before the new one is written down")
 
 enum plant_bug {
     BUG_NONE,

@@ -4,6 +4,7 @@
  */
 #include "engine/snapshot.h"
 
+#include "base/plant.h"
 #include "base/trace.h"
 
 enum { WAIT_AFTER_FAILURE_S = 30 };
@@ -115,6 +116,9 @@ err engine__snapshot_write(struct engine_job *job, struct diag *diag)
     if (e != OK) {
         retry_later(job, e);
         return OK;
+    }
+    if (PLANTED(BUG_SNAPSHOT_SWEPT_EARLY)) {
+        engine__snapshots_sweep(job, written.record.step, written.record.step);
     }
     e = engine__log_snapshot(job->engine, &written.record, &no);
     if (e != OK) {

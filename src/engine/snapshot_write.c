@@ -6,6 +6,7 @@
 #include "engine/snapshot.h"
 
 #include "base/hash.h"
+#include "base/plant.h"
 
 enum { WRITE_BYTES = 1 << 20, PATH_BYTES = ENGINE_PATH_BYTES + SNAPSHOT_NAME_BYTES };
 enum { RANGE_BYTES = 4 << 20, RANGES_SMALL = 64 };
@@ -217,7 +218,7 @@ static err put_flow(struct write *w)
     e = e == OK ? flush(&w->pieces) : e;
     if (w->pieces.file != NULL && e == OK) {
         OS_FAILPOINT("engine.before_pieces_sync");
-        must_sync(&w->pieces, os_sync(w->pieces.file));
+        must_sync(&w->pieces, PLANTED(BUG_PIECES_NO_SYNC) ? OK : os_sync(w->pieces.file));
     }
     e = writer_close(&w->pieces, w->job->engine->os, e);
     if (w->pieces.offset > 0 && e == OK) {
@@ -257,7 +258,7 @@ static err put_all(struct write *w)
     TRY(put_flow(w));
     TRY(put_end(w));
     OS_FAILPOINT("engine.before_snapshot_sync");
-    must_sync(&w->list, os_sync(w->list.file));
+    must_sync(&w->list, PLANTED(BUG_SNAPSHOT_NO_SYNC) ? OK : os_sync(w->list.file));
     OS_FAILPOINT("engine.after_snapshot_sync");
     OS_FAILPOINT("engine.before_snapshot_rename");
     return OK;
@@ -277,7 +278,7 @@ err engine__snapshot_put(struct engine_job *job, struct engine_snapshot_written 
     e = writer_close(&w.list, os, e);
     if (e == OK) {
         OS_FAILPOINT("engine.after_snapshot_rename");
-        must_sync(&w.list, os_sync_dir(os, dir));
+        must_sync(&w.list, PLANTED(BUG_SNAPSHOT_NO_DIR_SYNC) ? OK : os_sync_dir(os, dir));
     }
     if (e != OK) {
         engine__piece_files_free(&w.files);

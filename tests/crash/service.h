@@ -48,5 +48,7 @@ void streams_again_run(struct service_script *script);
 void streams_warm_run(struct service_script *script);
 void streams_restated_run(struct service_script *script);
 u64 streams_read(void);
+void engine_run(struct service_script *script);
+u64 engine_read(void);
 
 #endif

@@ -529,6 +529,7 @@ const struct service_script service_scripts[] = {
     {.name = "streams_again", .run = streams_again_run, .read = streams_read},
     {.name = "streams_warm", .run = streams_warm_run, .read = streams_read},
     {.name = "streams_restated", .run = streams_restated_run, .read = streams_read},
+    {.name = "engine", .run = engine_run, .read = engine_read},
     {.name = "replay", .run = replays_run, .read = replays_read},
     {.name = "s3_damage", .judge = s3_damage_judge},
     {.name = NULL},
