@@ -4,6 +4,8 @@
 #include "codec/base64.h"
 #include "codec/json.h"
 
+enum { OPEN_WAIT_MS = 10000 };
+
 err engine__dead_letters_open(struct engine *engine, str account, str region, struct stream **out)
 {
     struct stream_id id = {account, region, STR(ENGINE_DEAD_LETTERS)};
@@ -12,12 +14,18 @@ err engine__dead_letters_open(struct engine *engine, str account, str region, st
         return OK;
     }
     struct stream_spec spec = {.id = id, .mode = STREAM_PROVISIONED, .shard_count = 1};
-    err e = stream_create_wait(engine->streams, &spec);
-    if (e != OK && e != ERR_EXISTS) {
-        return e;
+    err e = ERR_EXISTS;
+    for (int waited = 0; *out == NULL && e == ERR_EXISTS && waited < OPEN_WAIT_MS; waited++) {
+        e = stream_create_wait(engine->streams, &spec);
+        if (e == ERR_EXISTS) { /* Another job is creating it, or it is being deleted. */
+            os_sleep_ms(engine->os, 1);
+        }
+        *out = streams_find(engine->streams, id);
     }
-    *out = streams_find(engine->streams, id);
-    return *out == NULL ? ERR_CLOSED : OK;
+    if (*out != NULL) {
+        return OK;
+    }
+    return e == OK ? ERR_NOT_FOUND : e; /* OK: it was deleted at once. */
 }
 
 static void put_member(struct buf *out, const char *name, str value)

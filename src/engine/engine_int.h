@@ -109,8 +109,10 @@ struct engine_source {
 };
 
 struct engine_counters { /* Relaxed atomics. */
-    u64 rows_in, rows_out, rows_filtered, dead_letters, empty_messages, bytes_in, bytes_out, steps,
-        late_rows, snapshots, snapshot_bytes;
+    /* Over all starts: each step's journal record has them. */
+    u64 rows_in, rows_out, rows_filtered, dead_letters, empty_messages, bytes_in, bytes_out,
+        late_rows, steps;
+    u64 snapshots, snapshot_bytes; /* Of this process. */
 };
 
 /* Which files of pieces a snapshot refers to. */
@@ -140,7 +142,7 @@ struct engine_job {
     u64 *start_lsns; /* Per source, in the order of the plan. */
     isize start_count;
 
-    struct os_mutex lock; /* Guards state, reason, position; is_stopping. */
+    struct os_mutex lock; /* Guards state, reason, position; is_stopping; counters fit the step. */
     enum engine_state state;
     char reason[1024];
     u64 position;  /* LSN. */
@@ -280,8 +282,10 @@ struct engine_step_record {
     isize idle_count;
     u64 fired; /* Results of windows that were put out. */
     u64 output_count, output_hash;
-    u64 input_count; /* Records of its sources that it read. */
-    bool has_input;  /* Not in entries of leat 0.1. */
+    u64 input_count;               /* Records of its sources that it read. */
+    bool has_input;                /* Not in entries of leat 0.1. */
+    struct engine_counters totals; /* Of the job after it. */
+    bool has_totals;               /* Neither. */
 };
 MUST_USE err engine__batch_step(struct log_batch *batch, const struct engine_step_record *record);
 MUST_USE err engine__step_read(str body, struct arena *arena, struct engine_step_record *out);
@@ -296,7 +300,7 @@ MUST_USE err engine__batch_state(struct log_batch *batch, const struct engine_jo
                                  enum engine_state state, const char *reason);
 MUST_USE err engine__batch_next_job(struct log_batch *batch, u64 next_job);
 MUST_USE err engine__batch_position(struct log_batch *batch, const struct engine_job *job, u64 step,
-                                    u64 lsn);
+                                    u64 lsn, const struct engine_counters *totals);
 
 /* restate.c: catalog, jobs and positions anew when there are many records, so that the old ones
  * may go. From a job's thread, between steps. */

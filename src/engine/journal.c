@@ -129,13 +129,39 @@ err engine__batch_next_job(struct log_batch *batch, u64 next_job)
     return add(batch, catalog_channel, &record);
 }
 
-err engine__batch_position(struct log_batch *batch, const struct engine_job *job, u64 step, u64 lsn)
+/* Those of struct engine_counters that are kept, in the order of their record; new ones come last.
+ */
+static const isize kept_counters[] = {
+    offsetof(struct engine_counters, rows_in),
+    offsetof(struct engine_counters, rows_out),
+    offsetof(struct engine_counters, rows_filtered),
+    offsetof(struct engine_counters, dead_letters),
+    offsetof(struct engine_counters, empty_messages),
+    offsetof(struct engine_counters, bytes_in),
+    offsetof(struct engine_counters, bytes_out),
+    offsetof(struct engine_counters, late_rows),
+    offsetof(struct engine_counters, steps),
+};
+
+static void put_counters(struct buf *out, const struct engine_counters *counters)
+{
+    buf_append_varint(out, COUNT_OF(kept_counters));
+    for (isize i = 0; i < COUNT_OF(kept_counters); i++) {
+        u64 value;
+        memcpy(&value, (const u8 *)counters + kept_counters[i], sizeof value);
+        buf_append_varint(out, value);
+    }
+}
+
+err engine__batch_position(struct log_batch *batch, const struct engine_job *job, u64 step, u64 lsn,
+                           const struct engine_counters *totals)
 {
     struct buf record = {0};
     buf_append_byte(&record, RECORD_POSITION);
     buf_append_varint(&record, job->id);
     buf_append_varint(&record, step);
     buf_append_varint(&record, lsn);
+    put_counters(&record, totals);
     return add(batch, journal_channel, &record);
 }
 
@@ -159,6 +185,7 @@ err engine__batch_step(struct log_batch *batch, const struct engine_step_record 
     buf_append_varint(&out, record->output_count);
     buf_append_varint(&out, record->output_hash);
     buf_append_varint(&out, record->input_count);
+    put_counters(&out, &record->totals);
     return add(batch, journal_channel, &out);
 }
 
@@ -397,6 +424,26 @@ static err read_catalog(struct engine *engine, str body)
     }
 }
 
+/* Records from before this field end without it: *has_out is false. */
+static err take_counters(str *in, struct engine_counters *out, bool *has_out)
+{
+    u64 count = 0, value;
+    *has_out = in->len > 0;
+    if (*has_out) {
+        TRY(varint_take(in, &count));
+    }
+    if (count > (u64)in->len) {
+        return ERR_CORRUPT;
+    }
+    for (isize i = 0; i < (isize)count; i++) {
+        TRY(varint_take(in, &value));
+        if (i < COUNT_OF(kept_counters)) {
+            memcpy((u8 *)out + kept_counters[i], &value, sizeof value);
+        }
+    }
+    return OK;
+}
+
 err engine__step_read(str body, struct arena *arena, struct engine_step_record *out)
 {
     u64 wall, count, value[3];
@@ -425,7 +472,11 @@ err engine__step_read(str body, struct arena *arena, struct engine_step_record *
     TRY(varint_take(&in, &out->output_hash));
     out->has_input = in.len > 0;
     out->input_count = 0;
-    return out->has_input ? varint_take(&in, &out->input_count) : OK;
+    if (out->has_input) {
+        TRY(varint_take(&in, &out->input_count));
+    }
+    out->totals = (struct engine_counters){0};
+    return take_counters(&in, &out->totals, &out->has_totals);
 }
 
 void engine__replay_free(struct engine_replay *replay)
@@ -470,6 +521,9 @@ static err read_step(struct engine *engine, str body)
     job->step = record.step;
     job->position = record.lsn;
     job->wall_us = record.wall_us;
+    if (record.has_totals && job->flow == NULL) { /* Else it is read once more. */
+        job->counters = record.totals;
+    }
     if (job->is_stateful) {
         keep_step(job, body);
     }
@@ -505,6 +559,7 @@ static err read_snapshot(struct engine *engine, str body)
     if (job->flow == NULL) { /* Else it is read once more, and they are known. */
         job->journal_floor_no = job->snapshot_no;
         job->snapshot_no = engine->reading_no;
+        job->snapshot_input = job->counters.bytes_in;
     }
     engine__replay_free(old);
     job->step = record.step;
@@ -520,10 +575,16 @@ static err read_position(struct engine *engine, str body)
     TRY(varint_take(&in, &id));
     TRY(varint_take(&in, &step));
     TRY(varint_take(&in, &lsn));
+    struct engine_counters totals = {0};
+    bool has_totals;
+    TRY(take_counters(&in, &totals, &has_totals));
     struct engine_job *job = job_by_number(engine, id);
     if (job != NULL && step >= job->step) {
         job->step = step;
         job->position = MAX(job->position, lsn);
+        if (has_totals && job->flow == NULL) {
+            job->counters = totals;
+        }
     }
     return OK;
 }

@@ -30,6 +30,7 @@ static err put_job(struct log_batch *batch, struct engine_job *job, u64 *journal
     char reason[sizeof job->reason];
     os_mutex_lock(&job->lock);
     u64 step = job->step, lsn = job->position;
+    struct engine_counters totals = job->counters;
     enum engine_state state = job->state;
     *journal_no = MIN(*journal_no, job->flight_no);
     memcpy(reason, job->reason, sizeof reason);
@@ -38,7 +39,7 @@ static err put_job(struct log_batch *batch, struct engine_job *job, u64 *journal
     if (state != ENGINE_RUNNING) {
         TRY(engine__batch_state(batch, job, state, reason));
     }
-    return step == 0 ? OK : engine__batch_position(batch, job, step, lsn);
+    return step == 0 ? OK : engine__batch_position(batch, job, step, lsn, &totals);
 }
 
 static err put_all(struct engine *engine, struct log_batch *batch, u64 *journal_no)

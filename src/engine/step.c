@@ -74,6 +74,8 @@ static err commit(struct step *s)
     if (job->query != NULL) {
         return OK;
     }
+    s->record.totals = job->counters;
+    counters_add(&s->record.totals, &s->counters);
     TRY(engine__batch_step(s->batch, &s->record));
     OS_FAILPOINT("engine.before_step_submit");
     flight_set(job, log_channel_tip(job->engine->log, journal_channel));
@@ -246,6 +248,9 @@ static void step_done(struct step *s, bool has_done)
         show_watermark(job);
     }
     os_mutex_lock(&job->lock);
+    if (has_done && !s->is_again) {
+        counters_add(&job->counters, &s->counters);
+    }
     job->step += has_done;
     job->flight_no = UINT64_MAX;
     job->position = s->record.lsn;
@@ -280,7 +285,6 @@ static err try_step(struct engine_job *job, const struct extent *extent, bool *m
         *moved_out = has_done || s.record.lsn > job->position;
         step_done(&s, has_done);
         if (has_done) {
-            counters_add(&job->counters, &s.counters);
             note_times(&s, start_ns);
             note_work(job);
             engine__outputs_done(job);

@@ -263,7 +263,7 @@ err replay__log_read(struct replays *replays, struct diag *diag)
 {
     u64 next = 0;
     for (;;) {
-        struct log_frame *frame;
+        struct log_frame *frame = NULL;
         err e = log_frame_seek(replays->log, channel, next, &frame);
         if (e == ERR_END) {
             return OK;
@@ -282,10 +282,12 @@ err replay__log_read(struct replays *replays, struct diag *diag)
         if (e == ERR_VERSION) {
             (void)diag_set_unknown_kind(diag, "FEED021", "the log of replays", record.body.data[0]);
         }
+        if (frame != NULL) {
+            log_frame_unref(frame);
+        }
         if (e != OK) {
             return diag_set(diag, e, "FEED020", "the replays in the log cannot be read: %s",
                             err_text(e));
         }
-        log_frame_unref(frame);
     }
 }

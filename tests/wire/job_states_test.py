@@ -82,3 +82,48 @@ def test_a_job_with_undelivered_rows_is_not_finished(server):
     assert states(server) == ["DELIVERING"]
     make_client(server, "s3").create_bucket(Bucket="later")
     until(lambda: states(server) == ["FINISHED"])
+
+
+COUNTS = ("rows_in", "rows_out", "rows_filtered", "rows_late", "dead_letters", "bytes_in", "bytes_out", "steps")
+
+
+def test_the_counts_of_a_job_outlive_the_process(server):
+    for stream in ("in", "out", "sums"):
+        leat(server, "stream", "create", stream, "--shards", "1")
+    options = "WITH ('connector' = 'kinesis', 'stream' = '{}', 'aws.region' = 'us-east-1', 'format' = 'json')"
+    source = options.format("in").replace(")", ", 'scan.stream.initpos' = 'TRIM_HORIZON')")
+    leat(server, "sql", "-c", f"""
+        CREATE TABLE i (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) {source};
+        CREATE TABLE o (k INT) {options.format("out")};
+        CREATE TABLE s (k INT, n BIGINT) {options.format("sums")};
+        INSERT INTO o SELECT k FROM i WHERE k > 1;
+        INSERT INTO s SELECT k, COUNT(*) FROM TABLE(TUMBLE(TABLE i, DESCRIPTOR(ts), INTERVAL '1' SECOND))
+            GROUP BY k, window_start, window_end;""")
+
+    def counts():
+        found = json.loads(leat(server, "job", "list", "-o", "json"))["jobs"]
+        return [{name: job[name] for name in COUNTS} for job in found]
+
+    def put(k, second):
+        leat(server, "stream", "put", "in", json.dumps({"k": k, "ts": f"2026-01-01 00:00:{second:02}"}))
+
+    put(1, 1)
+    put(2, 1)
+    put(3, 5)
+    put(4, 1)  # Late.
+    leat(server, "stream", "put", "in", "no JSON")  # Both jobs meet it at once.
+    until(lambda: [c["rows_in"] for c in counts()] == [4, 4] and counts()[1]["rows_out"] == 2)
+    until(lambda: [c["dead_letters"] for c in counts()] == [1, 1])
+    before = counts()
+    assert before[0]["rows_out"] == 3 and before[0]["rows_filtered"] == 1 and before[1]["rows_late"] == 1
+    server.kill()
+    server.start()
+    assert [{**c, "steps": 0} for c in counts()] == [{**c, "steps": 0} for c in before]  # An idle shard makes a step.
+    put(5, 9)
+    until(lambda: [c["rows_in"] for c in counts()] == [5, 5] and counts()[1]["rows_out"] == 3)
+    until(lambda: counts()[0]["rows_out"] == 4)
+    after = counts()
+    server.kill()
+    server.start()
+    assert [{**c, "steps": 0} for c in counts()] == [{**c, "steps": 0} for c in after]
+    assert all(now["steps"] >= then["steps"] for now, then in zip(counts(), after))

@@ -95,6 +95,8 @@ static void test_restated(void **state)
     fixture_open(&f);
     assert_int_equal(f.engine->job_count, 2);
     assert_int_equal(f.engine->tables.count, 4);
+    assert_int_equal(fixture_job(&f, 0)->counters.rows_in, 600); /* Restated with the positions. */
+    assert_int_equal(fixture_job(&f, 1)->counters.rows_out, 600);
     row(&f, 700);
     assert_int_equal(fixture_wait(&f, STR("out"), 60), 60);
     assert_int_equal(fixture_wait(&f, STR("plain"), 601), 601);

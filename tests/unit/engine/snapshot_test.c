@@ -285,6 +285,17 @@ static void test_entries(void **state)
     memcpy(bad, bytes, sizeof bad);
     bad[WITH - 1] = bytes[WITH];
     assert_int_equal(engine__step_read((str){bad, WITH}, &arena, &record), ERR_CORRUPT);
+    static const u8 totals[] = {'E', 1,  2,  3,  4,  5,  1,  0,  0,  8,  9, 7,
+                                10,  11, 12, 13, 14, 15, 16, 17, 18, 19, 20};
+    assert_int_equal(engine__step_read((str){bytes, WITH}, &arena, &record), OK);
+    assert_false(record.has_totals);
+    assert_int_equal(engine__step_read((str){totals, sizeof totals}, &arena, &record), OK);
+    assert_true(record.has_totals); /* Ten of them: the last one is of a newer leat. */
+    assert_int_equal(record.totals.rows_in, 11);
+    assert_int_equal(record.totals.steps, 19);
+    assert_int_equal(record.totals.snapshots, 0);
+    assert_int_equal(engine__step_read((str){totals, sizeof totals - 1}, &arena, &record),
+                     ERR_CORRUPT);
     arena_deinit(&arena);
 }
 
