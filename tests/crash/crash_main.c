@@ -3,7 +3,7 @@
  * damage test on all CPUs, then every deliberate bug (base/plant.h) against the
  * scripts until one finds it.
  *
- *     crash                 what `make test` runs; with LEAT_SLOW=1 a million states
+ *     crash                 what `make test` runs; with LEAT_SLOW=1 two and a half million states
  *     crash SCRIPT [BUG]    one script or "damage", with a planted bug
  */
 #include "crash.h"
