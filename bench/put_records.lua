@@ -1,4 +1,5 @@
--- wrk: PutRecords of 500 records of 1 KiB with random partition keys. STREAM names the stream.
+-- wrk: PutRecords of 500 records of 1 KiB with random partition keys. STREAM names the stream; with
+-- STREAMS=n requests go to STREAM-1 to STREAM-n in turn.
 local stream = os.getenv("STREAM") or "bench"
 local count = tonumber(os.getenv("RECORDS") or "500")
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -12,13 +13,15 @@ local function random_base64(bytes)
   return table.concat(out) .. "AA==" -- 3n + 1 bytes; 1024 = 3 * 341 + 1
 end
 
+local streams = tonumber(os.getenv("STREAMS") or "0")
 local bodies = {}
-for b = 1, 8 do
+for b = 1, math.max(streams, 8) do
   local records = {}
   for i = 1, count do
     records[i] = string.format('{"Data":"%s","PartitionKey":"key-%d"}', random_base64(1023), math.random(1000000))
   end
-  bodies[b] = '{"Records":[' .. table.concat(records, ",") .. '],"StreamName":"' .. stream .. '"}'
+  local name = streams > 0 and stream .. "-" .. ((b - 1) % streams + 1) or stream
+  bodies[b] = '{"Records":[' .. table.concat(records, ",") .. '],"StreamName":"' .. name .. '"}'
 end
 
 wrk.method = "POST"

@@ -24,11 +24,19 @@ echo "== a million rows from S3 to the last metric: docs/performance.md"
 bench/pipeline.sh
 echo "== 10,000 shards: docs/performance.md"
 bench/kinesis_shards.sh
+echo "== one or many shards and streams: docs/performance.md"
+bench/kinesis_spread.sh
 echo "== one large object in and out of S3: docs/performance.md"
 bench/s3.sh
 if command -v npm >/dev/null && command -v cargo >/dev/null; then
     echo "== PutRecords and PutRecord next to kinesalite and ferrokinesis: docs/performance.md"
     bench/kinesis_peers.sh
+    if command -v mvn >/dev/null; then
+        echo "== durable puts next to ferrokinesis --state-dir and Kafka: docs/performance.md"
+        bench/durable_peers.sh
+    else
+        echo "skipped: Kafka needs Maven and Java"
+    fi
 else
     echo "skipped: the peers need npm and cargo"
     bench/kinesis_put.sh
