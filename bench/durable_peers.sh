@@ -23,10 +23,13 @@ if [ ! -d "$kafka/lib" ]; then
 <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-storage</artifactId><version>4.1.1</version></dependency>
 </dependencies></project>
 POM
-    mvn -q -B -f "$kafka/pom.xml" dependency:copy-dependencies -DoutputDirectory="$PWD/$kafka/lib"
+    rm -rf "$kafka/lib.part"
+    mvn -q -B -f "$kafka/pom.xml" dependency:copy-dependencies -DoutputDirectory="$PWD/$kafka/lib.part"
+    mv "$kafka/lib.part" "$kafka/lib"
 fi
 
-say() { # SERVER LINE: "RECORDS ..." is kept and shown
+say() { # SERVER LINE: "RECORDS records/s ..." is kept and shown
+    [[ $2 =~ ^[0-9]+\ records/s ]] || { echo "$1: no figure: $2" >&2; exit 1; }
     printf '%-13s %s\n' "$1" "$2"
     echo "${2%% *}" >>"$bench_data/$1.figures"
 }

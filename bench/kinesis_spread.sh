@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . bench/lib.sh
-seconds=${1:-5}
+seconds=${1:-3}
 rounds=${2:-3}
 start_leat
 for shards in 1 100 10000; do
@@ -28,7 +28,7 @@ for ((round = 0; round < rounds; round++)); do
         STREAM=s$shards measure "shards-$shards"
     done
     for streams in 1 1000; do
-        STREAM=many STREAMS=$streams RECORDS=20 measure "streams-$streams"
+        STREAM=many STREAMS=$streams BODIES=1000 RECORDS=20 measure "streams-$streams"
     done
 done
 median() { sort -n "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }

@@ -1,5 +1,5 @@
 -- wrk: PutRecords of 500 records of 1 KiB with random partition keys. STREAM names the stream; with
--- STREAMS=n requests go to STREAM-1 to STREAM-n in turn.
+-- STREAMS=n requests go to STREAM-1 to STREAM-n in turn (of BODIES that are sent again and again).
 local stream = os.getenv("STREAM") or "bench"
 local count = tonumber(os.getenv("RECORDS") or "500")
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -15,7 +15,7 @@ end
 
 local streams = tonumber(os.getenv("STREAMS") or "0")
 local bodies = {}
-for b = 1, math.max(streams, 8) do
+for b = 1, tonumber(os.getenv("BODIES") or "8") do
   local records = {}
   for i = 1, count do
     records[i] = string.format('{"Data":"%s","PartitionKey":"key-%d"}', random_base64(1023), math.random(1000000))

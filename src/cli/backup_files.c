@@ -185,7 +185,7 @@ err backup_finish(struct os *os, const char *to, i64 at_ms, const struct backup_
     struct arena arena = {0};
     char path[BACKUP_PATH_MAX];
     char hash[BACKUP_HASH_BYTES + 1];
-    str sums;
+    str sums = STR_EMPTY;
     err e = join(path, to, sums_name) ? os_read_file(os, path, SUMS_BYTES_MAX, &arena, &sums)
                                       : ERR_RANGE;
     if (e == OK) {
@@ -229,7 +229,7 @@ static err about_read(struct os *os, const char *dir, struct arena *arena,
                       const struct json_value **out, struct diag *diag)
 {
     char path[BACKUP_PATH_MAX];
-    str text;
+    str text = STR_EMPTY;
     if (!join(path, dir, about_name)) {
         return fail(diag, ERR_RANGE, "read", dir);
     }
@@ -263,7 +263,7 @@ static err about_read(struct os *os, const char *dir, struct arena *arena,
 err backup_open(struct os *os, const char *dir, struct arena *arena, struct backup_about *out,
                 struct diag *diag)
 {
-    const struct json_value *about;
+    const struct json_value *about = NULL;
     TRY(about_read(os, dir, arena, &about, diag));
     *out = (struct backup_about){
         json_get_i64(about, STR("at_ms"), 0), (u64)json_get_i64(about, STR("files"), 0),
@@ -320,8 +320,8 @@ err backup_read(struct os *os, const char *from, const char *to, struct backup_p
                 struct diag *diag)
 {
     struct arena arena = {0};
-    const struct json_value *about;
-    str sums;
+    const struct json_value *about = NULL;
+    str sums = STR_EMPTY;
     err e = about_read(os, from, &arena, &about, diag);
     if (e == OK) {
         e = sums_read(os, from, json_get_text(about, STR("sums")), &arena, &sums, diag);

@@ -504,6 +504,12 @@ static err run_steps(struct engine_job *job, struct diag *diag)
     return job->is_stateful ? engine__snapshot_write(job, diag) : OK;
 }
 
+/* Is it stopped, or does the server stop? Then steps end in the middle, and nothing is wrong. */
+static bool is_leaving(const struct engine_job *job)
+{
+    return __atomic_load_n(&job->is_stopping, __ATOMIC_RELAXED);
+}
+
 static void job_main(void *ctx)
 {
     struct engine_job *job = ctx;
@@ -513,7 +519,7 @@ static void job_main(void *ctx)
     engine__strike_end(job); /* However it ended, the process lives. */
     if (e == ERR_END) {
         job_finish(job);
-    } else if (e != OK && e != ERR_CLOSED && !(e == ERR_FULL && job->is_stopping)) {
+    } else if (e != OK && !((e == ERR_FULL || e == ERR_CLOSED) && is_leaving(job))) {
         (void)diag_set(&diag, e, "ENG033", "a step failed: %s", err_text(e));
         engine__job_fail(job, diag.message);
     }
