@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { PATH_MAX_BYTES = 1200, HEARTBEAT_MS = 5000, ATTEMPTS = 5 };
+enum { PATH_MAX_BYTES = 1200, HEARTBEAT_MS = 5000, LEAVING_MS = 1000, ATTEMPTS = 5 };
 
 struct server_backup {
     struct server_backup_env env;
@@ -159,6 +159,9 @@ static void answer(struct server_backup *b, struct http_exchange *x, const char 
 static bool enter(struct server_backup *b, struct diag *diag)
 {
     os_mutex_lock(&b->lock);
+    /* One that has just ended may still be clearing away. */
+    while (b->is_busy && !b->is_stopping && os_cond_wait_ms(&b->changed, &b->lock, LEAVING_MS)) {
+    }
     bool is_free = !b->is_busy && !b->is_stopping;
     b->is_busy = b->is_busy || is_free;
     os_mutex_unlock(&b->lock);

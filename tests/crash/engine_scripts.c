@@ -53,7 +53,7 @@ static bool place_open(struct place *p)
 {
     struct diag diag;
     diag_init(&diag);
-    *p = (struct place){NULL};
+    *p = (struct place){0};
     struct log_options options = {.dir = "/data/log", .segment_bytes = 1 << 15, .reserve_bytes = 1};
     bool is_open = log_open(service_os, &options, &p->log, &diag) == OK &&
                    streams_open(service_os, p->log, &p->streams, &diag) == OK &&
