@@ -269,7 +269,7 @@ err replay__log_read(struct replays *replays, struct diag *diag)
             return OK;
         }
         struct log_run run;
-        struct log_record record;
+        struct log_record record = {0};
         if (e == OK) {
             CHECK(log_frame_find(frame, channel, &run));
             replay__live_note(replays->live, run);
@@ -280,7 +280,8 @@ err replay__log_read(struct replays *replays, struct diag *diag)
             next = record.no + 1;
         }
         if (e == ERR_VERSION) {
-            (void)diag_set_unknown_kind(diag, "FEED021", "the log of replays", record.body.data[0]);
+            (void)diag_set_unknown_kind(diag, "FEED021", "the log of replays",
+                                        record.body.len > 0 ? record.body.data[0] : 0);
         }
         if (frame != NULL) {
             log_frame_unref(frame);

@@ -505,13 +505,11 @@ static err write_locked(struct sim *sim, u32 number, u64 offset, const struct os
         bytes += (u64)iov[i].bytes;
     }
     err e = fault_change(sim, "write");
-    if (e != OK) {
-        if (sim->is_fail_short) {
-            IGNORE(write_some(sim, number, offset, iov, count, bytes / 2)); /* It fails anyway. */
-        }
+    if (e != OK && !sim->is_fail_short) {
         return e;
     }
-    return write_some(sim, number, offset, iov, count, bytes);
+    err written = write_some(sim, number, offset, iov, count, e == OK ? bytes : bytes / 2);
+    return e == OK ? written : e;
 }
 
 static err sim_write(struct os_file *base, u64 offset, const struct os_iov *iov, int count)
