@@ -26,7 +26,8 @@ __attribute__((constructor)) static void arm(void)
 
 static int fails(void)
 {
-    if (__atomic_load_n(&left, __ATOMIC_RELAXED) <= 0 || __atomic_sub_fetch(&left, 1, __ATOMIC_SEQ_CST) != 0) {
+    if (__atomic_load_n(&left, __ATOMIC_RELAXED) <= 0 ||
+        __atomic_sub_fetch(&left, 1, __ATOMIC_SEQ_CST) != 0) {
         return 0;
     }
     errno = ENOMEM;
