@@ -3,7 +3,7 @@
 
 #include "base/trace.h"
 
-enum { BODY_AHEAD_BYTES = 1 << 20 };
+enum { BODY_FIRST_BYTES = 16 << 10, BODY_AHEAD_BYTES = 1 << 20 };
 
 /* --- life ---------------------------------------------------------------------------------------
  */
@@ -389,9 +389,6 @@ void http_collect_body(struct http_exchange *x, isize bytes_max, http_fn fn, voi
         fn(x, ctx);
         return;
     }
-    if (x->content_length > 0) { /* More as it comes: what is announced may never come. */
-        (void)buf_reserve(&x->body, (isize)MIN(x->content_length, BODY_AHEAD_BYTES));
-    }
     if (x->is_body_complete) {
         fn(x, ctx);
     } else if (x->conn != NULL) {
@@ -450,6 +447,13 @@ static bool body_hold(struct http_exchange *x, isize bytes)
     return true;
 }
 
+/* Room for a body whose first bytes have come: what is announced may never come. */
+static isize bytes_ahead(const struct http_exchange *x, isize bytes)
+{
+    isize ahead = bytes < BODY_FIRST_BYTES ? 4 * bytes : BODY_AHEAD_BYTES;
+    return (isize)MAX(MIN(x->content_length, ahead), bytes);
+}
+
 /* The rest of the body is not read: the answer closes the connection. */
 static void refuse_body(struct http_exchange *x)
 {
@@ -473,6 +477,9 @@ bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
         if (!body_hold(x, bytes)) {
             refuse_body(x);
             return true;
+        }
+        if (x->body.len == 0) {
+            (void)buf_reserve(&x->body, bytes_ahead(x, bytes));
         }
         buf_append_bytes(&x->body, data, bytes);
         return true;

@@ -347,6 +347,21 @@ def test_bodies_in_flight(tmp_path):
     server.stop()
 
 
+def test_bodies_that_are_only_announced(tmp_path):
+    """They take no memory: 900 of them, of 16 MB each, in 512 MiB of address space."""
+    server = in_little_memory(tmp_path, 512 << 10)
+    head = (b"POST / HTTP/1.1\r\nX-Amz-Target: Kinesis_20131202.PutRecord\r\nContent-Type: application/x-amz-json-1.1\r\n"
+            b"Authorization: AWS4-HMAC-SHA256 Credential=test/20261124/us-east-1/kinesis/aws4_request, SignedHeaders=host, "
+            b"Signature=00\r\n" + HOST + b"Content-Length: 16000000\r\n\r\n")
+    held = [connect(server) for _ in range(900)]
+    for sock in held:
+        sock.sendall(head)
+    conftest.make_client(server, "kinesis").list_streams()
+    for sock in held:
+        sock.close()
+    server.stop()
+
+
 @covers("SQL sessions")
 def test_sql_sessions():
     server = leat_server.Server().start()
