@@ -1,4 +1,6 @@
 /* net/server.c: a stop while a request is still at the disk, and while clients connect. */
+#include "loopback.h"
+
 #include "net/http.h"
 #include "os/thread.h"
 
@@ -75,10 +77,7 @@ static void handle(struct http_exchange *x, void *ctx)
 
 static int send_request(u16 port)
 {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    int fd = loopback_connect(port);
     static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_int_equal(write(fd, request, sizeof request - 1), sizeof request - 1);
     return fd;
