@@ -95,6 +95,7 @@ static void list(struct http_exchange *x, struct cw_store *store, const struct s
         .region = call->region,
         .namespace = call->namespace,
         .metric = call->metric,
+        .is_custom = call->namespace.len == 0,
         .max = SERIES_SHOWN_MAX + 1,
         .active_since_s = call->now_s - HOUR_S,
     };

@@ -359,6 +359,7 @@ static bool matches(const struct cw_filter *filter, const struct cw_series_name 
 {
     return str_eq(name->account, filter->account) && str_eq(name->region, filter->region) &&
            (filter->namespace.len == 0 || str_eq(name->namespace, filter->namespace)) &&
+           !(filter->is_custom && str_starts(name->namespace, STR("AWS/"))) &&
            (filter->metric.len == 0 || str_eq(name->metric, filter->metric)) &&
            dimensions_match(filter, name);
 }

@@ -89,8 +89,9 @@ struct cw_filter {
     str namespace, metric;                 /* Empty = any. */
     const struct cw_dimension *dimensions; /* Each must be there; an empty value matches any. */
     isize dimension_count;
-    bool is_exact; /* No other dimensions. */
-    i64 after_id;  /* Paging: series with a greater id. */
+    bool is_exact;  /* No other dimensions. */
+    bool is_custom; /* Not those that services measure of themselves (AWS/...). */
+    i64 after_id;   /* Paging: series with a greater id. */
     i32 max;
     i64 active_since_s; /* Last point at or after it; INT64_MIN = any. */
 };
