@@ -8,11 +8,12 @@
 
 #include <stdio.h>
 
-/* What was printed but could not be written is no success; a reader that has ended is. */
+/* What was printed but could not be written is no success; a reader that has ended is, and so is
+ * Ctrl-C, which may cut a write short. */
 static int output_check(int code)
 {
     bool is_written = fflush(stdout) == 0 && ferror(stdout) == 0;
-    if (is_written || code != EXIT_OK || os_output_is_closed()) {
+    if (is_written || code != EXIT_OK || os_output_is_closed() || os_interrupt_is_set()) {
         return code;
     }
     print_error(NULL, "standard output cannot be written");

@@ -219,6 +219,13 @@ static void history_keep(struct shell *s)
     (void)history(s->history, &event, H_SAVE, s->history_path);
 }
 
+/* Ctrl-C may have cut a write short: that is no failure of the terminal. */
+static void interrupt_forget(void)
+{
+    os_interrupt_clear();
+    clearerr(stdout);
+}
+
 static void statement_run(struct shell *s)
 {
     struct sql_print print = {.form = s->form};
@@ -226,7 +233,7 @@ static void statement_run(struct shell *s)
         .sql = buf_str(&s->statement), .region = s->region, .session = str_of(s->session)};
     int code = sql_send(&request, &print);
     sql_print_end(&print);
-    os_interrupt_clear();
+    interrupt_forget();
     if (code == EXIT_INTERRUPTED) {
         sql_query_end(s->session);
         (void)puts("\nended");
@@ -376,9 +383,10 @@ int sql_shell(const char *region, enum sql_form form)
                  region);
     for (bool goes_on = true; goes_on;) {
         int length = 0;
+        (void)el_set(s->edit, EL_PREP_TERM, 1); /* Before the prompt, else keys come twice. */
         const char *line = el_gets(s->edit, &length);
         if (os_interrupt_is_set()) { /* Ctrl-C: what was typed is dropped. */
-            os_interrupt_clear();
+            interrupt_forget();
             buf_reset(&s->statement);
             (void)puts("^C");
         } else if (line == NULL) {

@@ -143,21 +143,32 @@ isize os_input_read(void *data, isize bytes)
     return got;
 }
 
+/* Where keys are read. Ctrl-C drops what was typed, maybe just after the wait saw it: the terminal
+ * is opened once more, so that reading need not wait while others find it as it was. */
+static int key_input(void)
+{
+    static int input = -1;
+    if (input < 0) {
+        const char *name = ttyname(0);
+        int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+        input = name == NULL ? -1 : open(name, flags);
+        input = input < 0 ? 0 : input;
+    }
+    return input;
+}
+
 /* The signal is held but while it waits, so that none slips in between looking and waiting. */
 int os_key_read(u8 *out)
 {
     sigset_t held, before;
-    struct pollfd in = {0, POLLIN, 0};
+    struct pollfd in = {key_input(), POLLIN, 0};
     ssize_t got = -1;
     CHECK(sigemptyset(&held) == 0);
     CHECK(sigaddset(&held, SIGINT) == 0);
     CHECK(pthread_sigmask(SIG_BLOCK, &held, &before) == 0);
-    while (is_interrupted == 0) {
-        if (ppoll(&in, 1, NULL, &before) > 0) {
-            got = read(0, out, 1);
-            break;
-        }
-        if (errno != EINTR) {
+    while (got < 0 && is_interrupted == 0) {
+        got = ppoll(&in, 1, NULL, &before) > 0 ? read(in.fd, out, 1) : -1;
+        if (got < 0 && errno != EINTR && errno != EAGAIN) {
             break;
         }
     }

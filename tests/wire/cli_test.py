@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -570,6 +571,40 @@ def test_the_shell(rows, tmp_path):
     assert shell.wait() == 0
     assert "40" in (tmp_path / "leat_history").read_text()
     assert lines(run(rows, "sql", "-c", "SHOW VIEWS")[0]) == []  # It was the session's own.
+
+
+def test_what_ctrl_c_cut_short_does_not_silence_the_shell(rows, tmp_path):
+    """Ctrl-C while rows are written ends a write half done; what follows is printed as ever."""
+    shell = Shell(rows, tmp_path)
+    shell.expect("leat> ")
+    shell.type("CREATE TEMPORARY TABLE many (a INT) WITH ('connector'='datagen', 'rows-per-second'='100000');\n")
+    shell.expect("succeed")
+    shell.expect("leat> ")
+    for _ in range(12):
+        shell.type("SELECT 'xxxxxx', a FROM many;\n")
+        shell.expect("| xxxxxx")
+        shell.expect("| xxxxxx")
+        shell.type("\x03")
+        shell.expect("ended")
+        shell.expect("leat> ")
+        shell.type("SELECT 40 + 2 AS answer;\n")
+        shell.expect("42")
+        shell.expect("leat> ")
+    shell.type("quit\n")
+    assert shell.wait() == 0
+
+
+def test_keys_typed_at_the_prompt_come_once(rows, tmp_path):
+    """The terminal is the shell's own before the prompt says so."""
+    shell = Shell(rows, tmp_path)
+    for _ in range(20):
+        shell.expect("leat> ")
+        assert not termios.tcgetattr(shell.fd)[3] & termios.ECHO
+        shell.type("SELECT half of it\x03")
+        shell.expect("^C")
+    shell.expect("leat> ")
+    shell.type("quit\n")
+    assert shell.wait() == 0
 
 
 # --- jobs
