@@ -18,7 +18,7 @@ static void print_json(const struct json_value *value)
 {
     struct buf text = {0};
     api_put_json(&text, value);
-    (void)printf(STR_FMT "\n", STR_ARG(buf_str(&text)));
+    (void)printf(STR_FMT, STR_ARG(buf_str(&text)));
     buf_deinit(&text);
 }
 
@@ -48,6 +48,28 @@ static void print_consumer(const struct json_value *consumer)
     (void)printf("  " STR_FMT "\n", STR_ARG(json_get_text(consumer, STR("ConsumerARN"))));
 }
 
+/* A page: rows, or members of the array. */
+static void print_page(const struct consumers *c, const struct json_value *page, bool is_first)
+{
+    const struct json_value *consumer = json_first(json_get(page, STR("Consumers")));
+    if (c->is_json && is_first) {
+        (void)fputs("{\"Consumers\":[", stdout);
+    } else if (is_first && consumer == NULL) {
+        (void)puts("no consumers: leat stream consumers NAME --register CONSUMER makes one");
+    } else if (is_first) {
+        (void)printf("%-32s %-9s %-23s  %s\n", "CONSUMER", "STATUS", "REGISTERED", "ARN");
+    }
+    for (; consumer != NULL; consumer = json_next(consumer)) {
+        if (c->is_json) {
+            (void)fputs(is_first ? "\n" : ",\n", stdout);
+            print_json(consumer);
+            is_first = false;
+        } else {
+            print_consumer(consumer);
+        }
+    }
+}
+
 static int list(struct consumers *c)
 {
     str token = STR_EMPTY;
@@ -58,22 +80,13 @@ static int list(struct consumers *c)
         if (code != EXIT_OK) {
             return code;
         }
-        const struct json_value *consumer = json_first(json_get(page, STR("Consumers")));
-        if (is_first && !c->is_json && consumer == NULL) {
-            (void)puts("no consumers: leat stream consumers NAME --register CONSUMER makes one");
-        } else if (is_first && !c->is_json) {
-            (void)printf("%-32s %-9s %-23s  %s\n", "CONSUMER", "STATUS", "REGISTERED", "ARN");
-        }
-        for (; consumer != NULL; consumer = json_next(consumer)) {
-            if (c->is_json) {
-                print_json(consumer);
-            } else {
-                print_consumer(consumer);
-            }
-        }
+        print_page(c, page, is_first);
         token = json_get_text(page, STR("NextToken"));
         is_first = false;
     } while (token.len > 0);
+    if (c->is_json) {
+        (void)puts("]}");
+    }
     return EXIT_OK;
 }
 
@@ -87,6 +100,7 @@ static int enlist(struct consumers *c, const char *name)
     const struct json_value *consumer = json_get(answer, STR("Consumer"));
     if (c->is_json) {
         print_json(consumer);
+        (void)putchar('\n');
     } else {
         (void)printf("registered " STR_FMT "\n",
                      STR_ARG(json_get_text(consumer, STR("ConsumerARN"))));
@@ -98,8 +112,8 @@ static int delist(struct consumers *c, const char *name)
 {
     const struct json_value *answer = NULL;
     int code = call(c, "DeregisterStreamConsumer", str_of(name), STR_EMPTY, &answer);
-    if (code == EXIT_OK && !c->is_json) {
-        (void)printf("deregistered %s\n", name);
+    if (code == EXIT_OK) {
+        (void)printf(c->is_json ? "{\"deregistered\":\"%s\"}\n" : "deregistered %s\n", name);
     }
     return code;
 }
@@ -113,8 +127,7 @@ int cmd_stream_consumers(int argc, char **argv)
                       false},
         [DEREGISTER] = {"deregister", OPTION_TEXT, "CONSUMER",
                         "Deregister it; its subscriptions end.", NULL, 0, false},
-        [OUTPUT] = {"output", OPTION_TEXT, "table|json", "json: a line for each consumer.", NULL, 0,
-                    false},
+        [OUTPUT] = {"output", OPTION_TEXT, "table|json", "json: one object.", NULL, 0, false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];

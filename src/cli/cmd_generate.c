@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+enum { ROWS, SEED, LAYOUT, ORDER, DIRTY, OUT, STREAM, RATE, REGION, OUTPUT };
 enum { FLUSH_BYTES = 1 << 20, PPM = 1000000, NAME_BYTES = 256, SHOWN_ROWS = 200000 };
 
 static bool order_parse(const char *text, enum feed_order *out)
@@ -85,15 +86,11 @@ static int rows_to_object(const struct feed_options *feed, const char *url, cons
     struct byte_source *source = byte_source_generate(feed);
     int code = s3_upload(api_endpoint(), region, bucket, key, source);
     byte_source_free(source);
-    if (code == EXIT_OK) {
-        (void)fprintf(stderr, "%llu rows in %s\n", (unsigned long long)feed->rows, url);
-    }
     return code;
 }
 
 /* As a replay of the rows: exactly once, whatever is interrupted. */
-static int rows_to_stream(const struct feed_options *feed, const char *stream, const char *region,
-                          i64 rate)
+static int rows_to_stream(const struct feed_options *feed, const struct option *o, i64 rate)
 {
     char name[NAME_BYTES];
     (void)snprintf(name, sizeof name, "generate:us-accidents:%llu:%llu:%d:%d:%u",
@@ -101,17 +98,16 @@ static int rows_to_stream(const struct feed_options *feed, const char *stream, c
                    (int)feed->layout, (int)feed->order, feed->dirty_ppm);
     struct replay_request request = {.source = byte_source_generate(feed),
                                      .name = name,
-                                     .stream = stream,
-                                     .region = region,
+                                     .stream = o[STREAM].text,
+                                     .region = api_region(&o[REGION]),
                                      .partition_key = "Severity",
                                      .rate = rate,
-                                     .passes = 1};
+                                     .passes = 1,
+                                     .is_json = option_is_json(&o[OUTPUT])};
     int code = replay_follow(&request);
     byte_source_free(request.source);
     return code;
 }
-
-enum { ROWS, SEED, LAYOUT, ORDER, DIRTY, OUT, STREAM, RATE, REGION };
 
 static bool feed_make(const struct option *o, struct feed_options *out)
 {
@@ -128,6 +124,19 @@ static bool feed_make(const struct option *o, struct feed_options *out)
     return order_parse(o[ORDER].text, &out->order);
 }
 
+static void written_print(const struct feed_options *feed, const char *out, bool is_json)
+{
+    if (!is_json) {
+        (void)fprintf(stderr, "%llu rows in %s\n", (unsigned long long)feed->rows, out);
+        return;
+    }
+    struct buf text = {0};
+    buf_printf(&text, "{\"rows\":%llu,\"out\":", (unsigned long long)feed->rows);
+    json_write_string(&text, str_of(out));
+    (void)printf(STR_FMT "}\n", STR_ARG(buf_str(&text)));
+    buf_deinit(&text);
+}
+
 static int rows_write(const struct option *o, const struct feed_options *feed)
 {
     const char *out = o[OUT].text;
@@ -137,16 +146,23 @@ static int rows_write(const struct option *o, const struct feed_options *feed)
     }
     if (o[STREAM].is_given) {
         i64 rate;
-        return replay_rate_parse(o[RATE].text, &rate)
-                   ? rows_to_stream(feed, o[STREAM].text, api_region(&o[REGION]), rate)
-                   : EXIT_USAGE;
+        return replay_rate_parse(o[RATE].text, &rate) ? rows_to_stream(feed, o, rate) : EXIT_USAGE;
     }
     if (o[RATE].is_given) {
         print_error(NULL, "--rate goes with --stream");
         return EXIT_USAGE;
     }
+    if (option_is_json(&o[OUTPUT]) && out == NULL) {
+        print_error("leat generate us-accidents --out FILE", "the rows are CSV, not JSON");
+        return EXIT_USAGE;
+    }
     bool is_object = out != NULL && str_starts(str_of(out), STR("s3://"));
-    return is_object ? rows_to_object(feed, out, api_region(&o[REGION])) : rows_to_file(feed, out);
+    int code =
+        is_object ? rows_to_object(feed, out, api_region(&o[REGION])) : rows_to_file(feed, out);
+    if (code == EXIT_OK && out != NULL) {
+        written_print(feed, out, option_is_json(&o[OUTPUT]));
+    }
+    return code;
 }
 
 int cmd_generate(int argc, char **argv)
@@ -169,6 +185,8 @@ int cmd_generate(int argc, char **argv)
                   "unlimited", 0, false},
         [REGION] = {"region", OPTION_TEXT, "R", "Region (AWS_REGION, else us-east-1).", NULL, 0,
                     false},
+        [OUTPUT] = {"output", OPTION_TEXT, "text|json",
+                    "json: one object; with --stream as the API answers.", NULL, 0, false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];

@@ -10,13 +10,11 @@
 
 enum { NAME_BYTES = 4600 };
 
-static int list(void)
+static void list_print(const struct json_value *body, const void *ctx)
 {
-    struct arena arena = {0};
-    const struct json_value *body = NULL;
-    int code = api_json(&arena, "GET", "/_leat/api/replays", STR_EMPTY, &body);
+    (void)ctx;
     const struct json_value *one = json_first(json_get(body, STR("replays")));
-    if (code == EXIT_OK && one == NULL) {
+    if (one == NULL) {
         (void)puts("no replays: leat replay FILE starts one");
     }
     for (; one != NULL; one = json_next(one)) {
@@ -31,20 +29,28 @@ static int list(void)
             (void)printf("             " STR_FMT "\n", STR_ARG(reason));
         }
     }
-    arena_deinit(&arena);
-    return code;
 }
 
-static int stop(const char *id)
+static int list(const struct option *output)
 {
-    struct arena arena = {0};
-    str answer, path = arena_printf(&arena, "/_leat/api/replays/%s/stop", id);
-    int code = api_call(&arena, "POST", (const char *)path.data, STR("{}"), &answer);
-    if (code == EXIT_OK) {
-        (void)printf("stopped %s\n", id);
-    }
-    arena_deinit(&arena);
-    return code;
+    struct buf path = {0};
+    buf_append(&path, STR("/_leat/api/replays"));
+    return api_show("GET", &path, STR_EMPTY, output, list_print, NULL);
+}
+
+static void stop_print(const struct json_value *answer, const void *ctx)
+{
+    (void)answer;
+    (void)printf("stopped %s\n", (const char *)ctx);
+}
+
+static int stop(const char *id, const struct option *output)
+{
+    struct buf path = {0};
+    buf_append(&path, STR("/_leat/api/replays/"));
+    api_segment(&path, str_of(id));
+    buf_append(&path, STR("/stop"));
+    return api_show("POST", &path, STR("{}"), output, stop_print, id);
 }
 
 /* What makes the same file the same: its path, size and time. */
@@ -120,7 +126,22 @@ static int replay_file(struct replay_request *request, const char *path, const c
     return code;
 }
 
-enum { STREAM, REGION, RATE, INDENT, TYPED, KEY, KPL, LOOP, LIMIT, NAME, AGAIN, LIST, STOP };
+enum {
+    STREAM,
+    REGION,
+    RATE,
+    INDENT,
+    TYPED,
+    KEY,
+    KPL,
+    LOOP,
+    LIMIT,
+    NAME,
+    AGAIN,
+    LIST,
+    STOP,
+    OUTPUT
+};
 
 static bool request_make(const struct option *o, struct replay_request *out)
 {
@@ -134,6 +155,7 @@ static bool request_make(const struct option *o, struct replay_request *out)
         .is_typed = o[TYPED].is_given,
         .is_aggregated = o[KPL].is_given,
         .is_another = o[AGAIN].is_given,
+        .is_json = option_is_json(&o[OUTPUT]),
     };
     if (out->passes < 1 || out->rows_max < 0 || out->indent < 0 || out->indent > 16) {
         print_error(NULL, "--loop is at least 1, --limit at least 0, --indent 0 to 16");
@@ -166,6 +188,8 @@ int cmd_replay(int argc, char **argv)
         [AGAIN] = {"again", OPTION_FLAG, NULL, "Even when it was replayed before.", NULL, 0, false},
         [LIST] = {"list", OPTION_FLAG, NULL, "List the replays.", NULL, 0, false},
         [STOP] = {"stop", OPTION_TEXT, "ID", "Stop one; the same command goes on.", NULL, 0, false},
+        [OUTPUT] = {"output", OPTION_TEXT, "text|json", "json: as the API answers.", NULL, 0,
+                    false},
         {.name = NULL},
     };
     const char *words[WORDS_MAX];
@@ -175,7 +199,8 @@ int cmd_replay(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (options[LIST].is_given || options[STOP].is_given) {
-        return options[LIST].is_given ? list() : stop(options[STOP].text);
+        return options[LIST].is_given ? list(&options[OUTPUT])
+                                      : stop(options[STOP].text, &options[OUTPUT]);
     }
     if (a.count != 1) {
         print_error("leat replay --help lists the options",

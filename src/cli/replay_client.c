@@ -180,12 +180,12 @@ static void request_write(const struct replay_request *r, struct buf *out)
                r->is_aggregated ? "true" : "false", r->is_another ? "true" : "false");
 }
 
-static void known_print(const struct status *s)
+static void known_print(const struct status *s, bool is_json)
 {
-    if (strcmp(s->state, "DONE") == 0) {
+    if (strcmp(s->state, "DONE") == 0 && !is_json) {
         (void)printf("already replayed as %s: %llu rows (--again replays it once more)\n", s->id,
                      (unsigned long long)s->rows);
-    } else {
+    } else if (strcmp(s->state, "DONE") != 0) {
         (void)fprintf(stderr, "going on with %s after %llu rows\n", s->id,
                       (unsigned long long)s->rows);
     }
@@ -203,7 +203,7 @@ static int submit(struct follow *f)
         const struct json_value *answer = json_parse_request(&arena, text);
         status_read(json_get(answer, STR("replay")), &f->status);
         if (json_get_bool(answer, STR("known"), false)) {
-            known_print(&f->status);
+            known_print(&f->status, f->request->is_json);
         }
     }
     buf_deinit(&body);
@@ -365,6 +365,23 @@ static void stop_it(struct follow *f)
     }
 }
 
+/* How it stands, as the API answers. */
+static int status_print(const char *id)
+{
+    struct arena arena = {0};
+    struct buf path = {0};
+    str answer;
+    buf_append(&path, STR("/_leat/api/replays/"));
+    api_segment(&path, str_of(id));
+    int code = api_call(&arena, "GET", api_path(&path), STR_EMPTY, &answer);
+    if (code == EXIT_OK) {
+        (void)printf(STR_FMT "\n", STR_ARG(answer));
+    }
+    buf_deinit(&path);
+    arena_deinit(&arena);
+    return code;
+}
+
 static int finished(struct follow *f)
 {
     const struct status *s = &f->status;
@@ -378,6 +395,9 @@ static int finished(struct follow *f)
         print_error("the same command goes on there", "it was stopped after %llu rows",
                     (unsigned long long)s->rows);
         return EXIT_FAILED;
+    }
+    if (f->request->is_json) {
+        return status_print(s->id);
     }
     (void)printf("%llu rows into %s: %llu records, %llu bytes, %llu dead letters, %.1f s\n",
                  (unsigned long long)s->rows, f->request->stream, (unsigned long long)s->records,
@@ -393,8 +413,11 @@ int replay_follow(const struct replay_request *request)
 {
     struct follow f = {.request = request, .is_terminal = os_is_terminal(2)};
     int code = submit(&f);
-    if (code != EXIT_OK || strcmp(f.status.state, "DONE") == 0) {
+    if (code != EXIT_OK) {
         return code;
+    }
+    if (strcmp(f.status.state, "DONE") == 0) {
+        return request->is_json ? status_print(f.status.id) : EXIT_OK;
     }
     os_interrupt_catch();
     f.http = http_client_new(os_real());

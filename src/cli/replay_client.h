@@ -16,6 +16,7 @@ struct replay_request {
     const char *stream, *region, *partition_key;
     i64 bytes_total, indent, rate, passes, rows_max;
     bool is_typed, is_aggregated, is_another;
+    bool is_json; /* What it came to, as the API answers. */
 };
 
 /* "250", "250/s", "unlimited" (0). False: an error was printed. */

@@ -171,19 +171,23 @@ static str id_of(struct http_exchange *x, str *verb_out)
     return id;
 }
 
+static void respond_absent(struct http_exchange *x, str id)
+{
+    struct diag diag;
+    diag_init(&diag);
+    (void)diag_set(&diag, ERR_NOT_FOUND, "API023", "there is no replay \"" STR_FMT "\"",
+                   STR_ARG(id));
+    diag_hint(&diag, "leat replay --list shows them");
+    console_respond_error(x, ERR_NOT_FOUND, &diag);
+}
+
 static void show(struct http_exchange *x, void *ctx)
 {
     struct console *console = ctx;
     struct replay_status status;
-    struct diag diag;
-    diag_init(&diag);
     str verb, id = id_of(x, &verb);
-    err e =
-        verb.len > 0 ? ERR_NOT_FOUND : replay_get(console->env.replays, id, http_arena(x), &status);
-    if (e != OK) {
-        (void)diag_set(&diag, e, "API023", "there is no replay \"" STR_FMT "\"", STR_ARG(id));
-        diag_hint(&diag, "leat replay --list shows them");
-        console_respond_error(x, e, &diag);
+    if (verb.len > 0 || replay_get(console->env.replays, id, http_arena(x), &status) != OK) {
+        respond_absent(x, id);
         return;
     }
     respond_status(x, &status);
@@ -205,11 +209,13 @@ static void stop(struct http_exchange *x, void *ctx)
     if (e == OK) {
         e = replay_get(console->env.replays, id, http_arena(x), &status);
     }
-    if (e != OK) {
+    if (e == ERR_NOT_FOUND) {
+        respond_absent(x, id);
+    } else if (e != OK) {
         respond_failed(x, e, &diag);
-        return;
+    } else {
+        respond_status(x, &status);
     }
-    respond_status(x, &status);
 }
 
 static u64 number_param(struct http_exchange *x, const char *name)
@@ -247,11 +253,13 @@ static void push(struct http_exchange *x, void *ctx)
     if (is_answered) {
         e = replay_get(console->env.replays, id, http_arena(x), &status);
     }
-    if (e != OK) {
+    if (e == ERR_NOT_FOUND) {
+        respond_absent(x, id);
+    } else if (e != OK) {
         respond_failed(x, e, &diag);
-        return;
+    } else {
+        respond_status(x, &status);
     }
-    respond_status(x, &status);
 }
 
 static void handle_post(struct http_exchange *x, void *ctx)

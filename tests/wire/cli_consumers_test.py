@@ -21,17 +21,19 @@ def stream(leat):
 
 def test_consumers_are_listed_registered_and_deregistered(leat, stream):
     assert "--register" in run(leat, "stream", "consumers", stream)[0]
+    assert json.loads(run(leat, "stream", "consumers", stream, "-o", "json")[0]) == {"Consumers": []}
     assert ":stream/" + stream + "/consumer/a:" in run(
         leat, "stream", "consumers", stream, "--register", "a")[0]
     made = json.loads(run(leat, "stream", "consumers", stream, "--register", "b", "-o", "json")[0])
     assert made["ConsumerName"] == "b"
-    listed = lines(run(leat, "stream", "consumers", stream, "-o", "json")[0])
+    listed = json.loads(run(leat, "stream", "consumers", stream, "-o", "json")[0])["Consumers"]
     assert [c["ConsumerName"] for c in listed] == ["a", "b"]
     table = run(leat, "stream", "consumers", stream)[0].splitlines()
     assert table[0].split() == ["CONSUMER", "STATUS", "REGISTERED", "ARN"]
     assert table[2].split()[::3] == ["b", made["ConsumerARN"]]
     assert "already exists" in run(leat, "stream", "consumers", stream, "--register", "a", code=1)[1]
-    run(leat, "stream", "consumers", stream, "--deregister", "a")
+    assert json.loads(run(leat, "stream", "consumers", stream, "--deregister", "a", "-o",
+                          "json")[0]) == {"deregistered": "a"}
     assert "not found" in run(leat, "stream", "consumers", stream, "--deregister", "a", code=5)[1]
     assert "not found" in run(leat, "stream", "consumers", stream + "x", code=5)[1]
     assert "exclude" in run(leat, "stream", "consumers", stream, "--register", "a",

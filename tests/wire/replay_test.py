@@ -147,6 +147,17 @@ def test_compact_is_the_same_without_blanks(leat, dirty):
     assert [key for _, key, _ in got] == [r["ID"] for r in expected(DIRTY)]
 
 
+def test_it_answers_programs_in_json(leat, dirty):
+    world(leat, "replay-json")
+    first = json.loads(replay(leat, "replay-json", str(dirty), "-o", "json"))
+    assert (first["state"], first["rows"], first["stream"]) == ("DONE", len(expected(DIRTY)), STREAM)
+    assert json.loads(replay(leat, "replay-json", str(dirty), "-o", "json")) == first  # As it was.
+    listed = json.loads(replay(leat, "replay-json", "--list", "-o", "json"))["replays"]
+    assert first in listed
+    absent = globals()["leat"](leat, "replay", "--stop", "nope", "-o", "json")
+    assert absent.returncode == 5 and "there is no replay" in json.loads(absent.stderr)["error"]["message"]
+
+
 def test_typed_writes_numbers_and_booleans(leat, tmp_path):
     client = world(leat, "replay-typed")
     path = tmp_path / "rows.csv"
