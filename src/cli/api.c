@@ -8,13 +8,28 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Without the slashes at its end, as the AWS SDKs take it. */
+static const char *endpoint_trim(const char *given)
+{
+    static char trimmed[2048];
+    str text = str_of(given);
+    while (str_ends(text, STR("/"))) {
+        text = str_slice(text, 0, text.len - 1);
+    }
+    bool is_bare = text.len == str_of(given).len || text.len >= (isize)sizeof trimmed;
+    if (!is_bare && trimmed[0] == '\0') {
+        str_copy_cstr(text, trimmed, (isize)sizeof trimmed);
+    }
+    return is_bare ? given : trimmed;
+}
+
 const char *api_endpoint(void)
 {
     const char *own = os_getenv("LEAT_ENDPOINT"), *aws = os_getenv("AWS_ENDPOINT_URL");
     if (own != NULL && own[0] != '\0') {
-        return own;
+        return endpoint_trim(own);
     }
-    return aws != NULL && aws[0] != '\0' ? aws : "http://127.0.0.1:4566";
+    return aws != NULL && aws[0] != '\0' ? endpoint_trim(aws) : "http://127.0.0.1:4566";
 }
 
 const char *api_region(const struct option *option)

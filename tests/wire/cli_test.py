@@ -186,6 +186,9 @@ def test_env_for_each_shell(leat):
 
 def test_endpoint_comes_from_aws_too(leat):
     run(None, "job", "list", LEAT_ENDPOINT="", AWS_ENDPOINT_URL=leat.endpoint)
+    run(None, "job", "list", LEAT_ENDPOINT="", AWS_ENDPOINT_URL=leat.endpoint + "/")
+    shown = run(None, "env", "-o", "json", LEAT_ENDPOINT=leat.endpoint + "//")[0]
+    assert json.loads(shown)["AWS_ENDPOINT_URL"] == leat.endpoint
 
 
 def test_aws_runs_the_users_aws(leat, tmp_path):
