@@ -395,7 +395,8 @@ static void zero_claim(struct log *log, u64 end, bool is_small)
 
 void log__zero_once(struct log *log)
 {
-    static const u8 zeros[64 << 10];
+    /* Pieces that go past the page cache: commits of this file then wait for no pages. */
+    static _Alignas(LOG__BLOCK_BYTES) u8 zeros[LOG__ZERO_PIECE_BYTES]; /* Never written. */
     struct log__zero *zero = &log->zero;
     os_mutex_lock(&zero->lock);
     bool is_wanted = zero->is_wanted && zero->file != NULL && log->durability == LOG_COMMIT;

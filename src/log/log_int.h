@@ -25,7 +25,8 @@ enum {
     LOG__BATCH_RECORDS_MAX = 1 << 20,
     LOG__NUMBER_JUMP = 1 << 24,  /* Greater than the number of records in any frame. */
     LOG__SALVAGE_JUMP = 1 << 30, /* As many as a lost segment can have held, and more. */
-    LOG__ZERO_AHEAD_BYTES = 2 << 20,
+    LOG__ZERO_AHEAD_BYTES = 1 << 20,
+    LOG__ZERO_PIECE_BYTES = 512 << 10,
     LOG__SMALL_FRAME_BYTES = 256 << 10,
     LOG__BUILD_AHEAD_BYTES =
         4 << 20,          /* Queued bytes that make building worth while the disk works. */
