@@ -28,16 +28,10 @@ POM
     mv "$kafka/lib.part" "$kafka/lib"
 fi
 
-say() { # SERVER LINE: "RECORDS records/s ..." is kept and shown
-    [[ $2 =~ ^[0-9]+\ records/s ]] || { echo "$1: no figure: $2" >&2; exit 1; }
-    printf '%-13s %s\n' "$1" "$2"
-    echo "${2%% *}" >>"$bench_data/$1.figures"
-}
-
 measure_leat() {
     start_leat
     kinesis "$port" CreateStream '{"StreamName":"bench","ShardCount":4}'
-    say leat "$(load put_records 8 "$port" "$seconds")"
+    figure_keep leat.durable "$(load put_records 8 "$port" "$seconds")"
     stop_server
 }
 
@@ -49,7 +43,7 @@ measure_ferrokinesis() {
     wait_for "$port"
     kinesis "$port" CreateStream '{"StreamName":"bench","ShardCount":4}'
     sleep 1
-    say ferrokinesis "$(load put_records 8 "$port" "$seconds")"
+    figure_keep ferrokinesis.durable "$(load put_records 8 "$port" "$seconds")"
     stop_server
 }
 
@@ -83,19 +77,14 @@ END
     taskset -c 1 java -Xmx1g -cp "$kafka/lib/*" org.apache.kafka.tools.ProducerPerformance --topic bench --record-size 1024 \
         --num-records $((60000 * seconds)) --throughput -1 --producer-props "bootstrap.servers=127.0.0.1:$port" acks=all \
         batch.size=512000 linger.ms=5 buffer.memory=134217728 2>/dev/null | tail -1 >"$dir/line"
-    say kafka "$(sed -E 's/.*, ([0-9]+)(\.[0-9]+)? records\/sec.* ([0-9]+) ms 99th.*/\1 records\/s, p99 \3 ms/' "$dir/line")"
+    figure_keep kafka.durable "$(sed -E 's/.*, ([0-9]+)(\.[0-9]+)? records\/sec.* ([0-9]+) ms 99th.*/\1 records\/s, p99 \3 ms/' "$dir/line")"
     stop_server
 }
 
-median() { sort -n "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 
 for ((round = 0; round < rounds; round++)); do
     for name in leat ferrokinesis kafka; do
         "measure_$name"
     done
 done
-ours=$(median "$bench_data/leat.figures")
-for peer in ferrokinesis kafka; do
-    theirs=$(median "$bench_data/$peer.figures")
-    echo "durable PutRecords: leat $ours, $peer $theirs: $(awk -v a="$ours" -v b="$theirs" 'BEGIN {printf "%.1f", a / b}') times"
-done
+ratios durable leat ferrokinesis kafka

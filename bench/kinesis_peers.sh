@@ -28,31 +28,39 @@ start_ferrokinesis() {
     wait_for "$port"
 }
 
-# Figures stand in $bench_data/SERVER.SCRIPT, one line a run.
-measure() {
-    local server_name=$1 script=$2 connections=$3 line
-    "start_$server_name"
+measure() { # SERVER SCRIPT CONNECTIONS
+    "start_$1"
     kinesis "$port" CreateStream '{"StreamName":"bench","ShardCount":4}'
     sleep 1
-    line=$(load "$script" "$connections" "$port" "$seconds")
-    printf '%-13s %-12s %s, VmRSS %d MiB\n' "$server_name" "$script" "$line" $(($(resident_kib) / 1024))
-    echo "${line%% *}" >>"$bench_data/$server_name.$script"
+    figure_keep "$1.$2" "$(load "$2" "$3" "$port" "$seconds"), VmRSS $(($(resident_kib) / 1024)) MiB"
     stop_server
 }
 
-median() { sort -n "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+# What the load and loopback allow: leat's own answer to a put, from a server that only sends.
+measure_fixed() { # SCRIPT CONNECTIONS
+    start_fixed_answer "$bench_data/answer"
+    figure_keep "fixed_answer.$1" "$(load "$1" "$2" "$port" "$seconds")"
+    stop_server
+}
 
+answer_keep() {
+    start_leat
+    kinesis "$port" CreateStream '{"StreamName":"bench","ShardCount":4}'
+    python3 bench/answer.py "$port" json PutRecord '{"StreamName":"bench","PartitionKey":"key-1","Data":"AAAA"}' >"$bench_data/answer"
+    stop_server
+}
+
+ninja -C build/release --quiet bench/fixed_answer
+answer_keep
 for ((round = 0; round < rounds; round++)); do
     for work in put_records:8 put_record:32; do
         for server_name in leat kinesalite ferrokinesis; do
             measure "$server_name" "${work%:*}" "${work#*:}"
         done
+        [ "${work%:*}" != put_record ] || measure_fixed "${work%:*}" "${work#*:}"
     done
 done
 for script in put_records put_record; do
-    ours=$(median "$bench_data/leat.$script")
-    for peer in kinesalite ferrokinesis; do
-        theirs=$(median "$bench_data/$peer.$script")
-        echo "$script: leat $ours, $peer $theirs: $(awk -v a="$ours" -v b="$theirs" 'BEGIN {printf "%.1f", a / b}') times"
-    done
+    ratios "$script" leat kinesalite ferrokinesis
 done
+ratios put_record leat fixed_answer

@@ -17,10 +17,7 @@ for ((i = 1; i <= 1000; i++)); do
 done
 
 measure() { # NAME; with STREAM, STREAMS
-    local line
-    line=$(load put_records 8 "$port" "$seconds")
-    printf '%-14s %s\n' "$1" "$line"
-    echo "${line%% *}" >>"$bench_data/$1.figures"
+    figure_keep "$1" "$(load put_records 8 "$port" "$seconds")"
 }
 
 for ((round = 0; round < rounds; round++)); do
@@ -31,9 +28,8 @@ for ((round = 0; round < rounds; round++)); do
         STREAM=many STREAMS=$streams BODIES=1000 RECORDS=20 measure "streams-$streams"
     done
 done
-median() { sort -n "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 for pair in shards-1:shards-100 shards-1:shards-10000 streams-1:streams-1000; do
-    one=$(median "$bench_data/${pair%:*}.figures")
-    other=$(median "$bench_data/${pair#*:}.figures")
+    one=$(median "$bench_data/${pair%:*}")
+    other=$(median "$bench_data/${pair#*:}")
     echo "${pair#*:}: a record costs $(awk -v a="$one" -v b="$other" 'BEGIN {printf "%.2f", a / b}') times one of ${pair%:*}"
 done

@@ -33,12 +33,27 @@ wait_for() {
     done
 }
 
+# wait_for_port PORT: until something listens there.
+wait_for_port() {
+    until (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do
+        kill -0 "$server" || { cat "$bench_data/out"; exit 1; }
+        sleep 0.05
+    done
+}
+
 # With no data yet. Sets port.
 start_leat() {
     port=$(free_port)
     rm -rf "$bench_data/leat"
     run_server "$leat" start --data "$bench_data/leat" --port "$port"
     wait_for "$port"
+}
+
+# start_fixed_answer FILE: answers every request with the file's bytes. Sets port.
+start_fixed_answer() {
+    port=$(free_port)
+    run_server build/release/bench/fixed_answer "$port" "$1"
+    wait_for_port "$port"
 }
 
 stop_server() {
@@ -61,4 +76,25 @@ load() {
 
 resident_kib() {
     awk '/VmRSS/ {print $2}' "/proc/$server/status"
+}
+
+# figure_keep NAME LINE: "N records/s ..." is shown, and N kept in $bench_data/NAME for ratios.
+figure_keep() {
+    [[ $2 =~ ^[0-9]+\ records/s ]] || { echo "$1: no figure: $2" >&2; exit 1; }
+    printf '%-24s %s\n' "$1" "$2"
+    echo "${2%% *}" >>"$bench_data/$1"
+}
+
+median() { sort -n "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+
+# ratios WORK SERVER PEER...: of the medians of what figure_keep has kept as NAME.WORK.
+ratios() {
+    local work=$1 server_name=$2 ours peer theirs
+    ours=$(median "$bench_data/$server_name.$work")
+    shift 2
+    for peer in "$@"; do
+        [ "$peer" = "$server_name" ] && continue
+        theirs=$(median "$bench_data/$peer.$work")
+        echo "$work: $server_name $ours, $peer $theirs: $(awk -v a="$ours" -v b="$theirs" 'BEGIN {printf "%.2f", a / b}') times"
+    done
 }

@@ -22,6 +22,14 @@ echo "== put to event of enhanced fan-out: docs/performance.md"
 bench/fanout.sh
 echo "== a million rows from S3 to the last metric: docs/performance.md"
 bench/pipeline.sh
+echo "== GetRecords of 10 MiB next to a server that only sends, and ferrokinesis: docs/performance.md"
+bench/kinesis_get.sh
+echo "== restart after kill -9 with 10 GB retained: docs/performance.md"
+bench/restart.sh
+echo "== 10,000 idle connections: docs/performance.md"
+python3 bench/idle_connections.py build/release/leat
+echo "== snapshots, copy on write: docs/performance.md"
+python3 bench/snapshots.py
 echo "== 10,000 shards: docs/performance.md"
 bench/kinesis_shards.sh
 echo "== one or many shards and streams: docs/performance.md"
