@@ -132,7 +132,7 @@ int main(int argc, char **argv)
         return 2;
     }
     answer_read(argv[2]);
-    int listener = listen_at(atoi(argv[1])), poll_fd = epoll_create1(0);
+    int listener = listen_at((int)strtol(argv[1], NULL, 10)), poll_fd = epoll_create1(0);
     struct epoll_event event = {EPOLLIN, {.ptr = NULL}}, events[EVENTS];
     if (poll_fd < 0 || epoll_ctl(poll_fd, EPOLL_CTL_ADD, listener, &event) != 0) {
         fail("epoll");
