@@ -53,6 +53,10 @@ if [ "$profile" = clients ]; then
     need_command javac default-jdk-headless
     need_command mvn maven
     need_command go golang
+    need_command cmake cmake
+    need_command flex flex
+    need_command bison bison
+    need_file /usr/include/oniguruma.h libonig-dev
 fi
 if [ "$profile" = bench ]; then
     need_command wrk wrk

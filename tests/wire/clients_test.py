@@ -6,6 +6,8 @@ next, so what the reader sees of one key must be 0, 1, 2, ... A record comes twi
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -83,6 +85,21 @@ def awscli_program():
     return ["env", f"AWS_COMMAND={venv / 'bin' / 'aws'}", *python_program(sys.executable, "aws")]
 
 
+def fluent_bit_program():
+    """Fluent Bit follows a file and sends its lines; it knows no port but 443."""
+    need("npm", "cmake", "flex", "bison", "make", "gcc")
+    if not Path("/usr/include/oniguruma.h").exists():
+        pytest.skip("not installed: libonig-dev")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", 443))
+        except OSError as error:
+            pytest.skip(f"Fluent Bit needs port 443: {error}")
+    run(str(CLIENTS / "fluentbit" / "build.sh"), str(BUILD / "fluent-bit"))
+    return [sys.executable, str(CLIENTS / "fluentbit" / "stream_client.py"), str(BUILD / "fluent-bit" / "fluent-bit")]
+
+
 def java(folder, *arguments):
     return lambda: [*java_program(folder), *arguments]
 
@@ -108,6 +125,7 @@ PAIRS = {
     "kcl-3.5-fanout": (boto3_program(), java("kcl3", "fanout"), True),
     "kcl-1.15": (boto3_program(), java("kcl1"), True),
     "kpl-1.1-to-kcl-3.5": (java("kpl1"), java("kcl3", "fanout"), True),
+    "fluent-bit": (fluent_bit_program, boto3_program("boto3-lines"), False),
 }
 
 
@@ -115,7 +133,8 @@ class Program:
     """A program whose output is read as it comes."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+                                        start_new_session=True)
         self.lines, self.errors = [], []
         self.changed = threading.Condition()
         self.threads = [threading.Thread(target=self._read, daemon=True),
@@ -139,8 +158,10 @@ class Program:
             thread.join()
 
     def end(self):
-        self.process.kill()
-        self.process.wait()
+        """Ends the program and what it began."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
 
 class Writer(Program):
@@ -165,6 +186,20 @@ def check(lines, retries, may_reread):
         last[key] = max(number, before)
     assert last == {f"key-{key}": ROUNDS - 1 for key in range(KEYS)}
     assert may_reread or repeats <= retries * KEYS, f"{repeats} records twice, {retries} calls made again"
+
+
+def check_lines(lines, retries, shards):
+    """Fluent Bit gives each line a partition key of its own: a shard holds the rounds in order, and goes on where its parents ended."""
+    parents = {shard["ShardId"]: (shard.get("ParentShardId"), shard.get("AdjacentParentShardId")) for shard in shards}
+    last, seen = {}, set()
+    for line in lines:
+        shard, key, number = line.split(" ")
+        before = max(last.get(place, 0) for place in (shard, *parents[shard]))
+        assert int(number) >= before, f"{line}: after round {before}"
+        last[shard] = int(number)
+        seen.add((key, int(number)))
+    assert seen == {(f"key-{key}", number) for key in range(KEYS) for number in range(ROUNDS)}
+    assert len(lines) <= KEYS * (ROUNDS + retries), f"{len(lines)} records, {retries} calls made again"
 
 
 def wait_active(kinesis, name):
@@ -203,10 +238,10 @@ def retries_of(errors):
 def test_client_through_reshard_and_crash(name):
     make_writer, make_reader, may_reread = PAIRS[name]
     writing, reading = make_writer(), make_reader()
-    tls_port = free_port()
+    tls_port = 443 if name == "fluent-bit" else free_port()
     server = Server(args=["--tls-port", str(tls_port)]).start()
-    # The Producer Library knows TLS only.
-    endpoint = f"https://127.0.0.1:{tls_port}" if name.startswith("kpl") else server.endpoint
+    # The Producer Library and Fluent Bit know TLS only.
+    endpoint = f"https://127.0.0.1:{tls_port}" if name.startswith(("kpl", "fluent-bit")) else server.endpoint
     kinesis = make_client(server, "kinesis")
     kinesis.create_stream(StreamName="through", ShardCount=3)
     wait_active(kinesis, "through")
@@ -227,6 +262,10 @@ def test_client_through_reshard_and_crash(name):
     finally:
         writer.end()
         reader.end()
-    check(reader.lines, retries_of(writer.errors), may_reread)
-    assert len(kinesis.list_shards(StreamName="through")["Shards"]) == 6
+    shards = kinesis.list_shards(StreamName="through")["Shards"]
+    assert len(shards) == 6
+    if name == "fluent-bit":
+        check_lines(reader.lines, retries_of(writer.errors), shards)
+    else:
+        check(reader.lines, retries_of(writer.errors), may_reread)
     server.stop()

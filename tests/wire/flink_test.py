@@ -15,6 +15,7 @@ from leat_server import Server
 
 ROWS = 100_000
 BATCH = 500
+IN_FLIGHT = 50  # requests that the sink has under way at once
 
 
 def wait_until(condition, what, seconds=120):
@@ -103,7 +104,7 @@ def put(kinesis, first):
 
 @pytest.mark.slow
 def test_hundred_thousand_rows_through_reshard_and_crash(world):
-    """Flink's sink is at least once: nothing is lost, nothing new comes out of order."""
+    """Flink's sink is at least once: nothing is lost, and only what was in flight at the crash may come out of order."""
     server, kinesis, flink = world
     for first in range(0, ROWS, BATCH):
         if first == ROWS // 4:
@@ -127,3 +128,7 @@ def test_hundred_thousand_rows_through_reshard_and_crash(world):
 
     wait_until(is_complete, lambda: f"{ {key: len(set(ids)) for key, ids in seen.items()} } {flink.logs()}", 200)
     assert {key: sorted(set(ids)) for key, ids in seen.items()} == wanted
+    for key, ids in seen.items():
+        firsts = list(dict.fromkeys(ids))
+        breaks = [(a, b) for a, b in zip(firsts, firsts[1:]) if b < a]
+        assert len(breaks) <= IN_FLIGHT, f"{key}: {len(breaks)} out of order, as {breaks[:10]}"

@@ -1,8 +1,9 @@
-"""stream_client.py API put|get ENDPOINT STREAM KEYS ROUNDS, where API is boto3, boto3-kpl (reads aggregated records) or aws (the command
-line).
+"""stream_client.py API put|get ENDPOINT STREAM KEYS ROUNDS, where API is boto3, boto3-kpl (reads aggregated records), boto3-lines (reads
+lines of a log) or aws (the command line).
 
 put: each round writes one record for each key, all acknowledged before the next begins, and prints "round N".
-get: follows the shards from parents to children and prints "KEY ROUND" for each record, until all were seen.
+get: follows the shards from parents to children and prints "KEY ROUND" for each record, until all were seen; boto3-lines prints "SHARD KEY
+ROUND".
 Calls that fail are made again: the server may go away in between.
 """
 
@@ -14,7 +15,8 @@ import sys
 import tempfile
 import time
 
-DEADLINE = time.monotonic() + 240
+# The command line begins a process for each call.
+DEADLINE = time.monotonic() + (800 if sys.argv[1] == "aws" else 240)
 
 
 def persist(call):
@@ -29,6 +31,9 @@ def persist(call):
 
 
 class Boto3:
+    # After a pass that saw fewer new records, it waits.
+    few, wait_seconds = 1, 0.02
+
     def __init__(self, endpoint, stream):
         import boto3
 
@@ -53,6 +58,18 @@ class Boto3:
         entries = [(record["PartitionKey"], record["Data"].decode()) for record in answer["Records"]]
         return entries, answer.get("NextShardIterator"), answer.get("ChildShards", [])
 
+    def show(self, shard, key, data):
+        assert data.startswith(key + " "), (key, data)
+        return data
+
+
+class Boto3Lines(Boto3):
+    """What follows log files sends lines, and makes partition keys up."""
+
+    def show(self, shard, key, data):
+        assert data.endswith("\n"), data
+        return f"{shard} {data[:-1]}"
+
 
 class Boto3Kpl(Boto3):
     """Takes the records of the Kinesis Producer Library apart."""
@@ -74,10 +91,14 @@ class Boto3Kpl(Boto3):
 
 
 class AwsCommand:
+    # Pages are worth a process when they are long.
+    few, wait_seconds = 10_000, 5
+    show = Boto3.show
+
     def __init__(self, endpoint, stream):
         self.endpoint = endpoint
         self.stream = stream
-        # Version 1 takes base64 in JSON as it is; version 2 asks.
+        # Version 1 takes data in JSON as text, version 2 in base64.
         version = subprocess.run([os.environ.get("AWS_COMMAND", "aws"), "--version"], capture_output=True, text=True)
         self.is_second = "aws-cli/2" in version.stdout
 
@@ -93,7 +114,8 @@ class AwsCommand:
         return json.loads(done.stdout)
 
     def put(self, entries):
-        records = [{"PartitionKey": key, "Data": base64.b64encode(data.encode()).decode()} for key, data in entries]
+        encode = (lambda data: base64.b64encode(data.encode()).decode()) if self.is_second else str
+        records = [{"PartitionKey": key, "Data": encode(data)} for key, data in entries]
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump({"StreamName": self.stream, "Records": records}, file)
             file.flush()
@@ -134,8 +156,7 @@ def read(stream, wanted):
         for shard in list(iterators):
             entries, following, children = persist(lambda: stream.get(iterators[shard]))
             for key, data in entries:
-                assert data.startswith(key + " "), (key, data)
-                print(data)
+                print(stream.show(shard, key, data))
                 seen.add(data)
             assert (following is None) == bool(children), (shard, following, children)
             if following is None:
@@ -143,8 +164,8 @@ def read(stream, wanted):
                 done.add(shard)
             else:
                 iterators[shard] = following
-        if len(seen) == before:
-            time.sleep(0.02)
+        if len(seen) < min(before + stream.few, wanted):
+            time.sleep(stream.wait_seconds)
 
 
 def begin(stream, iterators, done):
@@ -160,7 +181,7 @@ def begin(stream, iterators, done):
 
 def main():
     api, mode, endpoint, name, keys, rounds = sys.argv[1:]
-    stream = {"boto3": Boto3, "boto3-kpl": Boto3Kpl, "aws": AwsCommand}[api](endpoint, name)
+    stream = {"boto3": Boto3, "boto3-kpl": Boto3Kpl, "boto3-lines": Boto3Lines, "aws": AwsCommand}[api](endpoint, name)
     if mode == "put":
         write(stream, int(keys), int(rounds))
     else:
