@@ -93,7 +93,15 @@
     PLANT(BUG_SNAPSHOT_NO_SYNC, "a job's snapshot is named before it is synced")                 \
     PLANT(BUG_PIECES_NO_SYNC, "the pieces of a snapshot are not synced")                         \
     PLANT(BUG_SNAPSHOT_NO_DIR_SYNC, "the directory is not synced after a snapshot")              \
-    PLANT(BUG_SNAPSHOT_SWEPT_EARLY, "the old snapshot goes before the new one is written down")
+    PLANT(BUG_SNAPSHOT_SWEPT_EARLY, "the old snapshot goes before the new one is written down")  \
+    PLANT(BUG_JOURNAL_NO_SYNC, "a job's step is published before its journal is synced")         \
+    PLANT(BUG_JOURNAL_LATE, "a step's rows are published before its journal entry")              \
+    PLANT(BUG_OUTBOX_CURSOR_FIRST, "outbox: the cursor moves before the delivery")               \
+    PLANT(BUG_OUTBOX_UNPLANNED, "outbox: a range is delivered and not written down first")       \
+    PLANT(BUG_OUTBOX_LETTERS_APART, "outbox: dead letters are written apart from the cursor")    \
+    PLANT(BUG_OUTBOX_RESTATED_OLD, "outbox: cursors are restated as they were before the last")  \
+    PLANT(BUG_OUTBOX_FILE_NO_SYNC, "a sink's file gets its name before it is synced")            \
+    PLANT(BUG_OUTBOX_FILE_NO_DIR_SYNC, "a sink's file is delivered before its name is synced")
 
 enum plant_bug {
     BUG_NONE,

@@ -4,6 +4,7 @@
  */
 #include "engine/outbox.h"
 
+#include "base/plant.h"
 #include "base/trace.h"
 
 #include <stdio.h>
@@ -185,6 +186,9 @@ static bool range_deliver(struct engine_outbox *outbox, const struct scan *scan)
         struct diag diag;
         diag_init(&diag);
         reader.base.rewind(&reader.base);
+        if (PLANTED(BUG_OUTBOX_CURSOR_FIRST)) {
+            IGNORE(engine__outbox_move(outbox, scan->to, NULL)); /* A test sees what comes of it. */
+        }
         OS_FAILPOINT("engine.before_delivery");
         enum connect_verdict verdict = outbox->ops->deliver(outbox->sink, &reader.base, &diag);
         OS_FAILPOINT("engine.after_delivery");
@@ -216,7 +220,8 @@ static void deliver_main(void *ctx)
     struct scan scan;
     scan_reset(outbox, &scan);
     while (range_wait(outbox, &scan)) {
-        bool must_plan = outbox->limits.is_planned && outbox->planned <= outbox->cursor;
+        bool must_plan = outbox->limits.is_planned && outbox->planned <= outbox->cursor &&
+                         !PLANTED(BUG_OUTBOX_UNPLANNED);
         if (must_plan && engine__outbox_plan(outbox, scan.to) != OK) {
             os_sleep_ms(outbox->engine->os, OUTBOX_RETRY_MS_MIN);
             continue;

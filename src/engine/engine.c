@@ -133,7 +133,8 @@ static isize step_frames(void)
                                                                    : ENGINE_STEP_FRAMES_MAX;
 }
 
-/* LEAT_RESTATE_RECORDS=N: catalog and journal are restated after N records, for tests. */
+/* LEAT_RESTATE_RECORDS=N: catalog, journal and cursors of outboxes are restated after N records,
+ * for tests. */
 static u64 restate_records(void)
 {
     const char *text = os_getenv("LEAT_RESTATE_RECORDS");

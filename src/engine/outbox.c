@@ -1,6 +1,7 @@
 /* engine/outbox.c: outboxes, and their cursors in the log (docs/formats/journal.md). */
 #include "engine/outbox.h"
 
+#include "base/plant.h"
 #include "engine/landing.h"
 
 enum { RECORD_CURSOR = 'C', RECORD_PLAN = 'P', RECORD_LANDED = 'L', RECORD_ENDED = 'E' };
@@ -183,10 +184,17 @@ static void restate(struct engine *engine)
     log_batch_free(batch);
 }
 
+/* Cursors are restated before one moves: what is restated is older than the record of the move,
+ * which retention keeps. */
 static err commit(struct engine *engine, struct log_batch *batch)
 {
+    bool is_due =
+        ++engine->outbox_records >= MIN(engine->restate_records, (u64)OUTBOX_RESTATE_RECORDS);
+    if (is_due && !PLANTED(BUG_OUTBOX_RESTATED_OLD)) {
+        restate(engine);
+    }
     err e = log_commit(engine->log, batch);
-    if (e == OK && ++engine->outbox_records >= OUTBOX_RESTATE_RECORDS) {
+    if (is_due && e == OK && PLANTED(BUG_OUTBOX_RESTATED_OLD)) {
         restate(engine);
     }
     return e;
@@ -214,7 +222,12 @@ err engine__outbox_move(struct engine_outbox *outbox, u64 to, struct log_batch *
     struct log_batch *own = letters == NULL ? log_batch_new() : NULL;
     struct log_batch *batch = letters == NULL ? own : letters;
     os_mutex_lock(&engine->outbox_cursor_lock);
-    err e = put_record(batch, RECORD_CURSOR, outbox, to);
+    err e = OK;
+    if (PLANTED(BUG_OUTBOX_LETTERS_APART) && letters != NULL && log_batch_count(letters) > 0) {
+        e = log_commit(engine->log, letters);
+        log_batch_reset(letters);
+    }
+    e = e == OK ? put_record(batch, RECORD_CURSOR, outbox, to) : e;
     if (e == OK) {
         OS_FAILPOINT("engine.before_cursor_commit");
         e = commit(outbox->engine, batch);

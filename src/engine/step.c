@@ -8,6 +8,7 @@
 #include "engine/step_int.h"
 
 #include "base/metric.h"
+#include "base/plant.h"
 
 #include "engine/outbox.h"
 
@@ -76,6 +77,10 @@ static err commit(struct step *s)
     }
     s->record.totals = job->counters;
     counters_add(&s->record.totals, &s->counters);
+    if (PLANTED(BUG_JOURNAL_LATE) && log_batch_count(s->batch) > 0) {
+        TRY(log_commit(job->engine->log, s->batch));
+        log_batch_reset(s->batch);
+    }
     TRY(engine__batch_step(s->batch, &s->record));
     OS_FAILPOINT("engine.before_step_submit");
     flight_set(job, log_channel_tip(job->engine->log, journal_channel));

@@ -432,11 +432,20 @@ void log__zero_once(struct log *log)
     os_mutex_unlock(&zero->lock);
 }
 
-static void sync_active(struct log *log)
+static bool holds_journal(const struct log_frame *frame)
+{
+    struct log_channel journal = {0, LOG_CONTROL_JOURNAL};
+    struct log_run run;
+    return log_frame_find(frame, journal, &run);
+}
+
+static void sync_active(struct log *log, const struct log_frame *frame)
 {
     OS_FAILPOINT("log.before_sync");
     u64 start = os_mono_ns(log->os);
-    if (!PLANTED(BUG_NO_SYNC_FRAME)) {
+    bool is_left_out =
+        PLANTED(BUG_NO_SYNC_FRAME) || (PLANTED(BUG_JOURNAL_NO_SYNC) && holds_journal(frame));
+    if (!is_left_out) {
         must(log, "fdatasync of a frame", os_sync(log->active->file));
     }
     u64 took = os_mono_ns(log->os) - start;
@@ -475,7 +484,7 @@ static void write_frame(struct log *log, struct log_frame *frame)
          os_write_at(active->file, head->offset, frame->data, (isize)head->bytes));
     OS_FAILPOINT("log.after_frame_write");
     if (log->durability == LOG_COMMIT) {
-        sync_active(log);
+        sync_active(log, frame);
         log->durable_end = end;
     }
 }

@@ -9,8 +9,9 @@
 #include "os/thread.h"
 
 #include <limits.h>
+#include <stdio.h>
 
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096, SIM_FAILED_BYTES = 100 };
 
 struct page {
     int refs; /* Atomic: images may be used on several threads. */
@@ -47,8 +48,8 @@ struct sim {
     u64 calls, fail_at;
     err fail_with;
     bool is_fail_sticky, is_fail_short, is_fail_change, is_tracing;
-    u64 changes;        /* Calls so far that change the disk. */
-    const char *failed; /* What failed first. */
+    u64 changes;                   /* Calls so far that change the disk. */
+    char failed[SIM_FAILED_BYTES]; /* What failed first, and where. */
     struct sim_op *ops;
     isize op_count, op_capacity;
     u32 locked[8]; /* Inodes under an exclusive lock. */
@@ -368,12 +369,21 @@ static struct sim_file *file_of(struct os_file *file)
     return (struct sim_file *)file;
 }
 
-static err fault_at(struct sim *sim, u64 now, const char *what)
+/* `path` may be NULL: that of the inode. */
+static void failed_note(struct sim *sim, const char *what, const char *path, u32 inode)
+{
+    for (u32 i = 0; path == NULL && i < sim->name_count; i++) {
+        path = sim->names[i].inode == inode ? sim->names[i].path : NULL;
+    }
+    (void)snprintf(sim->failed, sizeof sim->failed, "%s %s", what, path == NULL ? "-" : path);
+}
+
+static err fault_at(struct sim *sim, u64 now, const char *what, const char *path, u32 inode)
 {
     bool is_due =
         sim->fail_at != 0 && (now == sim->fail_at || (sim->is_fail_sticky && now > sim->fail_at));
-    if (is_due && sim->failed == NULL) {
-        sim->failed = what;
+    if (is_due && sim->failed[0] == '\0') {
+        failed_note(sim, what, path, inode);
     }
     return is_due ? sim->fail_with : OK;
 }
@@ -382,14 +392,14 @@ static err fault_at(struct sim *sim, u64 now, const char *what)
 static err fault(struct sim *sim)
 {
     sim->calls++;
-    return sim->is_fail_change ? OK : fault_at(sim, sim->calls, "read");
+    return sim->is_fail_change ? OK : fault_at(sim, sim->calls, "read", "-", 0);
 }
 
-static err fault_change(struct sim *sim, const char *what)
+static err fault_change(struct sim *sim, const char *what, const char *path, u32 inode)
 {
     sim->calls++;
     sim->changes++;
-    return fault_at(sim, sim->is_fail_change ? sim->changes : sim->calls, what);
+    return fault_at(sim, sim->is_fail_change ? sim->changes : sim->calls, what, path, inode);
 }
 
 static u32 create(struct sim *sim, const char *path, bool is_dir)
@@ -406,7 +416,7 @@ static err open_locked(struct sim *sim, const char *path, int flags, u32 *inode_
 {
     struct name *name = name_find(sim, path);
     bool is_change = name == NULL && (flags & OS_CREATE) != 0;
-    TRY(is_change ? fault_change(sim, "create") : fault(sim));
+    TRY(is_change ? fault_change(sim, "create", path, 0) : fault(sim));
     if (name != NULL && (flags & OS_EXCLUSIVE) != 0) {
         return ERR_EXISTS;
     }
@@ -504,7 +514,7 @@ static err write_locked(struct sim *sim, u32 number, u64 offset, const struct os
     for (int i = 0; i < count; i++) {
         bytes += (u64)iov[i].bytes;
     }
-    err e = fault_change(sim, "write");
+    err e = fault_change(sim, "write", NULL, number);
     if (e != OK && !sim->is_fail_short) {
         return e;
     }
@@ -526,7 +536,7 @@ static err sim_sync(struct os_file *base)
     struct sim_file *file = file_of(base);
     struct sim *sim = file->sim;
     os_mutex_lock(&sim->lock);
-    err e = fault_change(sim, "sync");
+    err e = fault_change(sim, "sync", NULL, file->inode);
     struct sim_op *op = e == OK ? trace_add(sim, SIM_SYNC) : NULL;
     if (op != NULL) {
         op->inode = file->inode;
@@ -545,7 +555,7 @@ static err sim_truncate(struct os_file *base, u64 bytes)
     struct sim_file *file = file_of(base);
     struct sim *sim = file->sim;
     os_mutex_lock(&sim->lock);
-    err e = fault_change(sim, "truncate");
+    err e = fault_change(sim, "truncate", NULL, file->inode);
     if (e == OK) {
         struct inode *inode = inode_at(sim, file->inode);
         give_back(sim, inode->bytes > bytes ? inode->bytes - bytes : 0);
@@ -606,7 +616,7 @@ static err sim_rename(struct os *os, const char *from, const char *to)
 {
     struct sim *sim = sim_of(os);
     os_mutex_lock(&sim->lock);
-    err e = fault_change(sim, "rename");
+    err e = fault_change(sim, "rename", from, 0);
     const struct name *name = name_find(sim, from);
     if (e == OK && (name == NULL || !parent_exists(sim, to))) {
         e = ERR_NOT_FOUND;
@@ -633,7 +643,7 @@ static err sim_unlink(struct os *os, const char *path)
 {
     struct sim *sim = sim_of(os);
     os_mutex_lock(&sim->lock);
-    err e = fault_change(sim, "unlink");
+    err e = fault_change(sim, "unlink", path, 0);
     struct name *name = name_find(sim, path);
     if (e == OK && name == NULL) {
         e = ERR_NOT_FOUND;
@@ -651,7 +661,7 @@ static err sim_mkdir(struct os *os, const char *path)
 {
     struct sim *sim = sim_of(os);
     os_mutex_lock(&sim->lock);
-    err e = fault_change(sim, "mkdir");
+    err e = fault_change(sim, "mkdir", path, 0);
     if (e == OK && name_find(sim, path) != NULL) {
         e = ERR_EXISTS;
     } else if (e == OK && !parent_exists(sim, path)) {
@@ -679,7 +689,7 @@ static err sim_sync_dir(struct os *os, const char *path)
 {
     struct sim *sim = sim_of(os);
     os_mutex_lock(&sim->lock);
-    err e = fault_change(sim, "sync_dir");
+    err e = fault_change(sim, "sync_dir", path, 0);
     if (e == OK && !dir_exists(sim, path)) {
         e = ERR_NOT_FOUND;
     }
@@ -927,7 +937,7 @@ static void fail_from(struct sim *sim, u64 at, err e, bool is_sticky, bool is_sh
     sim->fail_with = e;
     sim->is_fail_sticky = is_sticky;
     sim->is_fail_short = is_short;
-    sim->failed = NULL;
+    sim->failed[0] = '\0';
 }
 
 void sim_fail(struct sim *sim, u64 nth, err e, bool is_sticky)
@@ -959,7 +969,7 @@ u64 sim_changes(const struct sim *sim)
 const char *sim_failed(struct sim *sim)
 {
     os_mutex_lock(&sim->lock);
-    const char *failed = sim->failed;
+    const char *failed = sim->failed[0] == '\0' ? NULL : sim->failed; /* Not changed any more. */
     os_mutex_unlock(&sim->lock);
     return failed;
 }

@@ -31,7 +31,8 @@ u64 sim_calls(const struct sim *sim); /* Fallible calls so far. */
  * half of its bytes when `is_short`. */
 void sim_fail_change(struct sim *sim, u64 nth, err e, bool is_sticky, bool is_short);
 u64 sim_changes(const struct sim *sim); /* Calls of that kind so far. */
-/* What failed first, NULL when nothing did: "write", "sync", ... */
+/* What failed first, NULL when nothing did: "write PATH", "sync PATH", ... Valid until faults are
+ * set anew. */
 const char *sim_failed(struct sim *sim);
 
 /* A disk in memory with the clocks and randomness of the real machine; for durability `memory`. */

@@ -3,8 +3,6 @@
  * over os/): of every state that a crash could leave, what was acknowledged is
  * there, what was under way is there as a whole or not at all, and the service
  * opens. Metrics, mails and items stand for all services: they share aws/common/store.c.
- * A replay has its position in the log, where retention drops the older ones: rows and
- * position agree in every state.
  */
 #include "service.h"
 
@@ -14,7 +12,6 @@
 #include "aws/cloudwatch/cw_store.h"
 #include "aws/dynamodb/ddb_store.h"
 #include "aws/sns/sns_store.h"
-#include "feed/replay.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +21,7 @@ enum { START_S = 1767225600 };
 
 static struct os machines[2];
 struct os *service_os = &machines[0];
+int service_acknowledged;
 void (*service_on_begin)(struct service_script *script);
 void (*service_on_error)(const char *what, err e);
 
@@ -59,8 +57,7 @@ void service_step(struct service_script *script, u64 look)
     script->looks[script->steps] = look;
 }
 
-/* Scripts whose look is the number of steps. */
-static void step_count(struct service_script *script)
+void service_step_count(struct service_script *script)
 {
     service_step(script, (u64)script->steps + 2);
 }
@@ -91,7 +88,7 @@ static void metrics_put(struct service_script *script, struct cw_store *store)
     struct cw_datum data[] = {datum_of(STR("all"), (double)((u64)1 << script->steps)),
                               datum_of(str_of(name), 1)};
     service_must(cw_store_put(store, data, 2), "put");
-    step_count(script);
+    service_step_count(script);
 }
 
 static void metrics_run(struct service_script *script)
@@ -171,7 +168,7 @@ static void mails_run(struct service_script *script)
         int left = 3;
         struct sns_mail_source source = {mail_next, &left};
         service_must(sns_mail_add(store, &source), "mail");
-        step_count(script);
+        service_step_count(script);
     }
     sns_store_close(store);
 }
@@ -254,10 +251,10 @@ static void items_run(struct service_script *script)
     struct ddb_store *store = items_open();
     service_begin(script, 1);
     service_must(ddb_table_create(store, item_scope, STR("t"), &definition, &table), "table");
-    step_count(script);
+    service_step_count(script);
     for (int i = 1; i <= 14; i++) {
         item_step(store, table, i);
-        step_count(script);
+        service_step_count(script);
     }
     items_close(store);
     arena_deinit(&arena);
@@ -316,185 +313,6 @@ static u64 items_read(void)
     return (u64)(steps + 1);
 }
 
-/* --- replays ------------------------------------------------------------------------------- */
-
-enum { ROWS = 40, BALLAST_BYTES = 6 << 10, BALLAST_ROWS = 4, POLLS_MAX = 10000 };
-
-struct place {
-    struct log *log;
-    struct streams *streams;
-    struct replays *replays;
-};
-
-static const char row_text[] = "1,abc\n";
-
-static struct stream_id place_id(str name)
-{
-    return (struct stream_id){STR("000000000000"), STR("us-east-1"), name};
-}
-
-static void place_close(struct place *p)
-{
-    replays_close(p->replays);
-    if (p->streams != NULL) {
-        streams_close(p->streams);
-    }
-    if (p->log != NULL) {
-        log_close(p->log);
-    }
-}
-
-static bool place_open(struct place *p)
-{
-    struct diag diag;
-    diag_init(&diag);
-    *p = (struct place){0};
-    struct log_options options = {.dir = "/log", .segment_bytes = 1 << 15, .reserve_bytes = 1};
-    if (log_open(service_os, &options, &p->log, &diag) != OK ||
-        streams_open(service_os, p->log, &p->streams, &diag) != OK) {
-        place_close(p);
-        return false;
-    }
-    struct replays_env env = {.os = service_os, .streams = p->streams};
-    bool is_open = replays_open(&env, &p->replays, &diag) == OK;
-    if (!is_open) {
-        place_close(p);
-    }
-    return is_open;
-}
-
-static void stream_make(struct place *p, str name)
-{
-    struct stream_spec spec = {.id = place_id(name), .shard_count = 1};
-    service_must(stream_create_wait(p->streams, &spec), "stream");
-}
-
-/* Fills segments with what dies at once, so that they are rewritten. */
-static void ballast(struct place *p)
-{
-    static u8 zeros[BALLAST_BYTES];
-    stream_make(p, STR("ballast"));
-    struct stream *stream = streams_find(p->streams, place_id(STR("ballast")));
-    for (int i = 0; i < BALLAST_ROWS; i++) {
-        struct log_batch *batch = log_batch_new();
-        struct stream_record record = {.partition_key = STR("k"),
-                                       .data = str_from(zeros, BALLAST_BYTES)};
-        service_must(stream_batch_add(stream, batch, &record, NULL), "ballast");
-        service_must(log_commit(p->log, batch), "ballast");
-        log_batch_free(batch);
-    }
-    service_must(stream_delete_wait(stream), "delete");
-    stream_unref(stream);
-    service_must(log_retain_now(p->log), "retain");
-}
-
-static u64 rows_durable(struct replays *replays, str id)
-{
-    struct arena arena = {0};
-    struct replay_status status = {.rows = 0};
-    err e = replay_get(replays, id, &arena, &status);
-    arena_deinit(&arena);
-    return e == OK ? status.rows : 0;
-}
-
-static void push_row(struct place *p, str id, int row, bool is_last)
-{
-    struct arena arena = {0};
-    struct replay_status status;
-    service_must(replay_get(p->replays, id, &arena, &status), "replay");
-    isize taken;
-    struct buf bytes = {0};
-    buf_printf(&bytes, "%s%s", row == 0 ? "Severity,Text\n" : "", row_text);
-    service_must(
-        replay_push(p->replays, id, 0, status.push_offset, buf_str(&bytes), is_last, &taken),
-        "push");
-    buf_deinit(&bytes);
-    arena_deinit(&arena);
-    for (int i = 0; i < POLLS_MAX && rows_durable(p->replays, id) <= (u64)row; i++) {
-        os_sleep_ms(os_real(), 1);
-    }
-}
-
-/* Each step is a row; positions of earlier ones are dropped by retention all the while. */
-static void replays_run(struct service_script *script)
-{
-    struct place p;
-    struct arena arena = {0};
-    struct replay_status status;
-    bool known;
-    struct diag diag;
-    diag_init(&diag);
-    CHECK(place_open(&p));
-    stream_make(&p, STR("rows"));
-    replays_start(p.replays, "http://127.0.0.1:1");
-    struct replay_spec spec = {.source = REPLAY_PUSH,
-                               .account = STR("000000000000"),
-                               .region = STR("us-east-1"),
-                               .stream = STR("rows"),
-                               .name = STR("x")};
-    service_must(replay_submit(p.replays, &spec, &arena, &status, &known, &diag), "submit");
-    service_begin(script, 1);
-    for (int i = 0; i < ROWS; i++) {
-        push_row(&p, str_of(status.id), i, i == ROWS - 1);
-        step_count(script);
-        if (i % 4 == 3) {
-            ballast(&p);
-        }
-    }
-    arena_deinit(&arena);
-    place_close(&p);
-}
-
-static isize rows_in(struct place *p, str name)
-{
-    struct stream *stream = streams_find(p->streams, place_id(name));
-    struct stream_read_limits limits = {.rows_max = 1000, .bytes_max = 1 << 20};
-    struct stream_page *page;
-    i64 behind;
-    u64 next = 0;
-    if (stream == NULL || stream_read(stream, 0, 0, &limits, &page, &next, &behind) != OK) {
-        return -1;
-    }
-    isize count = stream_page_count(page);
-    stream_page_free(page);
-    stream_unref(stream);
-    return count;
-}
-
-/* Records of positions that are left. */
-static isize positions_left(struct place *p)
-{
-    struct log_channel channel = {0, LOG_CONTROL_FEED};
-    struct log_frame *frame;
-    isize count = 0;
-    u64 next = 0;
-    while (log_frame_seek(p->log, channel, next, &frame) == OK) {
-        struct log_run run;
-        struct log_record record;
-        CHECK(log_frame_find(frame, channel, &run));
-        while (log_run_next(&run, &record)) {
-            next = record.no + 1;
-            count += record.body.data[0] == 'P';
-        }
-        log_frame_unref(frame);
-    }
-    return count;
-}
-
-static u64 replays_read(void)
-{
-    struct place p;
-    if (!place_open(&p)) {
-        return 0;
-    }
-    u64 rows = rows_durable(p.replays, STR("replay-1"));
-    isize there = rows_in(&p, STR("rows"));
-    /* Two segments are not full yet or being rewritten; the rest keeps only the newest. */
-    bool is_bounded = positions_left(&p) <= ROWS / 2;
-    place_close(&p);
-    return there == (isize)rows && is_bounded ? rows + 1 : 0;
-}
-
 /* --- judgement ----------------------------------------------------------------------------- */
 
 static bool check(void *ctx, struct sim *image, isize point)
@@ -505,6 +323,7 @@ static bool check(void *ctx, struct sim *image, isize point)
     while (acknowledged < script->steps && script->marks[acknowledged] <= point) {
         acknowledged++;
     }
+    service_acknowledged = acknowledged;
     u64 found = script->read();
     int under_way = MIN(acknowledged + 1, script->steps);
     bool is_right =
@@ -530,7 +349,9 @@ const struct service_script service_scripts[] = {
     {.name = "streams_warm", .run = streams_warm_run, .read = streams_read},
     {.name = "streams_restated", .run = streams_restated_run, .read = streams_read},
     {.name = "engine", .run = engine_run, .read = engine_read},
-    {.name = "replay", .run = replays_run, .read = replays_read},
+    {.name = "outbox_files", .run = outbox_files_run, .read = outbox_files_read, .outside = "/out"},
+    {.name = "outbox_calls", .run = outbox_calls_run, .read = outbox_calls_read, .outside = "/out"},
+    {.name = "replay", .run = replay_run, .read = replay_read},
     {.name = "s3_damage", .judge = s3_damage_judge},
     {.name = NULL},
 };
