@@ -449,6 +449,7 @@ static isize char_index(str set, u32 code)
     return -1;
 }
 
+/* What is not in `from` stays; a NULL set is an empty one, as in Flink. */
 KERNEL(translate)
 {
     KERNEL_UNUSED();
@@ -456,8 +457,13 @@ KERNEL(translate)
     buf_init(&buf, FUNC_TEXT_BYTES_MAX);
     FOR_SEL(sel, row)
     {
-        str text = func__text_at(&args[0], row), from = func__text_at(&args[1], row);
-        str to = func__text_at(&args[2], row);
+        if (!vec_is_valid(&args[0], row)) {
+            func__put_null(ctx, out, row);
+            continue;
+        }
+        str text = func__text_at(&args[0], row);
+        str from = vec_is_valid(&args[1], row) ? func__text_at(&args[1], row) : STR_EMPTY;
+        str to = vec_is_valid(&args[2], row) ? func__text_at(&args[2], row) : STR_EMPTY;
         buf_reset(&buf);
         while (text.len > 0) {
             str whole = text;
@@ -543,8 +549,7 @@ const struct func_def func__text[] = {
     {"CONCAT", NULL, "string", "CONCAT(text, ...)", "s*>S", STRICT, concat, NULL},
     {"CONCAT_WS", NULL, "string", "CONCAT_WS(separator, text, ...)", "ss*>S", 0, concat_ws, NULL},
     {"REPLACE", NULL, "string", "REPLACE(text, from, to)", "sss>S", STRICT, replace, NULL},
-    {"TRANSLATE", "TRANSLATE3", "string", "TRANSLATE(text, from, to)", "sss>S", STRICT, translate,
-     NULL},
+    {"TRANSLATE", "TRANSLATE3", "string", "TRANSLATE(text, from, to)", "sss>S", 0, translate, NULL},
     {"CHR", NULL, "string", "CHR(integer)", "l>S!", STRICT, chr, NULL},
     {"ELT", NULL, "string", "ELT(index, text, ...)", "ls*>?", 0, elt, bind_elt},
     {0},
