@@ -146,6 +146,7 @@ static void step_end(struct step *s)
     log_batch_free(s->batch);
     arena_deinit(&s->arena);
     arena_deinit(&s->idle_arena);
+    arena_deinit(&s->told_arena);
     buf_deinit(&s->text);
     if (s->dead_letters != NULL) {
         stream_unref(s->dead_letters);

@@ -1,129 +1,12 @@
 /*
  * engine/step_input.c: the records of a frame, source by source, decoded and run up the plan;
- * what cannot be decoded becomes a dead letter.
+ * what cannot be decoded becomes a dead letter (step_letters.c).
  */
 #include "engine/step_int.h"
 
 #include "codec/kpl.h"
-#include "engine/dead_letter.h"
 #include "engine/landing.h"
 #include "engine/lineage.h"
-
-/* --- dead letters
- * ------------------------------------------------------------------------------------- */
-
-static void source_sequence(const struct step *s, isize message, char *out)
-{
-    struct stream_shard shard;
-    CHECK(stream_find_shard(s->source->stream, s->shard, &shard));
-    struct stream_sequence sequence = {shard.created_ms / 1000, s->numbers[message],
-                                       log_frame_arrival_ms(s->frame) / 1000, s->shard, false};
-    stream_sequence_format(&sequence, out);
-}
-
-/* The record that cannot be processed, with its place, field and reason, into the dead letters. */
-static void dead_letter(struct step *s, isize message, str field, isize offset, str reason)
-{
-    s->counters.dead_letters++;
-    if (s->job->query != NULL) {
-        return;
-    }
-    struct engine_job *job = s->job;
-    const struct engine_source *source = s->source;
-    const struct stream_record *record = &s->records[message];
-    char sequence[STREAM_SEQUENCE_DIGITS + 1], shard[21];
-    source_sequence(s, message, sequence);
-    stream_shard_format(s->shard, shard);
-    struct engine_dead_letter letter = {
-        .at_ms = s->record.wall_us / 1000,
-        .job = str_of(job->id_text),
-        .table = source->pipe->rels[0]->table->name,
-        .stream = source->place.name,
-        .shard = str_of(shard),
-        .sequence = str_of(sequence),
-        .subsequence = s->subsequences[message],
-        .partition_key = record->partition_key,
-        .field = field,
-        .reason = reason,
-        .offset = offset,
-        .data = record->data,
-    };
-    err e = OK;
-    if (s->dead_letters == NULL) {
-        str region = source->place.region.len > 0 ? source->place.region : job->region;
-        e = engine__dead_letters_open(job->engine, job->account, region, &s->dead_letters);
-    }
-    if (e == OK) {
-        e = engine__dead_letter_add(s->dead_letters, s->batch, &letter);
-    }
-    if (e != OK && s->e == OK) {
-        s->e = diag_set(s->diag, e, "ENG021", "a dead letter cannot be written: %s", err_text(e));
-    }
-}
-
-static const char *format_name(enum connect_format_kind kind)
-{
-    return kind == CONNECT_FORMAT_CSV ? "CSV row" : kind == CONNECT_FORMAT_RAW ? "record" : "JSON";
-}
-
-void engine__step_bad_record(struct step *s, isize message, str field, isize offset, str reason)
-{
-    const struct connect_format *format = &s->source->format;
-    if (format->ignores_parse_errors) {
-        return;
-    }
-    if (format->on_error == CONNECT_FAIL && s->e == OK) {
-        char sequence[STREAM_SEQUENCE_DIGITS + 1];
-        source_sequence(s, message, sequence);
-        s->e = diag_set(s->diag, ERR_INVALID, "ENG022",
-                        "Failed to deserialize %s '" STR_FMT "'. " STR_FMT
-                        " (byte %td of record %s of stream " STR_FMT ", shard %u)",
-                        format_name(format->kind),
-                        STR_ARG(str_slice(s->records[message].data, 0, 256)), STR_ARG(reason),
-                        offset, sequence, STR_ARG(s->source->place.name), s->shard);
-    } else if (format->on_error == CONNECT_DEAD_LETTER) {
-        dead_letter(s, message, field, offset, reason);
-    }
-}
-
-/* A result that cannot go on: there is no record to show, only what was wrong. A query of nothing
- * but VALUES fails: no other record could be better. */
-static void result_failed(struct step *s, str reason)
-{
-    s->counters.dead_letters++;
-    if (s->job->query != NULL) {
-        if (s->job->source_count == 0 && s->e == OK) {
-            s->e = diag_set(s->diag, ERR_INVALID, "ENG079", STR_FMT, STR_ARG(reason));
-        }
-        return;
-    }
-    struct engine_job *job = s->job;
-    struct engine_dead_letter letter = {
-        .at_ms = s->record.wall_us / 1000,
-        .job = str_of(job->id_text),
-        .subsequence = -1,
-        .reason = reason,
-    };
-    err e = OK;
-    if (s->dead_letters == NULL) {
-        e = engine__dead_letters_open(job->engine, job->account, job->region, &s->dead_letters);
-    }
-    if (e == OK) {
-        e = engine__dead_letter_add(s->dead_letters, s->batch, &letter);
-    }
-    if (e != OK && s->e == OK) {
-        s->e = diag_set(s->diag, e, "ENG021", "a dead letter cannot be written: %s", err_text(e));
-    }
-}
-
-void engine__step_bad_row(struct step *s, isize row, str reason)
-{
-    if (s->source == NULL) {
-        result_failed(s, reason);
-    } else {
-        engine__step_bad_record(s, s->scan.message_of[row], STR_EMPTY, 0, reason);
-    }
-}
 
 /* --- the batch's callbacks
  * ------------------------------------------------------------------------------- */
@@ -158,7 +41,7 @@ static void fill_metadata(struct step *s, isize kind, const struct type *type,
         if (kind == COLUMN_SHARD) {
             stream_shard_format(s->shard, text);
         } else {
-            source_sequence(s, s->scan.message_of[row], text);
+            engine__step_sequence(s, s->scan.message_of[row], text);
         }
         VEC(struct strview, out)[row] = strview_of(arena_copy(&s->arena, str_of(text)));
     }
@@ -303,7 +186,7 @@ static void run_messages(struct step *s, str *messages, isize count)
         engine__step_scan(s, messages + done, count - done);
         s->issues_seen = 0;
         message_issues(s);
-        u64 letters = s->counters.dead_letters;
+        u64 refused = s->refused;
         struct pipe_run run = {.pipe = s->source->pipe,
                                .func = &s->func,
                                .ops = &ops,
@@ -318,8 +201,7 @@ static void run_messages(struct step *s, str *messages, isize count)
         s->counters.late_rows += (u64)run.late_count;
         s->counters.rows_in += (u64)s->scan.row_count;
         s->counters.empty_messages += (u64)s->scan.empty_count;
-        s->counters.rows_filtered +=
-            (u64)MAX(dropped - (isize)(s->counters.dead_letters - letters), 0);
+        s->counters.rows_filtered += (u64)MAX(dropped - (isize)(s->refused - refused), 0);
         done += s->scan.message_count;
         s->records += s->scan.message_count;
         s->numbers += s->scan.message_count;
@@ -477,8 +359,10 @@ bool engine__step_frame(struct step *s, const struct log_frame *frame)
 {
     bool is_ours = false;
     s->frame = frame;
+    engine__step_told_reset(s);
     for (isize i = 0; i < s->job->source_count && s->e == OK; i++) {
         s->source = &s->job->sources[i];
+        engine__step_told_sort(s);
         is_ours = engine__lineage_before(s->job, s->source, frame) || is_ours;
         if (log_frame_lsn(frame) > s->source->start_lsn) {
             is_ours = source_frame(s, frame) || is_ours;

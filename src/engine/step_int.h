@@ -4,6 +4,13 @@
 
 #include "engine/engine_int.h"
 
+struct step_told { /* A record that has a dead letter. */
+    u32 shard;
+    u64 number;
+    i64 subsequence;
+    str table;
+};
+
 struct step {
     struct engine_job *job;
     struct diag *diag;
@@ -16,6 +23,11 @@ struct step {
     struct buf text;
     err e; /* First failure; ends the step. */
     struct stream *dead_letters;
+    u64 refused; /* Rows and records that go no further, letter or not. */
+    /* Of the frame under way; the first `told_sorted` are of other scans, in order. */
+    struct arena told_arena;
+    struct step_told *told;
+    isize told_count, told_sorted;
     /* The batch under way. */
     struct engine_source *source;
     const struct log_frame *frame;
@@ -46,6 +58,11 @@ void engine__step_fire(struct step *s);
 void engine__step_values(struct step *s);
 /* The source's watermark, for the dataflow. */
 void engine__step_marks(struct step *s, const struct engine_source *source);
+/* step_letters.c: a frame begins; a scan of it begins. */
+void engine__step_told_reset(struct step *s);
+void engine__step_told_sort(struct step *s);
+/* The sequence number of a message of the batch under way: STREAM_SEQUENCE_DIGITS + 1 bytes. */
+void engine__step_sequence(const struct step *s, isize message, char *out);
 /* A row of the batch under way that cannot go on, be it of a source or a window's result. */
 void engine__step_bad_row(struct step *s, isize row, str reason);
 /* What a bad record leads to, as the table's on-error says. `field` empty: the whole message. */

@@ -735,6 +735,32 @@ def post(server, path):
         return json.loads(answer.read())
 
 
+def test_a_record_that_several_inserts_cannot_read_is_one_letter(leat, tmp_path):
+    region = "many-inserts"
+    for name in ("in", "out"):
+        run(leat, "stream", "create", name, "--region", region, "--shards", "1")
+    options = f"'aws.region' = '{region}', 'connector' = 'kinesis', 'format' = 'json'"
+    script = tmp_path / "set.sql"
+    script.write_text(
+        f"CREATE TABLE many_in (id INT, n INT) WITH ('stream' = 'in', {options});\n"
+        f"CREATE TABLE many_out (id INT) WITH ('stream' = 'out', {options});\n"
+        "EXECUTE STATEMENT SET BEGIN\n"
+        "INSERT INTO many_out SELECT id FROM many_in UNION ALL SELECT n FROM many_in;\n"
+        "INSERT INTO many_out SELECT id + n FROM many_in;\nEND;\n")
+    run(leat, "run", str(script))
+    run(leat, "stream", "put", "in", "--region", region, "no object", '{"id":"x","n":"y"}',
+        '{"id":"x","n":7}', '{"id":1,"n":2}')
+    out = run(leat, "stream", "tail", "out", "--region", region, "--from", "trim-horizon", "--limit",
+              "4", "--data")[0].split()
+    assert sorted(out) == ['{"id":1}', '{"id":2}', '{"id":3}', '{"id":7}']
+    listed = read_json(leat, "deadletter", "list", "--region", region)["dead_letters"]
+    assert [(one["table"], one["data"]) for one in listed] == [
+        ("many_in", data) for data in ("no object", '{"id":"x","n":"y"}', '{"id":"x","n":7}')]
+    job = [j for j in read_json(leat, "job", "list")["jobs"] if "many_out" in j["name"]][0]
+    assert (job["dead_letters"], job["rows_out"], job["rows_filtered"]) == (3, 4, 0)
+    run(leat, "job", "stop", job["id"])
+
+
 def test_reset_only_where_allowed(leat):
     import urllib.error
     with pytest.raises(urllib.error.HTTPError) as refused:
