@@ -27,8 +27,8 @@ ENVIRONMENT = {**os.environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY
                "AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def run(*command, cwd=None):
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+def run(*command, cwd=None, timeout=600):
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
 
 
@@ -96,7 +96,7 @@ def fluent_bit_program():
             probe.bind(("127.0.0.1", 443))
         except OSError as error:
             pytest.skip(f"Fluent Bit needs port 443: {error}")
-    run(str(CLIENTS / "fluentbit" / "build.sh"), str(BUILD / "fluent-bit"))
+    run(str(CLIENTS / "fluentbit" / "build.sh"), str(BUILD / "fluent-bit"), timeout=1800)
     return [sys.executable, str(CLIENTS / "fluentbit" / "stream_client.py"), str(BUILD / "fluent-bit" / "fluent-bit")]
 
 

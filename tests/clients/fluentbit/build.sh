@@ -34,7 +34,7 @@ needed='FLB_(IN_TAIL|IN_EMITTER|IN_STORAGE_BACKLOG|OUT_KINESIS_STREAMS)$'
 other=$(grep -oE '^option\(FLB_(IN|OUT|FILTER)_[A-Z0-9_]+' CMakeLists.txt | cut -d'(' -f2 | grep -vE "$needed" | sed 's/.*/-D&=No/')
 # shellcheck disable=SC2086
 cmake -S . -B build $other -DFLB_RELEASE=Yes -DFLB_DEBUG=No -DFLB_EXAMPLES=No -DFLB_SHARED_LIB=No -DFLB_LUAJIT=No \
-    -DFLB_STREAM_PROCESSOR=No -DFLB_CUSTOM_CALYPTIA=No -DFLB_PROXY_GO=No
+    -DFLB_STREAM_PROCESSOR=No -DFLB_CUSTOM_CALYPTIA=No -DFLB_PROXY_GO=No -DFLB_SQLDB=No -DFLB_HTTP_SERVER=No -DFLB_BACKTRACE=No
 make -C build -j"$(nproc)" fluent-bit-bin
 mkdir -p "$out"
 mv build/bin/fluent-bit "$out/fluent-bit"
