@@ -349,15 +349,17 @@ u64 streams_hold(struct streams *streams, u64 lsn);
 void streams_hold_move(struct streams *streams, u64 hold_id, u64 lsn);
 void streams_hold_release(struct streams *streams, u64 hold_id);
 
-/* What one frame put into one shard, whoever put it. */
+/* What one frame put into one shard, or into all shards of a stream, whoever put it. */
 struct stream_run {
     struct stream_id id; /* Borrows from the stream. */
     u32 number, shard;
+    bool is_total;      /* Of the stream; `shard` says nothing. */
     u32 metrics;        /* Of the stream: bits of STREAM_METRICS_ALL. */
     u64 records, bytes; /* Of data and partition keys. */
 };
-/* Calls `fn` on the committer's thread for each run that becomes durable from now on; NULL ends
- * that, and returns when it no longer runs. It must not call this module. */
+/* Calls `fn` on the committer's thread for what becomes durable from now on: once a frame for each
+ * stream, and for each shard of the streams that have `metrics`. NULL ends that, and returns when
+ * it no longer runs. It must not call this module. */
 typedef void (*stream_meter_fn)(void *ctx, const struct stream_run *run);
 void streams_set_meter(struct streams *streams, stream_meter_fn fn, void *ctx);
 

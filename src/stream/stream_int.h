@@ -63,7 +63,10 @@ struct shard_map {
     i32 count, open_count;
     struct shard *shards; /* By index. */
     u128 *open_first;     /* First hash key of the open shards, ascending. */
-    i32 *open_position;   /* Their places in `shards`. */
+    u32 *open_index;      /* Their indexes. */
+    /* What every put asks of a shard stands by itself: of 10,000 shards that is 80 KB, not 800. */
+    i64 *created_ms; /* By place in `shards`. */
+    bool is_dense;   /* Place and index agree: no shard has expired yet. */
 };
 
 struct tag_list {
@@ -206,7 +209,9 @@ struct shard_map *stream__map_uniform(i32 shard_count, i64 created_ms);
 void stream__map_free(struct shard_map *map);
 /* NULL when there is no shard of that index. */
 const struct shard *stream__map_find(const struct shard_map *map, u32 index);
-/* The same of the stream's map of now, copied. */
+/* When the shard of that index, which must be there, was made. */
+i64 stream__map_created_ms(const struct shard_map *map, u32 index);
+/* The shard in the stream's map of now, copied. */
 bool stream__shard(const struct stream *stream, u32 index, struct shard *out);
 /* Valid with lock held, or inside a section of os/quiet.h: the next reshard frees it. */
 static inline const struct shard_map *stream__map(const struct stream *stream)

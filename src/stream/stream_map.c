@@ -21,7 +21,8 @@ void stream__map_free(struct shard_map *map)
         struct shard_map *next = map->retired_next;
         mem_free(map->shards);
         mem_free(map->open_first);
-        mem_free(map->open_position);
+        mem_free(map->open_index);
+        mem_free(map->created_ms);
         mem_free(map);
         map = next;
     }
@@ -50,8 +51,10 @@ static bool is_tiled(const struct shard *const *open, i32 count)
 err stream__map_finish(struct shard_map *map)
 {
     const struct shard **open = mem_alloc((isize)map->count * (isize)sizeof *open);
+    map->created_ms = mem_alloc((isize)map->count * (isize)sizeof *map->created_ms);
     for (i32 i = 0; i < map->count; i++) {
         const struct shard *shard = &map->shards[i];
+        map->created_ms[i] = shard->created_ms;
         if (i > 0 && shard->index <= shard[-1].index) {
             mem_free(open);
             return ERR_CORRUPT;
@@ -60,13 +63,14 @@ err stream__map_finish(struct shard_map *map)
             open[map->open_count++] = shard;
         }
     }
+    map->is_dense = map->count > 0 && map->shards[map->count - 1].index == (u32)map->count - 1;
     qsort(open, (size_t)map->open_count, sizeof *open, open_cmp);
     bool ok = is_tiled(open, map->open_count);
     map->open_first = mem_alloc((isize)map->open_count * (isize)sizeof *map->open_first);
-    map->open_position = mem_alloc((isize)map->open_count * (isize)sizeof *map->open_position);
+    map->open_index = mem_alloc((isize)map->open_count * (isize)sizeof *map->open_index);
     for (i32 i = 0; i < map->open_count; i++) {
         map->open_first[i] = open[i]->hash_first;
-        map->open_position[i] = (i32)(open[i] - map->shards);
+        map->open_index[i] = open[i]->index;
     }
     mem_free(open);
     return ok ? OK : ERR_CORRUPT;
@@ -98,12 +102,13 @@ struct shard_map *stream__map_uniform(i32 shard_count, i64 created_ms)
     return map;
 }
 
-const struct shard *stream__map_find(const struct shard_map *map, u32 index)
+/* -1: there is none. */
+static i32 place_of(const struct shard_map *map, u32 index)
 {
     i32 low = 0;
     i32 high = map->count;
-    if (index < (u32)map->count && map->shards[index].index == index) {
-        return &map->shards[index]; /* Nothing has expired yet: place and index agree. */
+    if (map->is_dense) {
+        return index < (u32)map->count ? (i32)index : -1;
     }
     while (low < high) {
         i32 middle = low + (high - low) / 2;
@@ -113,7 +118,20 @@ const struct shard *stream__map_find(const struct shard_map *map, u32 index)
             high = middle;
         }
     }
-    return low < map->count && map->shards[low].index == index ? &map->shards[low] : NULL;
+    return low < map->count && map->shards[low].index == index ? low : -1;
+}
+
+const struct shard *stream__map_find(const struct shard_map *map, u32 index)
+{
+    i32 place = place_of(map, index);
+    return place < 0 ? NULL : &map->shards[place];
+}
+
+i64 stream__map_created_ms(const struct shard_map *map, u32 index)
+{
+    i32 place = place_of(map, index);
+    CHECK(place >= 0);
+    return map->created_ms[place];
 }
 
 static u32 find_open(const struct shard_map *map, u128 hash)
@@ -124,7 +142,7 @@ static u32 find_open(const struct shard_map *map, u128 hash)
     i32 guess = (i32)(((u128)(u64)(hash >> 64) * (u64)map->open_count) >> 64);
     if (hash >= first[guess]) {
         if (guess + 1 == map->open_count || hash < first[guess + 1]) {
-            return map->shards[map->open_position[guess]].index;
+            return map->open_index[guess];
         }
         low = guess + 1;
     } else {
@@ -138,7 +156,7 @@ static u32 find_open(const struct shard_map *map, u128 hash)
             high = middle;
         }
     }
-    return map->shards[map->open_position[low]].index;
+    return map->open_index[low];
 }
 
 bool stream__shard(const struct stream *stream, u32 index, struct shard *out)

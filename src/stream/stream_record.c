@@ -101,9 +101,7 @@ err stream_batch_add(struct stream *stream, struct log_batch *batch,
 void stream_row_sequence(struct stream *stream, u32 shard, u64 no, i64 arrival_ms, char *out)
 {
     os_quiet_begin();
-    const struct shard *found = stream__map_find(stream__map(stream), shard);
-    CHECK(found != NULL);
-    i64 created_ms = found->created_ms;
+    i64 created_ms = stream__map_created_ms(stream__map(stream), shard);
     os_quiet_end();
     struct stream_sequence sequence = {
         .shard_created_s = created_ms / 1000,

@@ -41,31 +41,41 @@ static void fire(struct waiter *waiter)
     }
 }
 
-/* What is durable counts as put; lock is held for reading. */
-static void count_run(struct stream *stream, struct log_run run)
+static u64 run_bytes(struct log_run run)
 {
     struct log_record record;
     u64 bytes = 0;
-    u32 count = run.count;
     while (log_run_next(&run, &record)) {
         struct stream_record decoded;
         if (stream_record_decode(record.body, &decoded) == OK) {
             bytes += (u64)(decoded.partition_key.len + decoded.data.len);
         }
     }
-    metric_add(&stream->counters.records_in, count);
-    metric_add(&stream->counters.bytes_in, bytes);
-    if (stream->owner->meter != NULL) {
-        struct stream_run metered = {
-            .id = stream->id,
-            .number = stream->number,
-            .shard = run.channel.shard,
-            .metrics = __atomic_load_n(&stream->metrics, __ATOMIC_RELAXED),
-            .records = count,
-            .bytes = bytes,
-        };
-        stream->owner->meter(stream->owner->meter_ctx, &metered);
+    return bytes;
+}
+
+static void meter(const struct stream *stream, const struct stream_run *what)
+{
+    if (stream->owner->meter != NULL && what->records > 0) {
+        struct stream_run run = *what;
+        run.id = stream->id;
+        run.number = stream->number;
+        run.metrics = __atomic_load_n(&stream->metrics, __ATOMIC_RELAXED);
+        if (run.is_total || run.metrics != 0) {
+            stream->owner->meter(stream->owner->meter_ctx, &run);
+        }
     }
+}
+
+/* What a frame has put into all shards of a stream, when its last run has been seen. */
+static void total_end(struct stream *stream, struct stream_run *total)
+{
+    if (stream != NULL) {
+        metric_add(&stream->counters.records_in, total->records);
+        metric_add(&stream->counters.bytes_in, total->bytes);
+        meter(stream, total);
+    }
+    *total = (struct stream_run){.is_total = true};
 }
 
 void streams_set_meter(struct streams *streams, stream_meter_fn fn, void *ctx)
@@ -77,9 +87,12 @@ void streams_set_meter(struct streams *streams, stream_meter_fn fn, void *ctx)
     os_rwlock_unlock(&streams->lock);
 }
 
+/* What is durable counts as put. Runs of a stream are neighbours. */
 static void count_records(struct streams *streams, const struct log_frame *frame)
 {
     struct stream *stream = NULL;
+    struct stream_run total = {.is_total = true};
+    u32 number = 0;
     isize runs = log_frame_run_count(frame);
     os_rwlock_read(&streams->lock);
     for (isize i = 0; i < runs; i++) {
@@ -87,13 +100,20 @@ static void count_records(struct streams *streams, const struct log_frame *frame
         if (run.channel.stream == 0) {
             continue;
         }
-        if (stream == NULL || stream->number != run.channel.stream) {
-            stream = stream__by_number(streams, run.channel.stream);
+        if (run.channel.stream != number) {
+            total_end(stream, &total);
+            number = run.channel.stream;
+            stream = stream__by_number(streams, number);
         }
         if (stream != NULL) {
-            count_run(stream, run);
+            struct stream_run of_shard = {
+                .shard = run.channel.shard, .records = run.count, .bytes = run_bytes(run)};
+            total.records += of_shard.records;
+            total.bytes += of_shard.bytes;
+            meter(stream, &of_shard);
         }
     }
+    total_end(stream, &total);
     os_rwlock_unlock(&streams->lock);
 }
 

@@ -205,8 +205,11 @@ static void on_run(void *ctx, const struct stream_run *run)
     const struct measure of_shard[] = {{METER_SHARD_INCOMING_BYTES, (double)run->bytes},
                                        {METER_SHARD_INCOMING_RECORDS, (double)run->records}};
     const struct stream_info info = {.id = run->id, .number = run->number, .metrics = run->metrics};
-    kinesis__measure_stream(ctx, &info, of_stream, COUNT_OF(of_stream));
-    kinesis__measure_shard(ctx, &info, run->shard, of_shard, COUNT_OF(of_shard));
+    if (run->is_total) {
+        kinesis__measure_stream(ctx, &info, of_stream, COUNT_OF(of_stream));
+    } else {
+        kinesis__measure_shard(ctx, &info, run->shard, of_shard, COUNT_OF(of_shard));
+    }
 }
 
 /* --- putting --------------------------------------------------------------------------------- */
