@@ -8,9 +8,11 @@ const SECONDS = 120;
 const HEIGHT = 150;
 const LEVELS = [1, 2, 3, 4];
 
-/** Counts by second and severity; the newest second is still filling. */
+/** Counts by second and severity; the newest second is still filling. Of the time before the page
+ * looked nothing is known: there the lines have not begun. */
 export class SeverityCounts {
   private readonly slots = new Map<number, number[]>();
+  private since = Math.floor(Date.now() / 1000);
 
   add(severity: number, atMs: number): void {
     const second = Math.floor(atMs / 1000);
@@ -18,6 +20,7 @@ export class SeverityCounts {
     if (!slot) {
       slot = [0, 0, 0, 0];
       this.slots.set(second, slot);
+      this.since = Math.min(this.since, second);
       for (const old of this.slots.keys()) if (old < second - SECONDS - 5) this.slots.delete(old);
     }
     slot[severity - 1] = (slot[severity - 1] ?? 0) + 1;
@@ -27,7 +30,8 @@ export class SeverityCounts {
   series(nowMs: number): uPlot.AlignedData {
     const last = Math.floor(nowMs / 1000) - 1;
     const times = Array.from({ length: SECONDS }, (_, i) => last - SECONDS + 1 + i);
-    return [times, ...LEVELS.map((level) => times.map((time) => this.slots.get(time)?.[level - 1] ?? 0))];
+    const at = (time: number, level: number) => this.slots.get(time)?.[level - 1] ?? (time < this.since ? null : 0);
+    return [times, ...LEVELS.map((level) => times.map((time) => at(time, level)))];
   }
 }
 

@@ -139,6 +139,28 @@ test("the map and the chart show the records that arrive, and nothing else", asy
   assert.match(await textOf(page, ".column .card:nth-child(2) header small"), /^4 since/);
 });
 
+test("the chart begins when the page did", async (world) => {
+  await world.pipeline();
+  const page = await world.open("/");
+  await page.waitForSelector(".chart canvas");
+  await world.put(4);
+  // Coloured pixels of a part of the chart; its axes and their texts are grey.
+  const coloured = (from, to) => page.evaluate(([from, to]) => {
+    const canvas = document.querySelector(".chart canvas");
+    const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let n = 0;
+    for (let i = 0; i < data.length; i += 4) {
+      const x = (i / 4) % width / width;
+      const rgb = [data[i], data[i + 1], data[i + 2]];
+      if (x >= from && x < to && data[i + 3] > 200 && Math.max(...rgb) - Math.min(...rgb) > 70) n++;
+    }
+    return n;
+  }, [from, to]);
+  const end = Date.now() + 10000;
+  while (await coloured(0.9, 1) === 0) assert.ok(Date.now() < end, "no line on the right");
+  assert.equal(await coloured(0, 0.7), 0, "a line where nothing is known");
+});
+
 test("a dot lies where the accident happened", async (world) => {
   await world.pipeline();
   const page = await world.open("/");
