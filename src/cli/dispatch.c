@@ -3,8 +3,8 @@
 
 #include "base/diag.h"
 #include "cli/commands.h"
+#include "cli/error_codes.h"
 #include "cli/options.h"
-#include "sql/sql.h"
 
 #include <stdio.h>
 
@@ -179,25 +179,6 @@ static int not_found(int count, char **words)
 /* --- commands about commands
  * ----------------------------------------------------------------------------- */
 
-static int code_explain(str code)
-{
-    const struct sql_error_info *info = sql_error_find(code);
-    if (info == NULL) {
-        print_error("docs/sql/errors.md lists them", "there is no explanation of " STR_FMT,
-                    STR_ARG(code));
-        return EXIT_ABSENT;
-    }
-    (void)printf(STR_FMT ": " STR_FMT "\n\n" STR_FMT "\n", STR_ARG(info->code),
-                 STR_ARG(info->title), STR_ARG(info->text));
-    return EXIT_OK;
-}
-
-static bool is_code(str word)
-{
-    return word.len == 7 && word.data[0] >= 'A' && word.data[0] <= 'Z' && word.data[6] >= '0' &&
-           word.data[6] <= '9';
-}
-
 int cmd_help(int argc, char **argv)
 {
     if (argc < 2 || argv[1][0] == '-') {
@@ -210,8 +191,8 @@ int cmd_help(int argc, char **argv)
         help_all(stdout);
         return EXIT_OK;
     }
-    if (is_code(str_of(argv[1]))) {
-        return code_explain(str_of(argv[1]));
+    if (error_code_is(str_of(argv[1]))) {
+        return error_code_explain(str_of(argv[1]));
     }
     int taken;
     const struct command *command = command_find(argc - 1, argv + 1, &taken);

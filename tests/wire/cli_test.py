@@ -144,6 +144,20 @@ def test_version():
 def test_help_explains_error_codes():
     assert "column does not exist" in run(None, "help", "SQL0142")[0]
     run(None, "help", "SQL9999", code=5)
+    run(None, "help", "XYZ001", code=5)
+
+
+def test_every_code_of_the_sources_can_be_asked_for():
+    root = Path(__file__).resolve().parents[2]
+    words = {word for file in (root / "src").rglob("*.c")
+             for word in re.findall(r'"([A-Z]{2,4}[0-9]{3,4})"', file.read_text())}
+    given = {word for word in words if not word.startswith(("SHA", "AWS"))}  # No codes: algorithms.
+    assert len(given) > 150 and {"CON002", "LOG0006", "SQL0142"} <= given
+    for code in {code for code in given if code.startswith("SQL")}:
+        run(None, "help", code)
+    for prefix in {code.rstrip("0123456789") for code in given} - {"SQL"}:
+        page = re.search(r"(docs/\S+\.md) has more", run(None, "help", prefix + "001")[0])[1]
+        assert (root / page).exists()
 
 
 def test_completion_scripts_parse_and_complete():
