@@ -152,7 +152,7 @@ def test_every_code_of_the_sources_can_be_asked_for():
     words = {word for file in (root / "src").rglob("*.c")
              for word in re.findall(r'"([A-Z]{2,4}[0-9]{3,4})"', file.read_text())}
     given = {word for word in words if not word.startswith(("SHA", "AWS"))}  # No codes: algorithms.
-    assert len(given) > 150 and {"CON002", "LOG0006", "SQL0142"} <= given
+    assert len(given) > 150 and {"CON002", "ENG031", "LOG0006"} <= given
     for code in {code for code in given if code.startswith("SQL")}:
         run(None, "help", code)
     for prefix in {code.rstrip("0123456789") for code in given} - {"SQL"}:
