@@ -49,6 +49,9 @@ static void collect_log(struct metric_snapshot *s, void *ctx)
             (double)stats.scrub_passes);
     gauge(s, "leat_log_damaged_frames", "Damaged frames that the last whole check found.",
           (double)stats.damaged_frames);
+    gauge(s, "leat_log_damaged_parts",
+          "Damaged headers (one of two copies) and indexes of segments; every frame is read.",
+          (double)stats.damaged_parts);
 }
 
 static void stream_sample(struct metric_snapshot *s, const struct stream_info *info,

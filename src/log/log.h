@@ -268,6 +268,7 @@ struct log_stats {
     u64 corrupt_frames;                   /* Detected since open. */
     u64 scrubbed_bytes, scrub_passes;     /* Since open. */
     u64 damaged_frames;                   /* That the last whole pass found. */
+    u64 damaged_parts; /* Headers (one of two copies), indexes: at start, then by the last pass. */
     bool is_full;
 };
 void log_get_stats(struct log *log, struct log_stats *out);

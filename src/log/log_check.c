@@ -65,16 +65,30 @@ static void report_frame(struct look *look, const struct log__segment *segment,
     mem_free(runs);
 }
 
-static err look_at_segment(struct look *look, struct log__segment *segment)
+static err look_at_parts(struct look *look, struct log__segment *segment)
 {
-    struct log__loaded *loaded;
-    TRY(log__segment_load(look->log, segment, &loaded));
-    err e = OK;
-    if (segment->is_rebuilt && (segment->kind != LOG__NORMAL || !look->log->is_newest_open ||
-                                segment->id.segment != look->log->newest_no)) {
+    u32 damaged = 0;
+    bool is_open = segment->kind == LOG__NORMAL && look->log->is_newest_open &&
+                   segment->id.segment == look->log->newest_no;
+    TRY(log__segment_parts(look->log, segment, !is_open, &damaged));
+    if ((damaged & LOG__PART_HEADER) != 0) {
+        look->each(look->ctx,
+                   &(struct log_damage){.what = "a damaged copy of its header; the other is read",
+                                        .segment = segment->id.segment});
+    }
+    if ((damaged & LOG__PART_INDEX) != 0 || (segment->is_rebuilt && !is_open)) {
         look->each(look->ctx, &(struct log_damage){.what = "a damaged index; its frames are read",
                                                    .segment = segment->id.segment});
     }
+    return OK;
+}
+
+static err look_at_segment(struct look *look, struct log__segment *segment)
+{
+    struct log__loaded *loaded;
+    TRY(look_at_parts(look, segment));
+    TRY(log__segment_load(look->log, segment, &loaded));
+    err e = OK;
     for (u32 row = 0; row < loaded->index.frame_count && e == OK; row++) {
         struct log_frame *frame = NULL;
         e = log__frame_read(look->log, loaded->file, &segment->id, &loaded->index.frames[row],

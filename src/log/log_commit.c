@@ -29,7 +29,7 @@ void log_submit(struct log *log, struct log_batch *batch, log_done_fn done, void
     log__batch_begin(batch, done, ctx);
     batch->submitted_ns = os_mono_ns(log->os);
     os_mutex_lock(&log->queue_lock);
-    bool is_closing = log->is_closing;
+    bool is_closing = log->is_closing || log->is_checked_only;
     if (!is_closing) {
         *log->queue_end = batch;
         log->queue_end = &batch->next;

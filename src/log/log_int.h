@@ -147,7 +147,8 @@ struct log__header {
     struct log__identity id;
     u64 next_lsn, next_no, next_segment;
     i64 arrival_ms;
-    u64 *members; /* Owned. */
+    u64 *members;   /* Owned. */
+    bool is_single; /* The other copy is damaged. */
 };
 
 struct log__trailer {
@@ -187,6 +188,12 @@ struct log__segment {
     u64 loaded_stamp;           /* Guarded by lru_lock. */
     bool is_rebuilt;            /* Index and trailer in the file are damaged. */
 };
+
+/* What a segment holds beside frames: of each there is a second copy, or it can be made again. */
+enum log__part { LOG__PART_HEADER = 1, LOG__PART_INDEX = 2 };
+/* Reads them from the disk; bits of those that are damaged. `has_index`: it is sealed. */
+MUST_USE err log__segment_parts(struct log *log, const struct log__segment *segment, bool has_index,
+                                u32 *damaged_out);
 
 void log__path(const struct log *log, u64 segment, const char *suffix, char *out);
 isize log__header_encode(const struct log__header *header, struct buf *out);
@@ -297,7 +304,7 @@ struct log__zero {
 /* The pass under way over sealed segments; of the tidying thread. */
 struct log__scrub {
     u64 lsn; /* Read so far. */
-    u64 damaged, next_ns;
+    u64 damaged, damaged_parts, next_ns;
     bool is_running;
 };
 

@@ -199,6 +199,11 @@ static err read_header(struct recovery *r, struct found *found)
         return damaged(r, found->no, "both headers of a segment are damaged at offset 0");
     }
     TRY(e);
+    if (found->header.is_single) {
+        metric_add(&r->log->stats.damaged_parts, 1);
+        trace(TRACE_ERROR, "log", "one of two copies of a segment's header is damaged",
+              T_INT("segment", found->no));
+    }
     found->is_foreign = memcmp(found->header.id.uuid, r->log->uuid, LOG__UUID_BYTES) != 0 ||
                         found->header.id.segment != found->no;
     found->is_foreign = found->is_foreign && !PLANTED(BUG_FOREIGN_ACCEPTED);

@@ -29,6 +29,11 @@ static struct log__segment *next_segment(struct log *log, u64 lsn, u64 *disk_byt
 static err scrub_segment(struct log *log, struct log__segment *segment, u64 *budget)
 {
     struct log__loaded *loaded;
+    if (log->scrub.lsn < segment->first_lsn) {
+        u32 damaged = 0;
+        TRY(log__segment_parts(log, segment, true, &damaged));
+        log->scrub.damaged_parts += damaged != 0;
+    }
     TRY(log__segment_load(log, segment, &loaded));
     const struct log__index *index = &loaded->index;
     u32 row = log__index_after(index, log->scrub.lsn);
@@ -53,13 +58,20 @@ static void pass_ended(struct log *log)
 {
     struct log__scrub *scrub = &log->scrub;
     __atomic_store_n(&log->stats.damaged_frames, scrub->damaged, __ATOMIC_RELAXED);
+    __atomic_store_n(&log->stats.damaged_parts, scrub->damaged_parts, __ATOMIC_RELAXED);
     metric_add(&log->stats.scrub_passes, 1);
     if (scrub->damaged > 0) {
         trace(TRACE_ERROR, "log", "damaged frames were found; leat doctor says what is lost",
               T_INT("frames", scrub->damaged));
     }
+    if (scrub->damaged_parts > 0) {
+        trace(TRACE_ERROR, "log",
+              "a header or an index is damaged; every frame is read, leat doctor says of which "
+              "segment",
+              T_INT("segments", scrub->damaged_parts));
+    }
     scrub->is_running = false;
-    scrub->lsn = scrub->damaged = 0;
+    scrub->lsn = scrub->damaged = scrub->damaged_parts = 0;
 }
 
 void log__scrub_once(struct log *log)

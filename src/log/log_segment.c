@@ -155,6 +155,37 @@ err log__segment_load(struct log *log, struct log__segment *segment, struct log_
     return OK;
 }
 
+err log__segment_parts(struct log *log, const struct log__segment *segment, bool has_index,
+                       u32 *damaged_out)
+{
+    char path[LOG__PATH_MAX];
+    struct os_file *file;
+    struct os_stat stat;
+    log__path(log, segment->id.segment, "seg", path);
+    TRY(os_open(log->os, path, OS_READ, &file));
+    struct log__header header = {.members = NULL};
+    struct log__trailer trailer;
+    struct log__index index = {.frame_count = 0};
+    u32 damaged = 0;
+    err e = os_stat_file(file, &stat);
+    if (e == OK) {
+        err header_e = log__header_read(file, stat.bytes, &header);
+        damaged |= header_e == ERR_CORRUPT || header.is_single ? LOG__PART_HEADER : 0;
+        e = header_e == ERR_CORRUPT ? OK : header_e;
+    }
+    if (e == OK && has_index) {
+        err index_e = log__trailer_read(file, stat.bytes, &trailer);
+        index_e = index_e == OK ? log__index_read(file, &trailer, &index) : index_e;
+        damaged |= index_e == ERR_CORRUPT ? LOG__PART_INDEX : 0;
+        e = index_e == ERR_CORRUPT ? OK : index_e;
+    }
+    log__index_deinit(&index);
+    log__header_deinit(&header);
+    IGNORE(os_close(file)); /* Only read. */
+    *damaged_out = damaged;
+    return e;
+}
+
 /* --- making --------------------------------------------------------------------------------- */
 
 err log__segment_file_new(struct log *log, struct log__segment *segment,

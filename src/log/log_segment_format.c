@@ -132,8 +132,17 @@ err log__header_read(struct os_file *file, u64 file_bytes, struct log__header *o
     bool is_sane = bytes >= LOG__BLOCK_BYTES && bytes % LOG__BLOCK_BYTES == 0 &&
                    bytes <= HEADER_COPY_MAX && (u64)bytes * 2 <= file_bytes;
     err e = is_sane ? header_try(file, 0, bytes, out) : ERR_CORRUPT;
-    bool is_second = e == ERR_CORRUPT && !PLANTED(BUG_SECOND_HEADER_IGNORED);
-    return is_second ? header_search(file, file_bytes, out) : e;
+    if (e == ERR_CORRUPT && !PLANTED(BUG_SECOND_HEADER_IGNORED)) {
+        TRY(header_search(file, file_bytes, out));
+        out->is_single = true;
+        return OK;
+    }
+    TRY(e);
+    struct log__header second = {.members = NULL};
+    e = PLANTED(BUG_SECOND_HEADER_UNREAD) ? OK : header_try(file, bytes, bytes, &second);
+    log__header_deinit(&second);
+    out->is_single = e == ERR_CORRUPT;
+    return e == ERR_CORRUPT || e == ERR_VERSION ? OK : e;
 }
 
 /* --- Bloom filter --------------------------------------------------------------------------- */

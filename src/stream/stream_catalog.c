@@ -364,7 +364,8 @@ static err write_secret(struct streams *streams)
         e = log_commit(streams->log, batch);
     }
     log_batch_free(batch);
-    return e == OK
+    bool is_looked_at = e == ERR_CLOSED; /* leat doctor writes nothing. */
+    return e == OK || is_looked_at
                ? stream__apply(streams, str_from(entry, sizeof entry), (struct catalog_frame){0})
                : e;
 }

@@ -1,7 +1,8 @@
 /*
  * tests/crash/log_damage.c: a log directory that was damaged while nobody looked: each
  * bit of each file flipped, files missing, swapped, of another store, cut short. What
- * is read is right or an error; of a flipped bit at most one frame is lost.
+ * is read is right or an error; of a flipped bit at most one frame is lost, and there is
+ * no bit of a log that may flip in silence.
  */
 #include "crash.h"
 #include "log_world.h"
@@ -11,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { INDEX_BYTES = 8192, INDEX_STRIDE = 13 };
-enum { SEGMENTS_MAX = 24, PATH_BYTES = 80 };
+enum { INDEX_STRIDE = 13, TRAILER_INDEX_AT = 96 };
+enum { SEGMENTS_MAX = 24, PATH_BYTES = 80, AHEAD_BYTES = 8192 };
 
 #define DIR "/data/log/"
 
@@ -23,34 +24,38 @@ static struct log_channel channel(u32 shard)
     return (struct log_channel){1, shard};
 }
 
+/* What a byte belongs to (docs/formats/log.md). */
+enum place {
+    PLACE_STORE,
+    PLACE_HEADER_A,
+    PLACE_HEADER_B,
+    PLACE_FRAME_HEAD,
+    PLACE_FRAME_BODY,
+    PLACE_FRAME_PADDING,
+    PLACE_INDEX,
+    PLACE_TRAILER,
+    PLACE_LAST_FRAME, /* Of a segment that is not sealed. */
+    PLACE_AHEAD,      /* Zeroed ahead behind it: not the log's content. */
+    PLACES
+};
+static const char *const place_names[PLACES] = {"STORE",
+                                                "header, copy A",
+                                                "header, copy B",
+                                                "frame: header",
+                                                "frame: records",
+                                                "frame: padding",
+                                                "index",
+                                                "trailer",
+                                                "last frame, not sealed",
+                                                "zeroed ahead, not the log's"};
+
 struct damage {
     struct world world;
+    struct world_tally places[PLACES];
     struct rng rng;
     u64 count;
     char where[120];
 };
-
-/* Sealed segments, a rewritten one and an active one with four frames. */
-static void prepare(struct damage *d)
-{
-    struct world *world = &d->world;
-    world_open(world);
-    for (u32 i = 0; i < 9; i++) {
-        struct world_put puts[] = {{channel(0), 2, 4500}, {channel(1), 1, 400}, {control, 1, 40}};
-        world_submit(world, puts, 3);
-        world_commit(world);
-    }
-    world_let_die(world, channel(0), 8);
-    world_retain(world);
-    while (world->log->active == NULL || world->log->active->bytes + 4096 >= WORLD_SEGMENT_BYTES) {
-        world_put(world, channel(2), 1, 3000);
-    }
-    for (u32 i = 0; i < 4; i++) {
-        world_put(world, channel(2), 1, 500);
-    }
-    world_trace(world);
-    world->is_damage_allowed = true;
-}
 
 static void path_of(u64 segment, char *out)
 {
@@ -78,20 +83,128 @@ static void overwrite(struct sim *sim, const char *path, u64 offset, const void 
     CHECK(os_close(file) == OK);
 }
 
+/* Sealed segments, a rewritten one and an active one with four frames. */
+static void prepare(struct damage *d)
+{
+    struct world *world = &d->world;
+    world_open(world);
+    for (u32 i = 0; i < 9; i++) {
+        struct world_put puts[] = {{channel(0), 2, 4500}, {channel(1), 1, 400}, {control, 1, 40}};
+        world_submit(world, puts, 3);
+        world_commit(world);
+    }
+    world_let_die(world, channel(0), 8);
+    world_retain(world);
+    while (world->log->active == NULL || world->log->active->bytes + 4096 >= WORLD_SEGMENT_BYTES) {
+        world_put(world, channel(2), 1, 3000);
+    }
+    for (u32 i = 0; i < 4; i++) {
+        world_put(world, channel(2), 1, 500);
+    }
+    char path[PATH_BYTES];
+    static const u8 zeros[AHEAD_BYTES];
+    path_of(world->log->active->id.segment, path);
+    overwrite(world->sim, path, world->log->active->bytes, zeros, AHEAD_BYTES);
+    world_trace(world);
+    world->is_damage_allowed = true;
+}
+
 /* --- bits ---------------------------------------------------------------------------------- */
 
-static bool flip(struct damage *d, const char *path, isize offset, u8 byte, int bit)
+/* A file, and what stands where in it. */
+struct layout {
+    const u8 *content;
+    isize bytes;
+    bool is_store, is_sealed;
+    isize frames_at, index_at; /* Where they begin; without an index: the end. */
+    isize frame, frame_used, frame_end;
+};
+
+static void layout_begin(struct layout *l, const char *path, const u8 *content, isize bytes)
+{
+    *l = (struct layout){.content = content, .bytes = bytes, .index_at = bytes};
+    l->is_store = str_ends(str_of(path), STR("STORE"));
+    if (l->is_store) {
+        return;
+    }
+    const u8 *trailer = content + bytes - LOG__BLOCK_BYTES;
+    l->frames_at = (isize)get_u32(content + 80) * 2;
+    l->is_sealed = memcmp(trailer, "LEATEND1", 8) == 0;
+    l->index_at = l->is_sealed ? (isize)get_u64(trailer + TRAILER_INDEX_AT) : bytes;
+    l->frame = l->frame_end = l->frames_at;
+}
+
+/* Called with ascending `at`. */
+static void layout_go(struct layout *l, isize at)
+{
+    const u8 *head = l->content + at;
+    bool is_frame = at == l->frame_end && at < l->index_at && memcmp(head, "LFRM", 4) == 0;
+    if (is_frame && !l->is_store) {
+        l->frame = at;
+        l->frame_used = at + LOG__HEADER_BYTES + get_u32(head + 92) * 24 + get_u32(head + 100);
+        l->frame_end = at + get_u32(head + 88);
+    }
+}
+
+static enum place place_at(const struct layout *l, isize at)
+{
+    if (l->is_store) {
+        return PLACE_STORE;
+    }
+    if (at < l->frames_at) {
+        return at < l->frames_at / 2 ? PLACE_HEADER_A : PLACE_HEADER_B;
+    }
+    if (at >= l->frame_end) {
+        return !l->is_sealed                             ? PLACE_AHEAD
+               : at < l->bytes - (isize)LOG__BLOCK_BYTES ? PLACE_INDEX
+                                                         : PLACE_TRAILER;
+    }
+    bool is_last = !l->is_sealed && memcmp(l->content + l->frame_end, "LFRM", 4) != 0;
+    return is_last                                    ? PLACE_LAST_FRAME
+           : at < l->frame + (isize)LOG__HEADER_BYTES ? PLACE_FRAME_HEAD
+           : at < l->frame_used                       ? PLACE_FRAME_BODY
+                                                      : PLACE_FRAME_PADDING;
+}
+
+/* A start that cannot read what replaced which segment may refuse. */
+static bool may_refuse(const struct layout *l, isize at)
+{
+    const u8 *run = l->content + l->frame + LOG__HEADER_BYTES;
+    bool is_in_frame = !l->is_store && at >= l->frames_at && at < l->frame_end;
+    return l->is_store ||
+           (is_in_frame && get_u32(run) == 0 && get_u32(run + 4) == LOG_CONTROL_META);
+}
+
+static void tally_add(struct world_tally *to, const struct world_tally *now,
+                      const struct world_tally *before)
+{
+    to->refused += now->refused - before->refused;
+    to->lost += now->lost - before->lost;
+    to->torn += now->torn - before->torn;
+    to->noticed += now->noticed - before->noticed;
+    to->silent += now->silent - before->silent;
+}
+
+static bool flip(struct damage *d, const char *path, const struct layout *l, isize offset, int bit)
 {
     struct sim *image = sim_clone(d->world.sim);
-    byte ^= (u8)(1U << bit);
+    u8 byte = l->content[offset] ^ (u8)(1U << bit);
+    enum place place = place_at(l, offset);
+    struct world_tally before = d->world.tally;
     overwrite(image, path, (u64)offset, &byte, 1);
     bool is_good = world_check(&d->world, image, 0);
-    if (!is_good) {
-        (void)snprintf(d->where, sizeof d->where, "%s, byte %td, bit %d: ", path, offset, bit);
-    }
     sim_free(image);
+    const struct world_tally *now = &d->world.tally;
+    tally_add(&d->places[place], now, &before);
+    bool is_missed = (now->silent > before.silent && place != PLACE_AHEAD) ||
+                     (now->torn > before.torn && place != PLACE_LAST_FRAME) ||
+                     (now->lost > before.lost && place == PLACE_AHEAD);
+    if (!is_good || is_missed) {
+        (void)snprintf(d->where, sizeof d->where, "%s, byte %td, bit %d (%s): %s", path, offset,
+                       bit, place_names[place], is_good ? "nobody noticed" : "");
+    }
     d->count++;
-    return is_good;
+    return is_good && !is_missed;
 }
 
 /* Every bit, or one of every byte of frame headers and so many others. */
@@ -100,26 +213,20 @@ static bool flip_file(struct damage *d, const char *path, const struct crash_bud
     isize bytes;
     u8 *content = content_of(d->world.sim, path, &bytes);
     bool is_good = true;
-    isize frame = -LOG__HEADER_BYTES;
-    isize frame_end = 0;
+    struct layout l;
+    layout_begin(&l, path, content, bytes);
     for (isize at = 0; at < bytes && is_good; at++) {
-        if (at % LOG__PACKED_BYTES == 0 && at + LOG__HEADER_BYTES <= bytes &&
-            memcmp(content + at, "LFRM", 4) == 0) {
-            frame = at;
-            frame_end = at + get_u32(content + at + 88);
-        }
-        /* A start that cannot read what replaced which segment may refuse. */
-        const u8 *run = content + MAX(frame, 0) + LOG__HEADER_BYTES;
-        bool is_swap = at < frame_end && get_u32(run) == 0 && get_u32(run + 4) == LOG_CONTROL_META;
-        d->world.is_refusal_allowed = is_swap || str_ends(str_of(path), STR("STORE"));
-        bool is_head = at < frame + LOG__HEADER_BYTES;
-        bool is_index = at + INDEX_BYTES >= bytes && at % INDEX_STRIDE == 0; /* Mostly. */
+        layout_go(&l, at);
+        d->world.is_refusal_allowed = may_refuse(&l, at);
+        enum place place = place_at(&l, at);
+        bool is_head = place == PLACE_FRAME_HEAD;
+        bool is_index = (place == PLACE_INDEX || place == PLACE_TRAILER) && at % INDEX_STRIDE == 0;
         bool is_chosen = is_head || is_index || rng_below(&d->rng, (u64)bytes) < (u64)budget->flips;
         for (int bit = 0; bit < 8 && budget->is_whole && is_good; bit++) {
-            is_good = flip(d, path, at, content[at], bit);
+            is_good = flip(d, path, &l, at, bit);
         }
         if (!budget->is_whole && is_chosen) {
-            is_good = flip(d, path, at, content[at], (int)rng_below(&d->rng, 8));
+            is_good = flip(d, path, &l, at, (int)rng_below(&d->rng, 8));
         }
     }
     mem_free(content);
@@ -253,6 +360,20 @@ static bool stray_file(struct damage *d)
     return is_good;
 }
 
+static void places_say(const struct damage *d)
+{
+    printf("  damage: starts on one flipped bit, by what it belongs to\n"
+           "  %-28s %8s %8s %8s %8s %8s\n",
+           "", "refused", "1 lost", "as torn", "said", "silent");
+    for (int i = 0; i < PLACES; i++) {
+        const struct world_tally *t = &d->places[i];
+        printf("  %-28s %8llu %8llu %8llu %8llu %8llu\n", place_names[i],
+               (unsigned long long)t->refused, (unsigned long long)t->lost,
+               (unsigned long long)t->torn, (unsigned long long)t->noticed,
+               (unsigned long long)t->silent);
+    }
+}
+
 void damage_judge(const struct crash_budget *budget, struct crash_outcome *out)
 {
     struct crash_seen *seen = crash_seen_new();
@@ -263,13 +384,7 @@ void damage_judge(const struct crash_budget *budget, struct crash_outcome *out)
     out->is_good = stray_file(&d) && lose_each(&d) && swap_pairs(&d) && foreign_segment(&d) &&
                    flip_all(&d, budget);
     out->states = d.count;
-    const struct world_tally *t = &d.world.tally;
-    printf("  damage: of %llu starts %llu refused and named the file, %llu lost one frame and said "
-           "so, %llu lost nothing and said so, %llu hit what is not needed; %s read wrong bytes\n",
-           (unsigned long long)(t->refused + t->lost + t->noticed + t->harmless),
-           (unsigned long long)t->refused, (unsigned long long)t->lost,
-           (unsigned long long)t->noticed, (unsigned long long)t->harmless,
-           out->is_good ? "0" : "1");
+    places_say(&d);
     (void)snprintf(out->why, sizeof out->why, "%s%s", d.where, d.world.why);
     world_deinit(&d.world);
     crash_seen_free(seen);

@@ -483,8 +483,9 @@ static bool is_tidy(struct world *world, struct os *os, struct log *log)
         return fail(world, "%lu segment files and %lu others lie about", listing.segments,
                     listing.others);
     }
-    if (stats.corrupt_frames != 0 && !world->is_damage_allowed) {
-        return fail(world, "%lu times damage where there was only a crash", stats.corrupt_frames);
+    u64 damages = stats.corrupt_frames + stats.damaged_parts;
+    if (damages != 0 && !world->is_damage_allowed) {
+        return fail(world, "%lu times damage where there was only a crash", damages);
     }
     return true;
 }
@@ -527,10 +528,9 @@ static void tally(struct world *world, struct log *log, const struct dump *dump)
     struct log_stats stats;
     struct world_tally *t = &world->tally;
     log_get_stats(log, &stats);
-    u64 *count = dump->is_short ? &t->lost : &t->harmless;
-    if (!dump->is_short && (dump->lost > 0 || stats.corrupt_frames > 0)) {
-        count = &t->noticed;
-    }
+    bool is_said = dump->lost > 0 || stats.corrupt_frames > 0 || stats.damaged_parts > 0;
+    u64 *count =
+        dump->is_short ? (is_said ? &t->lost : &t->torn) : (is_said ? &t->noticed : &t->silent);
     (*count)++;
 }
 

@@ -35,10 +35,11 @@ struct world_death {
 
 /* Starts on a damaged disk, by what came of it. */
 struct world_tally {
-    u64 refused;  /* The start said which file it is. */
-    u64 lost;     /* One frame is gone, and that was said. */
-    u64 noticed;  /* Nothing is gone, and the damage was said. */
-    u64 harmless; /* Nothing is gone: nothing or a second copy stood there. */
+    u64 refused; /* The start said which file it is. */
+    u64 lost;    /* One frame is gone, and that was said. */
+    u64 torn;    /* The last frame is gone, taken for one that the power failure tore. */
+    u64 noticed; /* Nothing is gone, and the damage was said. */
+    u64 silent;  /* Nothing is gone, and nothing was said. */
 };
 
 struct world {

@@ -168,9 +168,13 @@ def test_salvage_makes_it_startable(data, hurt, lost, is_refused):
         assert doctor(data)[-1][1] == "failed"
         start = [leat_server.BINARY, "start", "--data", str(data), "--port", "0"]
         assert subprocess.run(start, capture_output=True, timeout=20).returncode == 78
-    assert doctor(data, "--salvage")[-1][1] == "ok"
+    said = doctor(data, "--salvage")
+    assert said[-1][1] == "ok", said
     kept = {p.name for p in (data / "log").rglob("*.seg")}
     assert before <= kept  # Nothing is ever deleted.
+    files = {p: p.read_bytes() for p in (data / "log").rglob("*.seg")}
+    assert doctor(data)[-1][1] == "ok"
+    assert files == {p: p.read_bytes() for p in (data / "log").rglob("*.seg")}  # Nor written by looking.
     server = opened(data)
     if lost is not None:
         assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(*lost), None)
@@ -274,6 +278,37 @@ def test_scrub_says_how_often_damage_is_looked_for(data):
     while metric(server, "leat_log_damaged_frames") != 1:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    server.stop()
+
+
+def index_of(path):
+    trailer = path.read_bytes()[-4096:]
+    return int.from_bytes(trailer[96:104], "little")
+
+
+PARTS = {"header A": lambda path: 2000, "header B": lambda path: 4096 + 2000, "index": index_of,
+         "trailer": lambda path: path.stat().st_size - 100}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_damage_that_costs_no_record_is_told_too(data, part):
+    path, _ = segment_with(data, b"batch-1-0")
+    server = leat_server.Server(data=str(data), args=["--scrub", "1"]).start()
+    deadline = time.monotonic() + 20
+    assert metric(server, "leat_log_damaged_parts") == 0
+    flip(path, PARTS[part](path))  # Under a running server: the scrubber reads the disk.
+    while metric(server, "leat_log_damaged_parts") != 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    server.stop()
+    said = [message for name, _, message in doctor(data) if name == "damage"]
+    assert len(said) == 1 and path.name in said[0] and part.split()[0].replace("trailer", "index") in said[0], said
+    server = opened(data)
+    assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(), None)
+    server.stop()
+    salvaged(data)
+    server = opened(data)
+    assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(), None)
     server.stop()
 
 
