@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { LIST_MAX = 1000 };
+
 static const struct option output_option = {
     "output", OPTION_TEXT, "table|json", "json: as the API answers.", NULL, 0, false};
 static const struct option region_option = {
@@ -59,6 +61,11 @@ int cmd_deadletter_list(int argc, char **argv)
     struct arguments a;
     if (!options_parse(command_get("deadletter list"), options, argc, argv, words, &a) ||
         !arguments_none("deadletter list", &a)) {
+        return EXIT_USAGE;
+    }
+    i64 limit = options[LIMIT].number;
+    if (options[LIMIT].is_given && (limit < 1 || limit > LIST_MAX)) {
+        print_error(NULL, "--limit is 1 to %d", LIST_MAX);
         return EXIT_USAGE;
     }
     struct buf path = {0};

@@ -203,7 +203,10 @@ int cmd_aws(int argc, char **argv)
         return EXIT_USAGE;
     }
     err e = os_exec(env_aws_words(argc - 1, argv + 1, words));
-    print_error(e == ERR_NOT_FOUND ? "apt-get install awscli, or pip install awscli" : NULL,
-                "aws cannot be run: %s", os_errno_text());
+    if (e == ERR_NOT_FOUND) {
+        print_error("apt-get install awscli, or pip install awscli", "there is no aws in PATH");
+    } else {
+        print_error(NULL, "aws cannot be run");
+    }
     return EXIT_ABSENT;
 }
