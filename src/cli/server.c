@@ -254,7 +254,8 @@ static err services_open(struct server *server, struct diag *diag)
                                   server->console};
         aws_dispatch_add_routes(server->dispatch, &route, 1);
     }
-    struct server_backup_env backup = {server->os, server->log, server->dispatch, server->data_dir};
+    struct server_backup_env backup = {server->os, server->log, server->engine, server->dispatch,
+                                       server->data_dir};
     server->backup = server_backup_new(&backup);
     return OK;
 }

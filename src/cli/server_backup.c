@@ -98,17 +98,27 @@ static err stage_log(struct server_backup *b, const char *dir)
 /* --- the whole ---------------------------------------------------------------------------------
  */
 
-static err stage(struct server_backup *b, const char *dir, struct diag *diag)
+static err stage_log_and_behind(struct server_backup *b, const char *dir, struct diag *diag)
 {
     static const char *const behind[] = {"s3", "sns", "cloudwatch"};
+    TRY(stage_log(b, dir));
+    OS_FAILPOINT("backup.after_log");
+    for (int i = 0; i < COUNT_OF(behind); i++) {
+        TRY(aws_dispatch_stage(b->env.dispatch, behind[i], dir, diag));
+    }
+    return OK;
+}
+
+static err stage(struct server_backup *b, const char *dir, struct diag *diag)
+{
     char from[PATH_MAX_BYTES];
     char to[PATH_MAX_BYTES];
     TRY(os_mkdir_all(b->env.os, dir));
     TRY(aws_dispatch_stage(b->env.dispatch, "dynamodb", dir, diag));
-    TRY(stage_log(b, dir));
-    for (int i = 0; i < COUNT_OF(behind); i++) {
-        TRY(aws_dispatch_stage(b->env.dispatch, behind[i], dir, diag));
-    }
+    engine_delivery_hold(b->env.engine);
+    err e = stage_log_and_behind(b, dir, diag);
+    engine_delivery_release(b->env.engine);
+    TRY(e);
     if (!join(from, b->data_dir, "tls") || !join(to, dir, "tls")) {
         return ERR_RANGE;
     }

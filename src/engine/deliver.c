@@ -220,6 +220,8 @@ static void deliver_main(void *ctx)
     struct scan scan;
     scan_reset(outbox, &scan);
     while (range_wait(outbox, &scan)) {
+        engine_delivery_hold(outbox->engine); /* Not while a backup takes the log. */
+        engine_delivery_release(outbox->engine);
         bool must_plan = outbox->limits.is_planned && outbox->planned <= outbox->cursor &&
                          !PLANTED(BUG_OUTBOX_UNPLANNED);
         if (must_plan && engine__outbox_plan(outbox, scan.to) != OK) {

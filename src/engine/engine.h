@@ -28,6 +28,11 @@ MUST_USE err engine_open(struct os *os, struct streams *streams, const char *dat
 void engine_set_endpoint(struct engine *engine, const char *endpoint, str access_key, str secret);
 /* Stops every job's thread between two steps; the jobs stay as they are. */
 void engine_close(struct engine *engine);
+/* Until it is released, by the same thread, no sink begins a delivery and none is noted as done: at
+ * most the one under way goes out, of rows that are in the log already. No source is landed. Jobs
+ * go on. */
+void engine_delivery_hold(struct engine *engine);
+void engine_delivery_release(struct engine *engine);
 
 /* --- statements ----------------------------------------------------------------------------------
  */

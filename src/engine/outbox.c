@@ -246,6 +246,16 @@ err engine__outbox_move(struct engine_outbox *outbox, u64 to, struct log_batch *
     return e;
 }
 
+void engine_delivery_hold(struct engine *engine)
+{
+    os_mutex_lock(&engine->outbox_cursor_lock);
+}
+
+void engine_delivery_release(struct engine *engine)
+{
+    os_mutex_unlock(&engine->outbox_cursor_lock);
+}
+
 err engine__landing_commit(struct engine_landing *landing, str position, bool is_ended,
                            struct log_batch *batch)
 {

@@ -6,7 +6,8 @@
  * position says which records of the source are due. A thread per sink delivers ranges
  * and moves a durable cursor. docs/internals/outbox.md
  *
- * Locks: cursor_lock (of all outboxes) is held across the commit of a cursor; outbox.lock
+ * Locks: cursor_lock (of all outboxes) is held across the commit of a cursor, and by a backup from
+ * before it takes the log until it has taken what sinks of this process write; outbox.lock
  * and list_lock are leaves: no function of the log is called with them held.
  */
 #ifndef ENGINE_OUTBOX_H

@@ -155,7 +155,8 @@ void os_fatal(const char *what, const char *path, err e)
 bool os_failpoint_is_armed;
 static struct {
     char name[64];
-    u64 left; /* Passes until the process is killed. */
+    u64 left; /* Passes until the process is killed, */
+    u64 ms;   /* or waits for so long. */
 } failpoints[FAILPOINTS_MAX];
 static int failpoint_count;
 
@@ -165,11 +166,14 @@ void os_failpoint_arm(const char *spec)
     while (rest.len > 0 && failpoint_count < FAILPOINTS_MAX) {
         str item = str_split(&rest, ',', NULL);
         str name = str_split(&item, ':', NULL);
-        u64 count = 1;
-        if (item.len > 0 && str_to_u64(item, &count) != OK) {
+        str count_text = str_split(&item, ':', NULL);
+        u64 count = 1, ms = 0;
+        if ((count_text.len > 0 && str_to_u64(count_text, &count) != OK) ||
+            (item.len > 0 && str_to_u64(item, &ms) != OK)) {
             continue;
         }
         str_copy_cstr(name, failpoints[failpoint_count].name, 64);
+        failpoints[failpoint_count].ms = ms;
         failpoints[failpoint_count++].left = MAX(count, 1);
         os_failpoint_is_armed = true;
     }
@@ -180,7 +184,9 @@ void os_failpoint_hit(const char *name)
     for (int i = 0; i < failpoint_count; i++) {
         bool is_due = strcmp(failpoints[i].name, name) == 0 &&
                       __atomic_sub_fetch(&failpoints[i].left, 1, __ATOMIC_RELAXED) == 0;
-        if (is_due) {
+        if (is_due && failpoints[i].ms > 0) {
+            os_sleep_ms(os_real(), (u32)MIN(failpoints[i].ms, 60000));
+        } else if (is_due) {
             (void)kill(getpid(), SIGKILL);
         }
     }

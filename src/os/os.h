@@ -173,7 +173,8 @@ bool os_port_is_taken(u16 port);
 bool os_port_holder(u16 port, char *out, isize capacity);
 
 /* Named places where a test may end the process (LEAT_FAILPOINT=name:count, SIGKILL on the
- * count-th pass) or count passes. Compiled in always; one predictable branch when unused. */
+ * count-th pass) or make it wait there (name:count:ms). Compiled in always; one predictable branch
+ * when unused. */
 extern bool os_failpoint_is_armed;
 void os_failpoint_hit(const char *name);
 void os_failpoint_arm(const char *spec);

@@ -1,5 +1,6 @@
 """leat backup and leat restore: what was acknowledged is in it, jobs go on, damage and half backups are refused by name."""
 
+import collections
 import hashlib
 import http.client
 import json
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import threading
 import time
+import urllib.request
 
 import pytest
 from botocore.config import Config
@@ -164,6 +166,65 @@ def test_a_job_with_windows_goes_on_where_the_backup_stood(server, restored, tmp
     assert jobs(other)[0]["state"] == "RUNNING"
     ordered = [sorted(map(json.dumps, results(c))) for c in (client, second)]
     assert ordered[0] == ordered[1] and len(ordered[0]) == len(set(ordered[0]))
+
+
+ROWS = """
+CREATE TABLE numbers (n INT) WITH ('connector' = 'kinesis', 'stream' = 'rows', 'aws.region' = 'us-east-1',
+  'scan.stream.initpos' = 'TRIM_HORIZON', 'format' = 'json');
+CREATE TABLE mails (n INT) WITH ('connector' = 'sns', 'topic-arn' = '{topic}', 'subject' = 'row {{n}}');
+INSERT INTO mails SELECT n FROM numbers;
+"""
+
+
+def mailed(server):
+    """How often each row was mailed."""
+    with urllib.request.urlopen(f"{server.endpoint}/_aws/sns/inbox?region=us-east-1&limit=500", timeout=10) as answer:
+        mails = [mail["subject"] for mail in json.load(answer)["messages"]]
+    return collections.Counter(int(subject[4:]) for subject in mails if subject.startswith("row "))
+
+
+def subscribed(server):
+    sns = make_client(server, "sns")
+    topic = sns.create_topic(Name="rows")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="email-json", Endpoint="ops@example.com")
+    with urllib.request.urlopen(f"{server.endpoint}/_aws/sns/inbox?region=us-east-1", timeout=10) as answer:
+        token = json.loads(json.load(answer)["messages"][0]["body"])["Token"]
+    sns.confirm_subscription(TopicArn=topic, Token=token)
+    return topic
+
+
+def test_sinks_wait_while_it_is_taken(restored, tmp_path):
+    """The mails of the restored leat are those of its cursors, but for the delivery under way, and of its records."""
+    server = leat_server.Server(data=str(tmp_path / "data"))
+    server.environment = {"LEAT_FAILPOINT": "backup.after_log:1:1500"}  # Between the log and the mails.
+    kinesis = make_client(server.start(), "kinesis")
+    kinesis.create_stream(StreamName="rows", ShardCount=1)
+    assert sql(server, ROWS.format(topic=subscribed(server)))[-1]["type"] == "done"
+    over = threading.Event()
+
+    def write():
+        for n in range(400):
+            if over.is_set():
+                return
+            kinesis.put_record(StreamName="rows", Data=json.dumps({"n": n}), PartitionKey="k")
+            time.sleep(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    wait_until(lambda: len(mailed(server)) > 20)
+    backup(server, tmp_path / "b")
+    over.set()
+    writer.join()
+    rows = len(everything(kinesis, "rows"))
+    wait_until(lambda: mailed(server) == collections.Counter(range(rows)))  # They go on.
+    server.stop()
+    other = restored(tmp_path / "b")
+    there = {json.loads(data)["n"] for data in everything(make_client(other, "kinesis"), "rows")}
+    assert 20 < len(there) < rows
+    wait_until(lambda: set(mailed(other)) >= there)
+    again = mailed(other)
+    assert set(again) == there and max(again.values()) <= 2
+    assert sum(again.values()) - len(again) <= 10, again  # One call of PublishBatch.
 
 
 def test_the_backup_is_killed(server, tmp_path):
