@@ -39,7 +39,7 @@ check:
 	@tools/check.sh
 
 install: all
-	@meson install -C $(RELEASE)
+	@meson install -C $(RELEASE) --no-rebuild
 
 clean:
 	rm -rf build
