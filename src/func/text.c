@@ -462,8 +462,8 @@ KERNEL(translate)
             continue;
         }
         str text = func__text_at(&args[0], row);
-        str from = vec_is_valid(&args[1], row) ? func__text_at(&args[1], row) : STR_EMPTY;
-        str to = vec_is_valid(&args[2], row) ? func__text_at(&args[2], row) : STR_EMPTY;
+        str from = vec_is_valid(&args[1], row) ? func__text_at(&args[1], row) : STR("");
+        str to = vec_is_valid(&args[2], row) ? func__text_at(&args[2], row) : STR("");
         buf_reset(&buf);
         while (text.len > 0) {
             str whole = text;
