@@ -72,6 +72,13 @@ static void check_server(struct doctor *d)
     doctor_report(d, GOOD, "server", NULL, "leat " STR_FMT " at %s, data in " STR_FMT,
                   STR_ARG(json_get_text(info, STR("version"))), api_endpoint(),
                   STR_ARG(json_get_text(info, STR("data_dir"))));
+    if (json_get_bool(info, STR("injects_faults"), false)) {
+        doctor_report(d, WARNING, "faults", "leat start without --fault-rate and --fault-latency",
+                      "calls of Kinesis fail or wait on purpose");
+    }
+    if (json_get_bool(info, STR("enforces_limits"), false)) {
+        doctor_report(d, GOOD, "limits", NULL, "shards take what AWS's take (--enforce-limits)");
+    }
 }
 
 static void check_port(struct doctor *d)

@@ -83,9 +83,13 @@ static void handle_info(struct http_exchange *x, void *ctx)
     console__put(&body, "data_dir", str_of(console->env.data_dir));
     buf_append_byte(&body, ',');
     console__put(&body, "endpoint", str_of(console->env.endpoint));
-    buf_printf(&body, ",\"durability\":\"%s\",\"account\":\"%s\",\"allow_reset\":%s}",
+    buf_printf(&body,
+               ",\"durability\":\"%s\",\"account\":\"%s\",\"allow_reset\":%s,"
+               "\"enforces_limits\":%s,\"injects_faults\":%s}",
                durability_names[console->env.durability], CONSOLE_ACCOUNT,
-               console->env.allows_reset ? "true" : "false");
+               console->env.allows_reset ? "true" : "false",
+               console->env.enforces_limits ? "true" : "false",
+               console->env.injects_faults ? "true" : "false");
     console__respond_json(x, 200, &body);
 }
 

@@ -22,6 +22,7 @@ struct console_env {
     const char *endpoint; /* "http://127.0.0.1:4566"; filled in when the server listens. */
     enum log_durability durability;
     bool allows_reset;
+    bool enforces_limits, injects_faults; /* Of Kinesis. */
     /* Deletes everything; WORKER. */
     err (*reset)(void *ctx);
     void *reset_ctx;

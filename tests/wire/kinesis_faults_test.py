@@ -2,8 +2,11 @@
 
 import collections
 import http.client
+import json
+import os
 import subprocess
 import time
+import urllib.request
 
 import pytest
 from botocore.config import Config
@@ -93,6 +96,15 @@ def test_calls_about_streams_are_limited(faulty):
     found = outcomes(faulty, 200, lambda _: kinesis.describe_stream_summary(StreamName="s"))
     assert set(found) == {"", "LimitExceededException", "InternalFailure", "ServiceUnavailable"}
     assert make_client(faulty, "kinesis", config=STEADY).list_streams()["StreamNames"] == ["s"]
+
+
+def test_who_looks_is_told(faulty, leat):
+    for server, says in ((faulty, True), (leat, False)):
+        with urllib.request.urlopen(server.endpoint + "/_leat/api/info") as answer:
+            assert json.load(answer)["injects_faults"] is says
+        run = subprocess.run([leat_server.BINARY, "doctor", "--port", "1"], capture_output=True, text=True,
+                             env={**os.environ, "LEAT_ENDPOINT": server.endpoint})
+        assert ("fail or wait on purpose" in run.stdout) is says, run.stdout
 
 
 def test_the_same_seed_makes_the_same_faults():
