@@ -190,6 +190,8 @@ static inline isize func__utf8_len(u8 lead)
     return lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 isize func__char_count(str text);
+/* As UPPER and LOWER, in the context's arena. False: an error of the row. */
+bool func__fold(struct func_ctx *ctx, isize row, str text, bool is_upper, str *out);
 /* Byte offset of the character at `index` (clamped to the end). */
 isize func__char_offset(str text, isize index);
 locale_t func__unicode(void);   /* Unicode's letters and cases, whatever the user's locale. */

@@ -35,6 +35,7 @@ enum { WIDTH_MAX = 10000, PRECISION_MAX = 300 };
 struct spec {
     i64 index; /* 1-based argument, 0 = the next one. */
     bool is_left, has_plus, has_space, has_zero, has_comma, has_paren, has_hash;
+    bool is_upper;        /* %S: what %s gives, in capitals. */
     i32 width, precision; /* -1: none. */
     u8 letter;
 };
@@ -86,8 +87,11 @@ static bool take_spec(str format, isize *at, struct spec *spec)
     if (*at >= format.len || spec->width > WIDTH_MAX || spec->precision > PRECISION_MAX) {
         return false;
     }
-    spec->letter = format.data[(*at)++];
-    return true;
+    u8 letter = format.data[(*at)++];
+    spec->is_upper = letter != 0 && strchr("SBCXEG", letter) != NULL;
+    spec->letter = spec->is_upper ? letter | 32 : letter;
+    bool takes_hash = spec->letter == 'x' || spec->letter == 'o';
+    return takes_hash || !spec->has_hash;
 }
 
 /* "1234567.5" -> "1,234,567.5" */
@@ -114,11 +118,15 @@ static void put_signed(struct buf *out, const struct spec *spec, bool is_negativ
     }
     isize sign = is_negative || spec->has_plus || spec->has_space;
     isize fill = spec->has_zero ? MAX(spec->width - sign - body.len, 0) : 0;
+    bool has_paren = is_negative && spec->has_paren;
     if (sign > 0) {
-        buf_append_byte(out, is_negative ? '-' : spec->has_plus ? '+' : ' ');
+        buf_append_byte(out, has_paren ? '(' : is_negative ? '-' : spec->has_plus ? '+' : ' ');
     }
-    buf_append_fill(out, '0', fill);
+    buf_append_fill(out, '0', has_paren ? MAX(fill - 1, 0) : fill);
     buf_append(out, buf_str(&body));
+    if (has_paren) {
+        buf_append_byte(out, ')');
+    }
     buf_deinit(&body);
 }
 
@@ -138,14 +146,28 @@ static bool put_integer(struct buf *out, const struct spec *spec, const struct v
     static const u64 masks[] = {0xFF, 0xFFFF, 0xFFFFFFFF, ~(u64)0};
     unsigned long long bits = (u64)x & masks[value->type->kind - TYPE_TINYINT];
     if (spec->letter == 'o') {
-        snprintf(text, sizeof text, "%llo", bits);
-    } else if (spec->letter == 'X') {
-        snprintf(text, sizeof text, "%llX", bits);
+        snprintf(text, sizeof text, "%s%llo", spec->has_hash ? "0" : "", bits);
     } else {
-        snprintf(text, sizeof text, "%llx", bits);
+        snprintf(text, sizeof text, "%s%llx", spec->has_hash ? "0x" : "", bits);
     }
     put_signed(out, spec, false, str_of(text));
     return true;
+}
+
+/* %g: `precision` digits, as %f while they show the value, else as %e. */
+static void spec_of_general(double x, i32 precision, struct spec *spec)
+{
+    char text[48];
+    i64 exponent = 0;
+    precision = MIN(MAX(precision, 1), 17);
+    int length = snprintf(text, sizeof text, "%.*e", precision - 1, x);
+    str digits = str_from(text, length);
+    isize at = str_find_byte(digits, 'e', 0);
+    IGNORE(str_to_i64(str_slice(digits, at + (text[at + 1] == '+' ? 2 : 1), digits.len),
+                      &exponent) != OK); /* printf wrote it. */
+    bool is_plain = exponent >= -4 && exponent < precision;
+    spec->letter = is_plain ? 'f' : 'e';
+    spec->precision = precision - 1 - (is_plain ? (i32)exponent : 0);
 }
 
 static bool put_real(struct buf *out, const struct spec *spec, const struct value *value)
@@ -162,6 +184,12 @@ static bool put_real(struct buf *out, const struct spec *spec, const struct valu
     i32 precision = spec->precision < 0 ? 6 : spec->precision;
     i128 exact = 0;
     char text[700];
+    struct spec general = *spec;
+    if (spec->letter == 'g' && isfinite(x)) {
+        spec_of_general(fabs(x), precision, &general);
+        spec = &general;
+        precision = general.precision;
+    }
     if (!isfinite(x)) {
         put_signed(out, spec, x < 0, x != x ? STR("NaN") : STR("Infinity"));
         return true;
@@ -188,18 +216,17 @@ static bool put_spec(struct buf *out, const struct spec *spec, const struct valu
     switch (spec->letter) {
     case 'd':
     case 'x':
-    case 'X':
     case 'o':
         return put_integer(out, spec, value);
     case 'f':
     case 'e':
+    case 'g':
         return put_real(out, spec, value);
     case 'b':
         buf_append(out, value->type->kind != TYPE_BOOLEAN || value->u.boolean ? STR("true")
                                                                               : STR("false"));
         return true;
     case 's':
-    case 'S':
         if (value->type->kind == TYPE_BOOLEAN) {
             buf_append(out, value->u.boolean ? STR("true") : STR("false"));
         } else {
@@ -220,7 +247,8 @@ static bool put_spec(struct buf *out, const struct spec *spec, const struct valu
 
 static void put_padded(struct buf *out, const struct spec *spec, str text)
 {
-    if (spec->letter == 's' && spec->precision >= 0) {
+    bool is_cut = spec->letter == 's' || spec->letter == 'b';
+    if (is_cut && spec->precision >= 0) {
         text = str_slice(text, 0, func__char_offset(text, spec->precision));
     }
     isize fill = MAX(spec->width - func__char_count(text), 0);
@@ -259,7 +287,9 @@ static bool print_row(struct func_ctx *ctx, const struct vec *args, isize arg_co
                 ok = put_spec(&piece, &spec, &value);
             }
         }
-        put_padded(out, &spec, buf_str(&piece));
+        str text = buf_str(&piece);
+        ok = ok && (!spec.is_upper || func__fold(ctx, row, text, true, &text));
+        put_padded(out, &spec, text);
     }
     buf_deinit(&piece);
     return ok;

@@ -47,23 +47,27 @@ static bool fold_ascii(str text, bool is_upper, u8 *out)
     return seen < 0x80;
 }
 
-static void fold_row(struct func_ctx *ctx, str text, isize row, bool is_upper, struct vec *out)
+bool func__fold(struct func_ctx *ctx, isize row, str text, bool is_upper, str *out)
 {
     u8 *room = func__text_room(ctx, row, (i64)text.len);
-    if (room == NULL) {
-        return;
+    if (room != NULL && fold_ascii(text, is_upper, room)) {
+        *out = str_from(room, text.len);
+        return true;
     }
-    if (fold_ascii(text, is_upper, room)) {
-        func__put_text(out, row, str_from(room, text.len));
-        return;
-    }
-    room = func__text_room(ctx, row, (i64)text.len * 3);
+    room = room == NULL ? NULL : func__text_room(ctx, row, (i64)text.len * 3);
     isize n = 0;
     while (room != NULL && text.len > 0) {
         n += put_folded(func__utf8_take(&text), is_upper, func__unicode(), room + n);
     }
-    if (room != NULL) {
-        func__put_text(out, row, str_from(room, n));
+    *out = room == NULL ? STR_EMPTY : str_from(room, n);
+    return room != NULL;
+}
+
+static void fold_row(struct func_ctx *ctx, str text, isize row, bool is_upper, struct vec *out)
+{
+    str folded;
+    if (func__fold(ctx, row, text, is_upper, &folded)) {
+        func__put_text(out, row, folded);
     }
 }
 

@@ -98,6 +98,10 @@ const struct func_timefmt *func__timefmt(struct arena *arena, str pattern, const
             ok = add_item(fmt, c, (i32)(at - from), STR_EMPTY);
         } else if (c == '\'') {
             ok = take_quoted(fmt, pattern, &at);
+        } else if (c == '#' || c == '{' || c == '}') {
+            *error_out = arena_cstr(
+                arena, arena_printf(arena, "Pattern includes reserved character: '%c'", c));
+            return NULL;
         } else if (c != '[' && c != ']') {
             ok = add_item(fmt, 0, 0, str_slice(pattern, from, at));
         }
