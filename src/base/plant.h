@@ -59,7 +59,8 @@
     PLANT(BUG_LSN_REUSED, "recovery gives the LSN of the last frame again")              \
     PLANT(BUG_TIME_FORGOTTEN, "recovery forgets the newest arrival")                     \
     PLANT(BUG_TRAILER_CRC_SKIPPED, "the checksum of a trailer is not checked")           \
-    PLANT(BUG_SECOND_HEADER_UNREAD, "the second copy of a segment header is not checked")
+    PLANT(BUG_SECOND_HEADER_UNREAD, "the second copy of a header is not checked")        \
+    PLANT(BUG_TAIL_BIT_IGNORED, "a last frame that one bit spoils is cut off in silence")
 
 #define OS_PLANTS(PLANT)                                                           \
     PLANT(BUG_REPLACE_NO_SYNC, "a file is renamed into place before it is synced") \

@@ -43,6 +43,9 @@ static void collect_log(struct metric_snapshot *s, void *ctx)
           stats.is_full ? 1 : 0);
     counter(s, "leat_log_corrupt_frames_total", "Damaged frames found since start.",
             (double)stats.corrupt_frames);
+    counter(s, "leat_log_doubtful_frames_total",
+            "Last frames before a crash that a single bit spoils: torn, or damaged since.",
+            (double)stats.doubtful_frames);
     counter(s, "leat_log_scrubbed_bytes_total", "Bytes read by the daily check of the log.",
             (double)stats.scrubbed_bytes);
     counter(s, "leat_log_scrub_passes_total", "Daily checks that ended.",

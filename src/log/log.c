@@ -376,6 +376,7 @@ void log_get_stats(struct log *log, struct log_stats *out)
         .corrupt_frames = metric_load(&log->stats.corrupt_frames),
         .scrubbed_bytes = metric_load(&log->stats.scrubbed_bytes),
         .scrub_passes = metric_load(&log->stats.scrub_passes),
+        .doubtful_frames = metric_load(&log->stats.doubtful_frames),
         .damaged_frames = metric_load(&log->stats.damaged_frames),
         .damaged_parts = metric_load(&log->stats.damaged_parts),
         .is_full = __atomic_load_n(&log->stats.is_full, __ATOMIC_RELAXED),

@@ -267,7 +267,8 @@ struct log_stats {
     u64 disk_bytes, live_bytes, segments; /* Now. */
     u64 corrupt_frames;                   /* Detected since open. */
     u64 scrubbed_bytes, scrub_passes;     /* Since open. */
-    u64 damaged_frames;                   /* That the last whole pass found. */
+    u64 doubtful_frames; /* Last ones that a single bit spoils, cut off since open. */
+    u64 damaged_frames;  /* That the last whole pass found. */
     u64 damaged_parts; /* Headers (one of two copies), indexes: at start, then by the last pass. */
     bool is_full;
 };

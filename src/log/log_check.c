@@ -71,6 +71,13 @@ static err look_at_parts(struct look *look, struct log__segment *segment)
     bool is_open = segment->kind == LOG__NORMAL && look->log->is_newest_open &&
                    segment->id.segment == look->log->newest_no;
     TRY(log__segment_parts(look->log, segment, !is_open, &damaged));
+    if (is_open && metric_load(&look->log->stats.doubtful_frames) > 0) {
+        look->each(look->ctx,
+                   &(struct log_damage){.what = "a last frame that a single bit spoils: torn by a "
+                                                "power failure, or damaged since; a start cuts it "
+                                                "off",
+                                        .segment = segment->id.segment});
+    }
     if ((damaged & LOG__PART_HEADER) != 0) {
         look->each(look->ctx,
                    &(struct log_damage){.what = "a damaged copy of its header; the other is read",

@@ -428,6 +428,9 @@ MUST_USE err log__frame_read(struct log *log, struct os_file *file, const struct
  * *end_out; fences damage. */
 MUST_USE err log__scan(struct log *log, const struct log__segment *segment, struct os_file *file,
                        struct log__index *out, u64 *end_out);
+/* Would what stands at `offset` be a frame (*out) if one bit of it were another? */
+MUST_USE err log__tail_look(struct os_file *file, u64 file_bytes, const struct log__identity *id,
+                            u64 offset, struct log__frame_head *out, bool *is_one_bit_off);
 /* Applies the swaps of a published frame; state_lock is held for writing. */
 void log__apply_swaps(struct log *log, const struct log_frame *frame);
 void log__table_insert(struct log *log, struct log__segment *segment);

@@ -44,10 +44,10 @@ static err frame_at(struct scan *scan, u64 offset, struct log_frame **out)
     return e;
 }
 
-static bool is_in_order(const struct scan *scan, const struct log_frame *frame)
+static bool is_in_order(const struct scan *scan, const struct log__frame_head *head)
 {
-    return frame->head.lsn > scan->prev_lsn && frame->head.first_no > scan->prev_no &&
-           frame->head.arrival_ms >= scan->prev_arrival_ms;
+    return head->lsn > scan->prev_lsn && head->first_no > scan->prev_no &&
+           head->arrival_ms >= scan->prev_arrival_ms;
 }
 
 /* Was what stands at `bad` durable when this later frame was written? Frames that were not synced
@@ -57,7 +57,7 @@ static bool proves_damage(const struct scan *scan, const struct log_frame *frame
     bool was_durable = frame->head.watermark > bad ||
                        (frame->head.flags & LOG__FRAME_UNSYNCED) != 0 ||
                        scan->segment->kind == LOG__REWRITTEN;
-    return was_durable && is_in_order(scan, frame) && !PLANTED(BUG_LATER_FRAMES_IGNORED);
+    return was_durable && is_in_order(scan, &frame->head) && !PLANTED(BUG_LATER_FRAMES_IGNORED);
 }
 
 /* Offset of the next valid frame behind `bad`; the end of the file when there is none. */
@@ -110,13 +110,33 @@ static void add_fence(struct scan *scan, u64 from, u64 to, const struct log_fram
                           });
 }
 
-static bool is_chained(const struct scan *scan, const struct log_frame *frame)
+static bool is_chained(const struct scan *scan, const struct log__frame_head *head)
 {
     if (PLANTED(BUG_COPY_ACCEPTED) || PLANTED(BUG_STALE_ACCEPTED)) {
         return true;
     }
-    bool is_linked = scan->is_chain_broken || frame->head.prev_crc == scan->prev_crc;
-    return is_linked && is_in_order(scan, frame);
+    bool is_linked = scan->is_chain_broken || head->prev_crc == scan->prev_crc;
+    return is_linked && is_in_order(scan, head);
+}
+
+/* Behind the last valid frame. */
+static err note_tail(struct scan *scan, u64 offset)
+{
+    struct log__frame_head head;
+    bool is_one_bit_off;
+    TRY(log__tail_look(scan->file, scan->file_bytes, &scan->segment->id, offset, &head,
+                       &is_one_bit_off));
+    if (!is_one_bit_off || !is_chained(scan, &head) || PLANTED(BUG_TAIL_BIT_IGNORED)) {
+        return OK;
+    }
+    metric_add(&scan->log->stats.doubtful_frames, 1);
+    trace(TRACE_ERROR, "log",
+          "the last frame would be whole but for one bit: a power failure tore it before it was "
+          "acknowledged, or the disk has lost it since; it is cut off",
+          T_INT("segment", scan->segment->id.segment), T_INT("offset", offset),
+          T_INT("lsn", head.lsn), T_INT("first_record", head.first_no),
+          T_INT("last_record", head.last_no));
+    return OK;
 }
 
 static void accept(struct scan *scan, const struct log_frame *frame)
@@ -135,7 +155,7 @@ static err scan_all(struct scan *scan, u64 *end_out)
     for (;;) {
         struct log_frame *frame;
         TRY(frame_at(scan, offset, &frame));
-        if (frame != NULL && is_chained(scan, frame)) {
+        if (frame != NULL && is_chained(scan, &frame->head)) {
             accept(scan, frame);
             offset += frame->head.bytes;
             log_frame_unref(frame);
@@ -146,7 +166,7 @@ static err scan_all(struct scan *scan, u64 *end_out)
         TRY(find_later(scan, offset, &later));
         if (later == scan->file_bytes) {
             *end_out = offset;
-            return OK;
+            return note_tail(scan, offset);
         }
         TRY(frame_at(scan, later, &frame));
         CHECK(frame != NULL);

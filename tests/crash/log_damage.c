@@ -197,8 +197,7 @@ static bool flip(struct damage *d, const char *path, const struct layout *l, isi
     const struct world_tally *now = &d->world.tally;
     tally_add(&d->places[place], now, &before);
     bool is_missed = (now->silent > before.silent && place != PLACE_AHEAD) ||
-                     (now->torn > before.torn && place != PLACE_LAST_FRAME) ||
-                     (now->lost > before.lost && place == PLACE_AHEAD);
+                     now->torn > before.torn || (now->lost > before.lost && place == PLACE_AHEAD);
     if (!is_good || is_missed) {
         (void)snprintf(d->where, sizeof d->where, "%s, byte %td, bit %d (%s): %s", path, offset,
                        bit, place_names[place], is_good ? "nobody noticed" : "");

@@ -528,7 +528,8 @@ static void tally(struct world *world, struct log *log, const struct dump *dump)
     struct log_stats stats;
     struct world_tally *t = &world->tally;
     log_get_stats(log, &stats);
-    bool is_said = dump->lost > 0 || stats.corrupt_frames > 0 || stats.damaged_parts > 0;
+    bool is_said = dump->lost > 0 || stats.corrupt_frames > 0 || stats.damaged_parts > 0 ||
+                   stats.doubtful_frames > 0;
     u64 *count =
         dump->is_short ? (is_said ? &t->lost : &t->torn) : (is_said ? &t->noticed : &t->silent);
     (*count)++;

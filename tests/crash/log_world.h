@@ -37,7 +37,7 @@ struct world_death {
 struct world_tally {
     u64 refused; /* The start said which file it is. */
     u64 lost;    /* One frame is gone, and that was said. */
-    u64 torn;    /* The last frame is gone, taken for one that the power failure tore. */
+    u64 torn;    /* One frame is gone, in silence, as if the power failure had torn it. */
     u64 noticed; /* Nothing is gone, and the damage was said. */
     u64 silent;  /* Nothing is gone, and nothing was said. */
 };

@@ -261,6 +261,39 @@ def test_the_newest_segment_is_known_after_a_kill(data):
     server.stop()
 
 
+@pytest.mark.parametrize("is_header", [True, False])
+def test_a_bit_of_the_last_frame_before_a_kill_is_said(data, is_header):
+    server = opened(data)
+    client = make_client(server, "kinesis", config=ONCE)
+    client.put_record(StreamName="s", Data="behind", PartitionKey="k")
+    client.put_record(StreamName="s", Data="the last", PartitionKey="k")
+    server.kill()
+    path, offset = segment_with(data, b"the last")
+    flip(path, offset // 4096 * 4096 + 60 if is_header else offset)
+    said = [message for name, _, message in doctor(data) if name == "damage"]
+    assert len(said) == 1 and path.name in said[0] and "single bit" in said[0], said
+    server = opened(data)
+    assert "would be whole but for one bit" in server.output() and metric(server, "leat_log_doubtful_frames_total") == 1
+    assert records(make_client(server, "kinesis", config=ONCE)) == (all_but() + ["behind"], None)
+    server.stop()
+    assert doctor(data)[-1][1] == "ok"
+
+
+def test_a_frame_that_a_kill_tore_is_no_damage(data):
+    server = opened(data)
+    make_client(server, "kinesis", config=ONCE).put_record(StreamName="s", Data="the last", PartitionKey="k")
+    server.kill()
+    path, offset = segment_with(data, b"the last")
+    content = bytearray(path.read_bytes())
+    content[offset - 20:offset + 300] = bytes(320)  # Of the write only a part has come.
+    path.write_bytes(content)
+    assert doctor(data)[-1][1] == "ok"
+    server = opened(data)
+    assert metric(server, "leat_log_doubtful_frames_total") == 0
+    assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(), None)
+    server.stop()
+
+
 def metric(server, name):
     text = urllib.request.urlopen(server.endpoint + "/metrics", timeout=10).read().decode()
     return float(re.search(rf"^{name} (\S+)$", text, re.M).group(1))
