@@ -84,7 +84,13 @@ void place_drop(struct place *p, const char *name)
 
 void place_put(struct place *p, const char *name, str data)
 {
-    struct stream *stream = place_find(p, name);
+    place_put_to(p, place_id(name), data);
+}
+
+void place_put_to(struct place *p, struct stream_id id, str data)
+{
+    struct stream *stream = streams_find(p->streams, id);
+    CHECK(stream != NULL);
     struct log_batch *batch = log_batch_new();
     struct stream_record record = {.partition_key = STR("k"), .data = data};
     service_must(stream_batch_add(stream, batch, &record, NULL), "record");

@@ -28,6 +28,7 @@ void place_make(struct place *p, const char *name, i32 shards);
 void place_drop(struct place *p, const char *name);
 struct stream *place_find(struct place *p, const char *name); /* A new reference. */
 void place_put(struct place *p, const char *name, str data);
+void place_put_to(struct place *p, struct stream_id id, str data);
 /* Fills segments with what dies at once, and lets retention rewrite them. */
 void place_ballast(struct place *p);
 void place_execute(struct place *p, const char *sql);
