@@ -244,7 +244,8 @@ static err services_open(struct server *server, struct diag *diag)
         .durability = server->options.durability,
         .allows_reset = server->options.allows_reset,
         .enforces_limits = server->options.enforces_limits,
-        .injects_faults = server->options.kinesis_faults->is_on,
+        .injects_faults =
+            server->options.kinesis_faults != NULL && server->options.kinesis_faults->is_on,
         .reset = server_reset,
         .reset_ctx = server,
     };
