@@ -175,36 +175,41 @@ static void reject_all(struct connect_batch *batch, const struct diag *diag)
     }
 }
 
+/* CONNECT_RETRY also when what became of the range could not be written down. */
+static enum connect_verdict deliver_once(struct engine_outbox *outbox, struct outbox_reader *reader,
+                                         const struct scan *scan, struct diag *diag)
+{
+    diag_init(diag);
+    reader->base.rewind(&reader->base);
+    if (PLANTED(BUG_OUTBOX_CURSOR_FIRST)) {
+        IGNORE(engine__outbox_move(outbox, scan->to, NULL)); /* A test sees what comes of it. */
+    }
+    OS_FAILPOINT("engine.before_delivery");
+    enum connect_verdict verdict = outbox->ops->deliver(outbox->sink, &reader->base, diag);
+    OS_FAILPOINT("engine.after_delivery");
+    if (verdict == CONNECT_FATAL) {
+        reject_all(&reader->base, diag);
+    } else if (verdict == CONNECT_OK) {
+        reader->given = MAX(reader->given, reader->base.to);
+        reader->base.commit(&reader->base);
+    }
+    if (reader->base.failure != OK) {
+        (void)diag_set(diag, reader->base.failure, "ENG036", "the outbox cannot be used: %s",
+                       err_text(reader->base.failure));
+        verdict = CONNECT_RETRY;
+    }
+    return verdict;
+}
+
 /* False when the thread is to end. */
 static bool range_deliver(struct engine_outbox *outbox, const struct scan *scan)
 {
     struct outbox_reader reader;
+    struct diag diag;
     engine__outbox_reader_init(&reader, outbox, scan->to);
     reader.base.arrival_ms = scan->oldest_ms;
     bool goes_on = true;
-    for (u32 attempt = 0;; attempt++) {
-        struct diag diag;
-        diag_init(&diag);
-        reader.base.rewind(&reader.base);
-        if (PLANTED(BUG_OUTBOX_CURSOR_FIRST)) {
-            IGNORE(engine__outbox_move(outbox, scan->to, NULL)); /* A test sees what comes of it. */
-        }
-        OS_FAILPOINT("engine.before_delivery");
-        enum connect_verdict verdict = outbox->ops->deliver(outbox->sink, &reader.base, &diag);
-        OS_FAILPOINT("engine.after_delivery");
-        if (verdict == CONNECT_FATAL) {
-            reject_all(&reader.base, &diag);
-        } else if (verdict == CONNECT_OK) {
-            reader.given = MAX(reader.given, reader.base.to);
-            reader.base.commit(&reader.base);
-        }
-        if (verdict != CONNECT_RETRY && reader.base.failure == OK) {
-            break;
-        }
-        if (reader.base.failure != OK) {
-            (void)diag_set(&diag, reader.base.failure, "ENG036", "the outbox cannot be used: %s",
-                           err_text(reader.base.failure));
-        }
+    for (u32 attempt = 0; deliver_once(outbox, &reader, scan, &diag) == CONNECT_RETRY; attempt++) {
         if (is_stopping(outbox) || !backoff(outbox, attempt, &diag)) {
             goes_on = false;
             break;
