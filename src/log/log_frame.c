@@ -139,7 +139,13 @@ bool log__body_is_valid(const struct log__frame_head *head, const u8 *frame)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
-enum { CAPACITY_MIN = 4096, ALIGN_FROM_BYTES = 64 << 10 };
+enum { CAPACITY_MIN = 4096 };
+
+static void frame_free(struct log_frame *frame)
+{
+    mem_free(frame->data);
+    mem_free(frame);
+}
 
 struct log_frame *log__frame_new(struct log *log, isize bytes)
 {
@@ -159,13 +165,11 @@ struct log_frame *log__frame_new(struct log *log, isize bytes)
     }
     os_mutex_unlock(&log->pool_lock);
     if (frame == NULL) {
-        /* The kernel copies from aligned memory three times as fast. */
-        isize align = capacity >= ALIGN_FROM_BYTES ? LOG__BLOCK_BYTES : LOG__PACKED_BYTES;
-        frame = mem_alloc((isize)sizeof *frame + capacity + align);
+        frame = mem_alloc((isize)sizeof *frame);
         frame->log = log;
         frame->capacity = capacity;
-        isize skew = (isize)((uintptr_t)(frame + 1) % (uintptr_t)align);
-        frame->data = (u8 *)(frame + 1) + (align - skew);
+        /* The disk takes it from there; where it does not, the kernel copies it faster. */
+        frame->data = mem_alloc_aligned(capacity, LOG__BLOCK_BYTES);
     }
     frame->refs = 1;
     return frame;
@@ -191,7 +195,7 @@ void log_frame_unref(struct log_frame *frame)
     }
     os_mutex_unlock(&log->pool_lock);
     if (!is_kept) {
-        mem_free(frame);
+        frame_free(frame);
     }
 }
 
@@ -199,7 +203,7 @@ void log__pool_trim(struct log *log)
 {
     os_mutex_lock(&log->pool_lock);
     for (int i = 0; i < log->pool_count; i++) {
-        mem_free(log->pool[i]);
+        frame_free(log->pool[i]);
     }
     log->pool_count = 0;
     log->pool_bytes = 0;

@@ -198,7 +198,9 @@ err log__segment_file_new(struct log *log, struct log__segment *segment,
     segment->frames_offset = (u64)bytes.len;
     segment->header_crc = get_u32(bytes.data + copy_bytes - 4);
     struct os_file *file;
-    err e = os_open(log->os, path, OS_WRITE | OS_CREATE | OS_TRUNCATE | OS_DIRECT, &file);
+    /* Where commits wait for the disk the page cache is a copy for nothing. */
+    int direct = log->durability == LOG_COMMIT ? OS_DIRECT : 0;
+    err e = os_open(log->os, path, OS_WRITE | OS_CREATE | OS_TRUNCATE | direct, &file);
     if (e == OK) {
         e = os_write_at(file, 0, bytes.data, bytes.len);
         *out = file; /* Closed by the owner, whatever has come of it. */

@@ -22,7 +22,7 @@ enum os_open_flags {
     OS_CREATE = 4,    /* Create when absent. */
     OS_EXCLUSIVE = 8, /* With OS_CREATE: ERR_EXISTS when present. */
     OS_TRUNCATE = 16,
-    /* With OS_WRITE: large writes whose place and memory are multiples of 4,096 bytes may go past
+    /* With OS_WRITE: writes whose place and memory are multiples of 4,096 bytes may go past
      * the page cache. A hint: it changes no meaning and needs no support of the file system. */
     OS_DIRECT = 32,
 };

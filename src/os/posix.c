@@ -15,8 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Below the least size a copy into the page cache costs less than to wait for the disk twice. */
-enum { IOV_BATCH = 64, DIRECT_ALIGN = 4096, DIRECT_BYTES_MIN = 128 << 10 };
+enum { IOV_BATCH = 64, DIRECT_ALIGN = 4096 };
 
 struct posix_file {
     struct os_file base;
@@ -167,7 +166,7 @@ static err write_some(int fd, u64 *offset, struct iovec *iov, int count)
 static isize write_direct(int fd, u64 offset, const struct os_iov *iov)
 {
     bool is_aligned = (offset | (u64)iov->bytes | (uintptr_t)iov->data) % DIRECT_ALIGN == 0;
-    if (fd < 0 || iov->bytes < DIRECT_BYTES_MIN || !is_aligned) {
+    if (fd < 0 || iov->bytes == 0 || !is_aligned) {
         return 0;
     }
     ssize_t wrote = pwrite(fd, iov->data, (size_t)iov->bytes, (off_t)offset);
