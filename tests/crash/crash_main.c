@@ -181,11 +181,14 @@ static pid_t worker_start(int count, const struct crash_budget *budget, struct r
     return child;
 }
 
+/* Scripts of jobs wait for threads of the code under test most of their time. */
+enum { WORKERS_PER_CPU = 3 };
+
 static void pool_run(int count, const struct crash_budget *budget, struct result *results,
                      int *next)
 {
     int running = 0;
-    for (int i = 0; i < os_cpu_count(); i++) {
+    for (int i = 0; i < WORKERS_PER_CPU * os_cpu_count(); i++) {
         (void)worker_start(count, budget, results, next);
         running++;
     }

@@ -30,10 +30,8 @@ def opened(data):
     return server.start()
 
 
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
+def killed_at(data):
     """A directory whose job has one open window, in pieces that both of its snapshots use, and some steps after."""
-    data = tmp_path_factory.mktemp("killed") / "data"
     server = opened(data)
     client = streams(server)
     assert sql(server, TABLES + COUNT)[-1]["type"] == "done"
@@ -44,7 +42,27 @@ def killed(tmp_path_factory):
         until(lambda: jobs(server)[0]["steps"] > steps)
     until(lambda: len(list(data.rglob("*.pieces"))) > 1)
     server.kill()
-    return data
+
+
+def newest_counts(data, copy):
+    """Was the newest snapshot written down when the kill came, or had only its file been made?"""
+    shutil.copytree(data, copy)
+    sorted(copy.rglob("*.snapshot"))[-1].unlink()
+    server = opened(copy)
+    until(lambda: jobs(server)[0]["state"] in ("RUNNING", "FAILED"))
+    output = server.output()
+    server.stop()
+    return "a snapshot cannot be used, the one before it is tried" in output
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    for _ in range(10):
+        place = tmp_path_factory.mktemp("killed")
+        killed_at(place / "data")
+        if newest_counts(place / "data", place / "copy"):
+            return place / "data"
+    raise AssertionError("every kill came before the newest snapshot was written down")
 
 
 def expected():
