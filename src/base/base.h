@@ -81,8 +81,6 @@ _Noreturn void check_failed(const char *expr, const char *file, int line);
  * not handled; budgets (see arena.h) are. Sizes are bytes. Zeroed where said. */
 void *mem_alloc(isize bytes);
 void *mem_zalloc(isize bytes);
-/* At a multiple of `align`, a power of two that divides `bytes`. */
-void *mem_alloc_aligned(isize bytes, isize align);
 void *mem_resize(void *data, isize bytes);
 void mem_free(void *data);
 #define NEW(type) ((type *)mem_zalloc((isize)sizeof(type)))

@@ -54,12 +54,6 @@ void *mem_alloc(isize bytes)
     return must(malloc((size_t)bytes), bytes);
 }
 
-void *mem_alloc_aligned(isize bytes, isize align)
-{
-    CHECK(bytes > 0 && align > 0 && bytes % align == 0);
-    return must(aligned_alloc((size_t)align, (size_t)bytes), bytes);
-}
-
 void *mem_zalloc(isize bytes)
 {
     CHECK(bytes >= 0);

@@ -69,7 +69,7 @@ struct log_frame {
     struct log *log;
     struct log__frame_head head;
     isize capacity; /* Of data. */
-    u8 *data;       /* The whole frame, at a multiple of LOG__BLOCK_BYTES. Owned. */
+    u8 *data; /* At a multiple of LOG__BLOCK_BYTES, behind this struct in the same allocation. */
 };
 
 struct log__identity {
