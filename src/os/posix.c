@@ -17,10 +17,16 @@
 
 enum { IOV_BATCH = 64, DIRECT_ALIGN = 4096 };
 
+/* One of the two ways into a file. */
+struct way {
+    int fd;
+    u64 written, synced; /* Atomic: changes through it, and how many of them a sync has covered. */
+};
+
 struct posix_file {
     struct os_file base;
-    int fd;
-    int direct_fd; /* O_DIRECT; -1 = none. */
+    struct way cached;
+    struct way direct; /* O_DIRECT; fd -1 = none. */
 };
 
 static __thread int last_errno;
@@ -62,7 +68,12 @@ static err fail(void)
 
 static int fd_of(struct os_file *file)
 {
-    return ((struct posix_file *)file)->fd;
+    return ((struct posix_file *)file)->cached.fd;
+}
+
+static void note_written(struct way *way)
+{
+    __atomic_fetch_add(&way->written, 1, __ATOMIC_RELEASE);
 }
 
 static int open_again(const char *path, int mode)
@@ -86,15 +97,15 @@ static err posix_open(struct os *os, const char *path, int flags, struct os_file
     }
     struct posix_file *file = NEW(struct posix_file);
     file->base.os = os;
-    file->fd = fd;
-    file->direct_fd = (flags & OS_DIRECT) != 0 ? open_again(path, O_WRONLY | O_DIRECT) : -1;
+    file->cached.fd = fd;
+    file->direct.fd = (flags & OS_DIRECT) != 0 ? open_again(path, O_WRONLY | O_DIRECT) : -1;
     *out = &file->base;
     return OK;
 }
 
 static err posix_close(struct os_file *file)
 {
-    int direct_fd = ((struct posix_file *)file)->direct_fd;
+    int direct_fd = ((struct posix_file *)file)->direct.fd;
     if (direct_fd >= 0) {
         close(direct_fd);
     }
@@ -163,27 +174,22 @@ static err write_some(int fd, u64 *offset, struct iovec *iov, int count)
 
 /* How much of a large aligned write the disk took straight from memory; the page cache takes the
  * rest, and everything where the file system or the disk wants another alignment. */
-static isize write_direct(int fd, u64 offset, const struct os_iov *iov)
+static isize write_direct(struct way *way, u64 offset, const struct os_iov *iov)
 {
     bool is_aligned = (offset | (u64)iov->bytes | (uintptr_t)iov->data) % DIRECT_ALIGN == 0;
-    if (fd < 0 || iov->bytes == 0 || !is_aligned) {
+    if (way->fd < 0 || iov->bytes == 0 || !is_aligned) {
         return 0;
     }
-    ssize_t wrote = pwrite(fd, iov->data, (size_t)iov->bytes, (off_t)offset);
+    ssize_t wrote = pwrite(way->fd, iov->data, (size_t)iov->bytes, (off_t)offset);
+    note_written(way);
     return MAX(0, wrote);
 }
 
-static err posix_write(struct os_file *file, u64 offset, const struct os_iov *iov, int count)
+static err write_cached(struct way *way, u64 offset, const struct os_iov *iov, int count)
 {
     struct iovec batch[IOV_BATCH];
-    struct os_iov rest;
-    if (count == 1) {
-        isize done = write_direct(((struct posix_file *)file)->direct_fd, offset, iov);
-        rest = (struct os_iov){(const u8 *)iov->data + done, iov->bytes - done};
-        offset += (u64)done;
-        iov = &rest;
-    }
-    for (int done = 0; done < count;) {
+    err e = OK;
+    for (int done = 0; done < count && e == OK;) {
         int n = 0;
         for (; n < IOV_BATCH && done + n < count; n++) {
             union {
@@ -192,15 +198,56 @@ static err posix_write(struct os_file *file, u64 offset, const struct os_iov *io
             } data = {iov[done + n].data};
             batch[n] = (struct iovec){data.to, (size_t)iov[done + n].bytes};
         }
-        TRY(write_some(fd_of(file), &offset, batch, n));
+        e = write_some(way->fd, &offset, batch, n);
         done += n;
+    }
+    note_written(way);
+    return e;
+}
+
+static err posix_write(struct os_file *base, u64 offset, const struct os_iov *iov, int count)
+{
+    struct posix_file *file = (struct posix_file *)base;
+    if (count != 1) {
+        return write_cached(&file->cached, offset, iov, count);
+    }
+    isize done = write_direct(&file->direct, offset, iov);
+    if (done == iov->bytes) {
+        return OK;
+    }
+    struct os_iov rest = {(const u8 *)iov->data + done, iov->bytes - done};
+    return write_cached(&file->cached, offset + (u64)done, &rest, 1);
+}
+
+static err sync_way(struct way *way)
+{
+    u64 written = __atomic_load_n(&way->written, __ATOMIC_ACQUIRE);
+    if (fdatasync(way->fd) != 0) {
+        return fail();
+    }
+    u64 synced = __atomic_load_n(&way->synced, __ATOMIC_RELAXED);
+    while (synced < written && !__atomic_compare_exchange_n(&way->synced, &synced, written, true,
+                                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
     }
     return OK;
 }
 
-static err posix_sync(struct os_file *file)
+static bool is_unsynced(const struct way *way)
 {
-    return fdatasync(fd_of(file)) == 0 ? OK : fail();
+    return __atomic_load_n(&way->synced, __ATOMIC_ACQUIRE) <
+           __atomic_load_n(&way->written, __ATOMIC_ACQUIRE);
+}
+
+/* The descriptor that was written through: a file system of a daemon or of another machine may keep
+ * writes by descriptor, and sync those of one. */
+static err posix_sync(struct os_file *base)
+{
+    struct posix_file *file = (struct posix_file *)base;
+    bool is_direct = is_unsynced(&file->direct);
+    if (is_direct) {
+        TRY(sync_way(&file->direct));
+    }
+    return is_direct && !is_unsynced(&file->cached) ? OK : sync_way(&file->cached);
 }
 
 static err posix_truncate(struct os_file *file, u64 bytes)
@@ -209,6 +256,7 @@ static err posix_truncate(struct os_file *file, u64 bytes)
     do {
         result = ftruncate(fd_of(file), (off_t)bytes);
     } while (result != 0 && errno == EINTR);
+    note_written(&((struct posix_file *)file)->cached);
     return result == 0 ? OK : fail();
 }
 

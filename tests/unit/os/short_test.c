@@ -6,6 +6,7 @@
 #include "os/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -16,12 +17,13 @@
 
 #include <cmocka.h>
 
-enum { FILE_BYTES = 5000, PIECES = 7 };
+enum { FILE_BYTES = 5000, PIECES = 7, BLOCK = 4096, BLOCKS = 4 };
 
 /* What the kernel does with the calls to come, in turn; the last of them from then on. */
 enum answer { WHOLE, ONE_BYTE, HALF, INTERRUPTED, FULL, BROKEN, NOTHING };
 static const enum answer *answers;
 static int answer_count, calls;
+static int direct_fd, cached_fd, synced_direct, synced_cached; /* As the calls tell. */
 
 static enum answer next_answer(void)
 {
@@ -56,8 +58,23 @@ static ssize_t part_of(size_t bytes)
 }
 
 /* In place of libc's. */
+ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
+{
+    direct_fd = fd;
+    ssize_t part = part_of(bytes);
+    return part <= 0 ? part : (ssize_t)syscall(SYS_pwrite64, fd, data, (size_t)part, offset);
+}
+
+int fdatasync(int fd)
+{
+    synced_direct += fd == direct_fd;
+    synced_cached += fd == cached_fd;
+    return part_of(1) < 0 ? -1 : 0;
+}
+
 ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 {
+    cached_fd = fd;
     size_t bytes = 0;
     for (int i = 0; i < count; i++) {
         bytes += iov[i].iov_len;
@@ -167,9 +184,115 @@ static void errors_are_told(void **state)
     place_remove(&p);
 }
 
+/* Writes past the page cache. */
+struct direct_place {
+    char path[32];
+    struct os_file *file;
+    u8 *wanted;
+};
+
+static void direct_make(struct direct_place *p)
+{
+    *p = (struct direct_place){.path = "/tmp/leat-os-XXXXXX"};
+    int made = mkstemp(p->path);
+    assert_true(made >= 0);
+    close(made);
+    int fd = open(p->path, O_WRONLY | O_DIRECT);
+    if (fd < 0) {
+        assert_int_equal(unlink(p->path), 0);
+        skip(); /* The file system of /tmp has no such thing. */
+    }
+    close(fd);
+    assert_int_equal(os_open(os_real(), p->path, OS_WRITE | OS_DIRECT, &p->file), OK);
+    p->wanted = aligned_alloc(BLOCK, BLOCKS * BLOCK);
+    direct_fd = cached_fd = -1;
+    synced_direct = synced_cached = 0;
+}
+
+static void direct_remove(struct direct_place *p)
+{
+    free(p->wanted);
+    assert_int_equal(os_close(p->file), OK);
+    assert_int_equal(unlink(p->path), 0);
+}
+
+static err direct_with(struct direct_place *p, u8 fill, const enum answer *given, int count)
+{
+    for (int i = 0; i < BLOCKS * BLOCK; i++) {
+        p->wanted[i] = (u8)(fill + i / 256);
+    }
+    answers = given;
+    answer_count = count;
+    calls = 0;
+    return os_write_at(p->file, 0, p->wanted, BLOCKS * BLOCK);
+}
+
+static void assert_direct_whole(struct direct_place *p)
+{
+    u8 got[BLOCKS * BLOCK];
+    answers = (const enum answer[]){WHOLE};
+    answer_count = 1;
+    assert_int_equal(os_read_exact(p->file, 0, got, sizeof got), OK);
+    assert_memory_equal(got, p->wanted, sizeof got);
+}
+
+static void the_page_cache_takes_what_the_disk_does_not(void **state)
+{
+    (void)state;
+    struct direct_place p;
+    direct_make(&p);
+    assert_int_equal(direct_with(&p, 1, WITH(WHOLE)), OK);
+    assert_int_equal(calls, 1);
+    assert_int_equal(cached_fd, -1);
+    assert_direct_whole(&p);
+    static const enum answer first[] = {HALF, NOTHING, INTERRUPTED, BROKEN, FULL};
+    for (int i = 0; i < COUNT_OF(first); i++) {
+        const enum answer given[] = {first[i], HALF, WHOLE};
+        assert_int_equal(direct_with(&p, (u8)(i * 16), given, COUNT_OF(given)), OK);
+        assert_int_equal(calls, 3);
+        assert_direct_whole(&p);
+    }
+    assert_int_equal(direct_with(&p, 2, WITH(HALF, FULL)), ERR_FULL);
+    assert_int_equal(direct_with(&p, 3, WITH(BROKEN)), ERR_IO);
+    direct_remove(&p);
+}
+
+static void assert_synced(struct direct_place *p, int direct, int cached)
+{
+    answers = (const enum answer[]){WHOLE};
+    answer_count = 1;
+    synced_direct = synced_cached = 0;
+    assert_int_equal(os_sync(p->file), OK);
+    assert_int_equal(synced_direct, direct);
+    assert_int_equal(synced_cached, cached);
+}
+
+static void what_was_written_through_is_synced(void **state)
+{
+    (void)state;
+    struct direct_place p;
+    direct_make(&p);
+    assert_int_equal(direct_with(&p, 1, WITH(HALF, WHOLE)), OK);
+    assert_synced(&p, 1, 1);
+    assert_int_equal(direct_with(&p, 2, WITH(WHOLE)), OK);
+    assert_synced(&p, 1, 0);
+    assert_int_equal(direct_with(&p, 3, WITH(BROKEN, HALF, FULL)), ERR_FULL);
+    assert_synced(&p, 1, 1);
+    assert_int_equal(os_truncate(p.file, BLOCK), OK);
+    assert_synced(&p, 0, 1);
+    assert_synced(&p, 0, 1); /* Once at least, whatever for. */
+    assert_int_equal(direct_with(&p, 4, WITH(WHOLE)), OK);
+    answers = (const enum answer[]){BROKEN};
+    assert_int_equal(os_sync(p.file), ERR_IO);
+    assert_synced(&p, 1, 0); /* What failed is not taken for done. */
+    direct_remove(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_page_cache_takes_what_the_disk_does_not),
+        cmocka_unit_test(what_was_written_through_is_synced),
         cmocka_unit_test(short_writes_go_on),
         cmocka_unit_test(errors_are_told),
     };
