@@ -398,8 +398,11 @@ void log__zero_once(struct log *log)
     /* Pieces that go past the page cache: commits of this file then wait for no pages. */
     static _Alignas(LOG__BLOCK_BYTES) u8 zeros[LOG__ZERO_PIECE_BYTES]; /* Never written. */
     struct log__zero *zero = &log->zero;
+    /* What is kept free is kept for more than zeroes. */
+    bool has_room = free_space(log) >= log->reserve_bytes + LOG__ZERO_AHEAD_BYTES;
     os_mutex_lock(&zero->lock);
-    bool is_wanted = zero->is_wanted && zero->file != NULL && log->durability == LOG_COMMIT;
+    bool is_wanted =
+        zero->is_wanted && zero->file != NULL && log->durability == LOG_COMMIT && has_room;
     zero->is_wanted = false;
     u64 from =
         PLANTED(BUG_ZERO_OVER_FRAME) ? zero->zeroed_end : MAX(zero->zeroed_end, zero->reserved);

@@ -37,7 +37,10 @@ static inline bool test_unlink_each(void *ctx, const char *name)
 
 static inline void test_dir_make(struct test_dir *dir)
 {
-    snprintf(dir->path, sizeof dir->path, "/tmp/leat-log-XXXXXX");
+    const char *root = getenv("TMPDIR");
+    int len =
+        snprintf(dir->path, sizeof dir->path, "%s/leat-log-XXXXXX", root != NULL ? root : "/tmp");
+    assert_true(len < (int)sizeof dir->path);
     assert_non_null(mkdtemp(dir->path));
 }
 
