@@ -82,6 +82,16 @@ static err part_opened(const struct server *server, err e, const char *what, str
     return e;
 }
 
+/* LEAT_SEGMENT_BYTES=N: small segments, for tests that are to see many begin and end. */
+static u64 segment_bytes(void)
+{
+    enum { BYTES_MIN = 64 << 10, BYTES_MAX = 1 << 30 };
+    const char *text = os_getenv("LEAT_SEGMENT_BYTES");
+    i64 bytes = 0;
+    bool is_set = text != NULL && str_to_i64(str_of(text), &bytes) == OK;
+    return is_set && bytes >= BYTES_MIN && bytes <= BYTES_MAX ? (u64)bytes : 0;
+}
+
 static err storage_open(struct server *server, struct diag *diag)
 {
     char path[PATH_BYTES + 8];
@@ -96,6 +106,7 @@ static err storage_open(struct server *server, struct diag *diag)
     (void)snprintf(path, sizeof path, "%s/log", server->data_dir);
     struct log_options options = {.dir = path,
                                   .durability = server->options.durability,
+                                  .segment_bytes = segment_bytes(),
                                   .scrub_period_ms = server->options.scrub_period_ms};
     TRY(log_open(server->os, &options, &server->log, diag));
     log_set_around(server->log, http_posts_hold, http_posts_release);

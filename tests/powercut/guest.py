@@ -1,4 +1,4 @@
-"""Runs inside the guest, in two phases: `record SECONDS DURABILITY` a workload, `replay SEED CUTS WORKER WORKERS` the power cuts."""
+"""Runs inside the guest, in two phases: `record SECONDS DURABILITY SEGMENT_BYTES` a workload, `replay SEED CUTS WORKER WORKERS` the power cuts."""
 
 import os
 import pickle
@@ -12,6 +12,7 @@ os.environ["no_proxy"] = "127.0.0.1"
 
 import dm
 import leat_server
+import pagecache
 import verify
 import workload
 import writelog
@@ -24,15 +25,27 @@ def mount(device):
     dm.run("mount", "-t", "ext4", "-o", "noatime", device, DISK)
 
 
-def record(seconds, durability):
+def check_direct(durability):
+    """Frames are to be written past the page cache, or the cuts would try another way than that of a real disk."""
+    segments = list(Path(DATA, "log").glob("*.seg"))
+    counts = [pagecache.pages(path) for path in segments]
+    cached, total = (sum(column) for column in zip(*counts)) if counts else (0, 0)
+    print(f"SEGMENTS {len(segments)}, {cached} of {total} pages in the page cache")
+    assert durability != "commit" or 0 < 4 * cached < total, "the frames went through the page cache"
+
+
+def record(seconds, durability, segment_bytes):
     """ubda: the formatted disk; ubdb: the log."""
     size = dm.sectors("/dev/ubda")
     device = dm.create("recorded", f"0 {size} log-writes /dev/ubda /dev/ubdb")
     marker = dm.Marker("recorded")
     mount(device)
-    server = leat_server.Server(data=DATA, args=["--durability", durability]).start()
+    server = leat_server.Server(data=DATA, args=["--durability", durability])
+    server.environment = {"LEAT_SEGMENT_BYTES": segment_bytes}
+    server.start()
     try:
         history = workload.run(server.port, marker, float(seconds))
+        check_direct(durability)
     finally:
         print(server.output())
         server.kill()

@@ -1,6 +1,6 @@
 """Power cuts on a real kernel and ext4, in a user-mode-linux guest; no root is needed, nothing of the host is touched.
 
-usage: powercut.py [--cuts N] [--seconds S] [--seed N] [--jobs N] [--durability MODE] [--keep DIR]
+usage: powercut.py [--cuts N] [--seconds S] [--seed N] [--jobs N] [--durability MODE] [--segment BYTES] [--keep DIR]
 Prints what is wrong and the sums; exit 1 when something is, 77 when it cannot run here.
 """
 
@@ -68,13 +68,14 @@ def finish_guest(process, work, phase, timeout):
         return False, "the guest did not run: " + (work / "console").read_text(errors="replace")[-3000:]
 
 
-def record(work, seconds, durability):
+def record(work, options):
     shutil.copy(BINARY, work / "leat")
     disk = sparse(work / "disk", DISK_MIB)
     subprocess.run(["/usr/sbin/mkfs.ext4", "-q", "-E", "lazy_itable_init=0,nodiscard", str(disk)], check=True)
     shutil.copyfile(disk, work / "formatted")
-    guest = start_guest(work, ["record", str(seconds), durability], {"ubd0": disk, "ubd1": sparse(work / "log", LOG_MIB)})
-    return finish_guest(guest, work, "record", 120 + 10 * seconds)
+    phase = ["record", str(options.seconds), options.durability, str(options.segment)]
+    guest = start_guest(work, phase, {"ubd0": disk, "ubd1": sparse(work / "log", LOG_MIB)})
+    return finish_guest(guest, work, "record", 120 + 10 * options.seconds)
 
 
 def replay(work, options):
@@ -108,6 +109,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--durability", default="commit", help="of the recorded leat; `os` and `memory` must lose records")
+    parser.add_argument("--segment", type=int, default=1 << 20, help="bytes of a segment of the log, so that many begin and end; 0: as usual")
     parser.add_argument("--keep", help="leave images, logs and outputs in this new directory")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -119,10 +121,11 @@ def main():
     work = Path(options.keep or tempfile.mkdtemp(prefix="leat-powercut-", dir=shm)).resolve()
     work.mkdir(exist_ok=True)
     try:
-        ok, out = record(work, options.seconds, options.durability)
+        ok, out = record(work, options)
         if not ok:
             print(f"The workload failed:\n{out}")
             return 1
+        print("\n".join(line for line in out.split("\n") if line.startswith("SEGMENTS")))
         return report(replay(work, options), options.cuts)
     finally:
         if not options.keep:

@@ -1,11 +1,13 @@
 """A full disk: what is asked for is refused or waits, says so, and goes on when there is space.
 
-The disk is a small tmpfs, which only root can mount.
+The disk is a small tmpfs, or an ext4 whose log is written past the page cache; only root can mount them.
 """
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -44,16 +46,27 @@ class Disk:
         self.ballast.unlink()
 
 
-@pytest.fixture
-def disk(tmp_path):
+def mount(kind, path, image):
+    if kind == "tmpfs":
+        return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "none", str(path)], capture_output=True, text=True)
+    with open(image, "wb") as f:
+        f.truncate(DISK_MIB << 20)
+    if not shutil.which("mkfs.ext4", path="/usr/sbin:/sbin"):
+        pytest.skip("mkfs.ext4 is not installed")
+    subprocess.run(["/usr/sbin/mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+    return subprocess.run(["mount", "-o", "loop", str(image), str(path)], capture_output=True, text=True)
+
+
+@pytest.fixture(params=["tmpfs", "ext4"])
+def disk(request, tmp_path):
     path = tmp_path / "disk"
     path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "none", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
-    yield Disk(path)
-    subprocess.run(["umount", str(path)], check=True)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path) as around:
+        done = mount(request.param, path, Path(around) / "image")
+        if done.returncode != 0:
+            pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
+        yield Disk(path)
+        subprocess.run(["umount", str(path)], check=True)
 
 
 @pytest.fixture
