@@ -43,6 +43,7 @@ void http__exchange_unref(struct http_exchange *x)
     if (__atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) > 0) {
         return;
     }
+    CHECK(x->pieces.next == NULL);
     chunks_free(x->body_first);
     chunks_free(x->out_first);
     buf_deinit(&x->body);
@@ -103,6 +104,18 @@ static void timer_link(struct http_exchange *x)
     }
 }
 
+/* Nothing follows: what the pieces came from goes, and the handler's reference. */
+static void pieces_end(struct http_exchange *x)
+{
+    struct http_pieces pieces = x->pieces;
+    x->pieces.next = NULL;
+    os_mutex_lock(&x->lock);
+    x->is_ended = true;
+    os_mutex_unlock(&x->lock);
+    pieces.over(pieces.ctx);
+    http__exchange_unref(x);
+}
+
 void http__exchange_detach(struct http_exchange *x, bool is_gone)
 {
     if (x->conn == NULL) {
@@ -118,7 +131,9 @@ void http__exchange_detach(struct http_exchange *x, bool is_gone)
         timer_remove(x);
     }
     bool is_waiting_for_body = !x->is_body_complete && x->body_mode == HTTP_BODY_COLLECT;
-    if (is_gone && is_waiting_for_body && is_open) {
+    if (x->pieces.next != NULL) {
+        pieces_end(x);
+    } else if (is_gone && is_waiting_for_body && is_open) {
         http__exchange_unref(x); /* The handler's: its callback will never come. */
     } else if (is_gone && is_open && x->gone_fn != NULL) {
         http_fn fn = x->gone_fn;
@@ -146,8 +161,23 @@ struct http_chunk *http__chunk_of_buf(struct buf *buf)
     return chunk;
 }
 
+struct http_chunk *http__chunk_piece(struct http_loop *loop)
+{
+    struct http_chunk *chunk = loop->piece;
+    loop->piece = NULL;
+    if (chunk == NULL) {
+        chunk = mem_alloc((isize)sizeof *chunk + HTTP_PIECE_BYTES);
+    }
+    *chunk = (struct http_chunk){.data = (u8 *)(chunk + 1), .home = loop};
+    return chunk;
+}
+
 void http__chunk_free(struct http_chunk *chunk)
 {
+    if (chunk->home != NULL && chunk->home->piece == NULL) {
+        chunk->home->piece = chunk;
+        return;
+    }
     if (chunk->data != (u8 *)(chunk + 1)) {
         mem_free(chunk->data);
     }
@@ -698,6 +728,23 @@ void http_respond_start(struct http_exchange *x, int status, const struct http_f
     }
 }
 
+void http_respond_pieces(struct http_exchange *x, int status, const struct http_field *fields,
+                         isize field_count, const struct http_pieces *pieces)
+{
+    CHECK(pieces->length > 0);
+    CHECK(!has_no_body(x, status));
+    CHECK(!x->is_worker);
+    os_mutex_lock(&x->lock);
+    head_set(x, status, fields, field_count, pieces->length);
+    os_mutex_unlock(&x->lock);
+    x->pieces = *pieces;
+    if (x->conn == NULL) {
+        pieces_end(x);
+    } else {
+        x->transport->pump(x);
+    }
+}
+
 err http_respond_write(struct http_exchange *x, str data)
 {
     os_mutex_lock(&x->lock);
@@ -769,8 +816,49 @@ void http_on_drained(struct http_exchange *x, isize below, http_fn fn, void *ctx
     }
 }
 
+static void next_turn(struct http_exchange *x, void *ctx)
+{
+    (void)ctx;
+    x->is_turn_posted = false;
+    x->pieces_taken = 0;
+    if (x->conn != NULL) {
+        x->transport->pump(x);
+    }
+}
+
+/* The next piece; NULL when others have their turn first. */
+static struct http_chunk *piece_make(struct http_exchange *x)
+{
+    if (x->pieces_taken == HTTP_PIECES_AT_ONCE) {
+        if (!x->is_turn_posted) {
+            x->is_turn_posted = true;
+            http_post(x, next_turn, NULL);
+        }
+        return NULL;
+    }
+    struct http_chunk *chunk = http__chunk_piece(x->loop);
+    chunk->bytes = x->pieces.next(x->pieces.ctx, chunk->data, HTTP_PIECE_BYTES);
+    /* What was announced is what is sent: else the client would take the next answer's head for it.
+     */
+    CHECK(chunk->bytes > 0);
+    CHECK(chunk->bytes <= HTTP_PIECE_BYTES);
+    CHECK(chunk->bytes <= x->pieces.length);
+    x->pieces.length -= chunk->bytes;
+    x->pieces_taken++;
+    os_mutex_lock(&x->lock);
+    x->out_bytes += chunk->bytes;
+    os_mutex_unlock(&x->lock);
+    if (x->pieces.length == 0) {
+        pieces_end(x);
+    }
+    return chunk;
+}
+
 struct http_chunk *http__exchange_take(struct http_exchange *x)
 {
+    if (x->pieces.next != NULL) {
+        return piece_make(x);
+    }
     os_mutex_lock(&x->lock);
     struct http_chunk *chunk = x->out_first;
     if (chunk != NULL) {

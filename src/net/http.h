@@ -128,6 +128,19 @@ void http_respond(struct http_exchange *x, int status, const struct http_field *
 /* Takes the buffer's memory (leaves it empty) instead of copying. */
 void http_respond_buf(struct http_exchange *x, int status, const struct http_field *fields,
                       isize field_count, struct buf *body);
+/* An answer that is made while the client takes it. */
+struct http_pieces {
+    i64 length; /* Of all; greater than 0. */
+    /* Writes the next bytes, 1 to `capacity` (at least HTTP_PIECE_BYTES_MIN); returns how many. */
+    isize (*next)(void *ctx, u8 *out, isize capacity);
+    void (*over)(void *ctx); /* Once: after the last piece, or when the client has gone. */
+    void *ctx;
+};
+enum { HTTP_PIECE_BYTES_MIN = 64 << 10 };
+/* LOOP. Answers in pieces: `next` is called (LOOP) when the client has taken what came before, so
+ * that one piece is held, however slow it is. Ends the exchange; not for HEAD, 204 and 304. */
+void http_respond_pieces(struct http_exchange *x, int status, const struct http_field *fields,
+                         isize field_count, const struct http_pieces *pieces);
 /* Streaming. content_length -1 = chunked. Each write copies. WORKER: blocks while more than 1 MiB
  * is unsent. LOOP: never blocks; see http_unsent. ERR_CLOSED when the client is gone. */
 void http_respond_start(struct http_exchange *x, int status, const struct http_field *fields,

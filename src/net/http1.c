@@ -608,6 +608,12 @@ static bool is_closing_answer(const struct http_exchange *x)
            __atomic_load_n(&x->loop->is_stopping, __ATOMIC_RELAXED);
 }
 
+/* A piece is made when the kernel has taken all before it; its header may wait for it. */
+static bool may_take(const struct http_conn *conn, const struct http_exchange *x)
+{
+    return x->pieces.next == NULL ? conn->unsent < HTTP_UNSENT_MAX : !conn->is_writing;
+}
+
 static void h1_pump(struct http_exchange *x)
 {
     struct http_conn *conn = x->conn;
@@ -632,8 +638,7 @@ static void h1_pump(struct http_exchange *x)
         conn->is_held = false;
     }
     struct http_chunk *chunk;
-    while (x->conn == conn && conn->unsent < HTTP_UNSENT_MAX &&
-           (chunk = http__exchange_take(x)) != NULL) {
+    while (x->conn == conn && may_take(conn, x) && (chunk = http__exchange_take(x)) != NULL) {
         http__conn_write(conn, x->answer_length < 0 ? chunked(x, chunk) : chunk, x);
     }
     http__conn_flush(conn); /* A header without a body. */

@@ -544,7 +544,8 @@ static bool is_slow_to_take(const struct http_limits *limits, struct stream *str
 {
     os_mutex_lock(&stream->x->lock);
     bool is_waiting =
-        stream->x->is_started && (stream->chunk != NULL || stream->x->out_first != NULL);
+        stream->x->is_started &&
+        (stream->chunk != NULL || stream->x->out_first != NULL || stream->x->pieces.next != NULL);
     os_mutex_unlock(&stream->x->lock);
     if (!is_waiting) {
         stream->stalled_ms = 0;

@@ -21,6 +21,8 @@ enum {
     HTTP_BODY_QUEUE_MAX = 1 << 20, /* Body bytes queued for a pool thread. */
     HTTP_LEFTOVER_MAX = 64 << 10,  /* Read ahead of an exchange that is not answered yet. */
     HTTP_FIELDS_MAX = 128,
+    HTTP_PIECE_BYTES = 128 << 10, /* Of http_respond_pieces: written and sent within a cache. */
+    HTTP_PIECES_AT_ONCE = 4,      /* Of one answer; then others on the loop have their turn. */
     HTTP_TICK_MS = 250,
     HTTP_HEADS_KEPT_MAX = 32,  /* Free ones of a loop. */
     HTTP_HANDSHAKES_MAX = 256, /* TLS handshakes under way on one loop; beyond, the oldest goes. */
@@ -35,7 +37,8 @@ struct http_tls; /* tls_conn.c */
 struct http_chunk {
     struct http_chunk *next;
     isize bytes, sent;
-    isize overhead; /* Of the bytes: TLS, not the answer. */
+    isize overhead;         /* Of the bytes: TLS, not the answer. */
+    struct http_loop *home; /* LOOP. Of a piece: keeps its memory for the next one. */
     u8 *data;
 };
 
@@ -90,9 +93,12 @@ struct http_exchange {
     struct buf head;   /* Serialized fields for HTTP/1; or fields for HTTP/2. */
     struct http_field *answer_fields;
     isize answer_field_count;
-    i64 answer_length;    /* -1 chunked */
-    bool is_worker;       /* Held by a pool thread. */
-    bool is_continue_due; /* WORKER: 100-continue waits for the first read. */
+    i64 answer_length;         /* -1 chunked */
+    struct http_pieces pieces; /* LOOP; `next` is NULL when there are none to come. */
+    int pieces_taken;          /* LOOP: in this turn. */
+    bool is_turn_posted;       /* LOOP: the next turn comes by itself. */
+    bool is_worker;            /* Held by a pool thread. */
+    bool is_continue_due;      /* WORKER: 100-continue waits for the first read. */
     http_fn worker_fn;
     void *worker_ctx;
     http_answered_fn answered_fn;
@@ -124,6 +130,7 @@ struct http_loop {
     uv_timer_t tick;
     u8 *read_buffer;            /* Made at the first read. */
     u8 *plain_buffer;           /* What TLS gave; made at the first read. */
+    struct http_chunk *piece;   /* A free one; NULL: none. */
     struct http_tls *tls_ready; /* Resumed, with something to read at hand. */
     struct http_tls *handshake_first, *handshake_last; /* Oldest first. */
     isize handshake_count;
@@ -233,7 +240,7 @@ void http__exchange_detach(struct http_exchange *x, bool is_gone);
 /* LOOP. Body bytes from the wire; false: pause the source until want_body. */
 bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes);
 void http__exchange_body_end(struct http_exchange *x);
-/* Takes the next chunk of output, NULL when there is none. */
+/* LOOP. Takes the next chunk of output, NULL when there is none now. */
 struct http_chunk *http__exchange_take(struct http_exchange *x);
 bool http__exchange_is_done(struct http_exchange *x, bool *is_aborted_out);
 void http__exchange_sent(struct http_exchange *x, isize bytes);
@@ -241,6 +248,8 @@ void http__chunk_free(struct http_chunk *chunk);
 /* Takes the buffer's memory. */
 struct http_chunk *http__chunk_of_buf(struct buf *buf);
 struct http_chunk *http__chunk_new(const void *data, isize bytes);
+/* LOOP. The loop's free one, or a new one; empty, with room for HTTP_PIECE_BYTES. */
+struct http_chunk *http__chunk_piece(struct http_loop *loop);
 void http__run_posts(struct http_loop *loop);
 void http__run_timers(struct http_loop *loop, u64 now_ms);
 

@@ -209,6 +209,7 @@ static void loop_deinit(struct http_loop *loop)
     CHECK(loop->posts_first == NULL); /* Posts keep their exchanges, these the loop. */
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
     CHECK(uv_loop_close(&loop->uv) == 0);
+    mem_free(loop->piece);
     mem_free(loop->read_buffer);
     mem_free(loop->plain_buffer);
     http__h1_loop_free(loop);
