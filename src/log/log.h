@@ -196,7 +196,8 @@ u64 log_channel_tip(struct log *log, struct log_channel channel);
 u64 log_recent_no(struct log *log);
 
 void log_frame_ref(struct log_frame *frame);
-void log_frame_unref(struct log_frame *frame); /* NULL is allowed. */
+void log_frame_unref(struct log_frame *frame);             /* NULL is allowed. */
+isize log_frame_held_bytes(const struct log_frame *frame); /* Of memory. */
 u64 log_frame_lsn(const struct log_frame *frame);
 i64 log_frame_arrival_ms(const struct log_frame *frame);
 u64 log_frame_first_no(const struct log_frame *frame); /* Record number, as committed. */

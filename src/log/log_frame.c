@@ -163,9 +163,11 @@ struct log_frame *log__frame_new(struct log *log, isize bytes)
         frame = mem_alloc((isize)sizeof *frame + capacity + LOG__BLOCK_BYTES);
         frame->log = log;
         frame->capacity = capacity;
+        frame->used_max = 0;
         isize skew = (isize)((uintptr_t)(frame + 1) % LOG__BLOCK_BYTES);
         frame->data = (u8 *)(frame + 1) + (LOG__BLOCK_BYTES - skew);
     }
+    frame->used_max = MAX(frame->used_max, bytes);
     frame->refs = 1;
     return frame;
 }
@@ -203,6 +205,11 @@ void log__pool_trim(struct log *log)
     log->pool_count = 0;
     log->pool_bytes = 0;
     os_mutex_unlock(&log->pool_lock);
+}
+
+isize log_frame_held_bytes(const struct log_frame *frame)
+{
+    return frame->used_max;
 }
 
 u64 log_frame_lsn(const struct log_frame *frame)
@@ -264,6 +271,8 @@ bool log_frame_find(const struct log_frame *frame, struct log_channel channel, s
     return true;
 }
 
+enum { RUN_AHEAD = 6 };
+
 bool log_run_next(struct log_run *run, struct log_record *out)
 {
     if (run->count == 0) {
@@ -274,6 +283,8 @@ bool log_run_next(struct log_run *run, struct log_record *out)
     *out = (struct log_record){run->first_no,
                                str_from(run->bytes.data + LOG__RECORD_HEADER_BYTES, bytes)};
     run->bytes.data += LOG__RECORD_HEADER_BYTES + bytes;
+    /* Each header says where the next one lies: records of one size are asked for ahead of that. */
+    __builtin_prefetch(run->bytes.data + RUN_AHEAD * (LOG__RECORD_HEADER_BYTES + bytes));
     run->bytes.len -= LOG__RECORD_HEADER_BYTES + bytes;
     run->first_no++;
     run->count--;

@@ -69,6 +69,7 @@ struct log_frame {
     struct log *log;
     struct log__frame_head head;
     isize capacity; /* Of data. */
+    isize used_max; /* Of that, by this frame and those before it: the rest has no pages. */
     u8 *data; /* At a multiple of LOG__BLOCK_BYTES, behind this struct in the same allocation. */
 };
 

@@ -18,7 +18,7 @@ static struct log_frame **cache_at(struct log *log, u32 index)
 static void cache_drop_first(struct log *log)
 {
     struct log_frame *frame = *cache_at(log, 0);
-    log->cached_bytes -= (u64)frame->capacity;
+    log->cached_bytes -= (u64)frame->used_max;
     log->cache_first = (log->cache_first + 1) % log->cache_capacity;
     log->cache_count--;
     log_frame_unref(frame);
@@ -43,7 +43,7 @@ void log__cache_add(struct log *log, struct log_frame *frame)
         cache_grow(log);
     }
     log_frame_ref(frame);
-    log->cached_bytes += (u64)frame->capacity;
+    log->cached_bytes += (u64)frame->used_max;
     log->cache_count++;
     *cache_at(log, log->cache_count - 1) = frame;
     while (log->cached_bytes > log->cache_bytes && log->cache_count > 1) {

@@ -136,6 +136,30 @@ static void limits(void **state)
     test_dir_remove(&dir);
 }
 
+/* Frames lie in memory of twice their size: what they do not touch of it takes no room from others.
+ */
+static void the_cache_counts_what_is_used(void **state)
+{
+    (void)state;
+    enum { FRAMES = 60, RECORD_BYTES = 260 << 10, KEPT_MIN = 54, KEPT_MAX = 62 };
+    struct test_dir dir;
+    test_dir_make(&dir);
+    struct log *log = test_open(os_real(), dir.path, 0);
+    struct log_batch *batch = log_batch_new();
+    for (u64 i = 1; i <= (u64)2 * FRAMES; i++) {
+        log_batch_reset(batch);
+        test_add(batch, a, i, RECORD_BYTES);
+        assert_int_equal(log_commit(log, batch), OK);
+    }
+    u64 kept = (u64)2 * FRAMES + 1 - log_recent_no(log);
+    assert_true(kept >= KEPT_MIN); /* Of 16 MiB. */
+    assert_true(kept <= KEPT_MAX);
+    read_one(log, a, log_recent_no(log), log_recent_no(log));
+    log_batch_free(batch);
+    log_close(log);
+    test_dir_remove(&dir);
+}
+
 struct watched {
     u64 frames, done;
 };
@@ -268,6 +292,7 @@ int main(void)
         cmocka_unit_test(reopens),
         cmocka_unit_test(second_process_is_refused),
         cmocka_unit_test(limits),
+        cmocka_unit_test(the_cache_counts_what_is_used),
         cmocka_unit_test(groups_and_watches),
         cmocka_unit_test(seeks_by_time),
         cmocka_unit_test(memory_and_os),
