@@ -361,23 +361,38 @@ void cbor_close(struct buf *out)
     buf_append_byte(out, BREAK);
 }
 
-/* In the shortest form. */
-static void put_head(struct buf *out, u8 major, u64 number)
+/* What the first byte says of a number that does not stand in it. */
+static int info_of(u64 number)
+{
+    return number <= UINT8_MAX    ? INFO_1
+           : number <= UINT16_MAX ? INFO_1 + 1
+           : number <= UINT32_MAX ? INFO_1 + 2
+                                  : INFO_8;
+}
+
+isize cbor_head_bytes(u64 number)
+{
+    return number < INFO_1 ? 1 : 1 + ((isize)1 << (info_of(number) - INFO_1));
+}
+
+isize cbor_write_head(u8 *out, enum cbor_major major, u64 number)
 {
     if (number < INFO_1) {
-        buf_append_byte(out, (u8)(major << 5 | number));
-        return;
+        out[0] = (u8)((u8)major << 5 | number);
+        return 1;
     }
-    int info = number <= UINT8_MAX    ? INFO_1
-               : number <= UINT16_MAX ? INFO_1 + 1
-               : number <= UINT32_MAX ? INFO_1 + 2
-                                      : INFO_8;
-    u8 bytes[9] = {(u8)(major << 5 | info)};
-    int count = 1 << (info - INFO_1);
+    int info = info_of(number), count = 1 << (info - INFO_1);
+    out[0] = (u8)((u8)major << 5 | info);
     for (int i = 0; i < count; i++) {
-        bytes[1 + i] = (u8)(number >> 8 * (count - 1 - i));
+        out[1 + i] = (u8)(number >> 8 * (count - 1 - i));
     }
-    buf_append_bytes(out, bytes, 1 + count);
+    return 1 + count;
+}
+
+static void put_head(struct buf *out, enum cbor_major major, u64 number)
+{
+    u8 head[CBOR_HEAD_MAX];
+    buf_append_bytes(out, head, cbor_write_head(head, major, number));
 }
 
 void cbor_put_text(struct buf *out, str text)

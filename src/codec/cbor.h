@@ -40,6 +40,11 @@ bool cbor_take_head(struct cbor_cursor *c, enum cbor_major major, u64 *count_out
 /* Whether an item of a list or map is still to come: counts down, or takes the end. */
 bool cbor_take_next(struct cbor_cursor *c, u64 *count);
 
+/* The head of an item in its shortest form: how long it is; written, returns how long it was. */
+enum { CBOR_HEAD_MAX = 9 };
+isize cbor_head_bytes(u64 number);
+isize cbor_write_head(u8 *out, enum cbor_major major, u64 number);
+
 void cbor_open_map(struct buf *out);  /* Of names and values, up to cbor_close. */
 void cbor_open_list(struct buf *out); /* Of values, up to cbor_close. */
 void cbor_close(struct buf *out);

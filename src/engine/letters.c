@@ -20,10 +20,12 @@ struct id_list {
 
 static void page_ids(const struct stream_page *page, struct arena *arena, struct id_list *list)
 {
-    for (isize i = 0; i < stream_page_count(page); i++) {
-        const struct stream_row *row = stream_page_row(page, i);
+    struct stream_rows cursor;
+    struct stream_row row;
+    stream_page_begin(page, &cursor);
+    while (stream_page_next(&cursor, &row)) {
         u64 id;
-        if (str_to_u64(row->record.partition_key, &id) != OK) {
+        if (str_to_u64(row.record.partition_key, &id) != OK) {
             continue; /* Somebody else's record. */
         }
         list->ids = arena_grow(arena, list->ids, list->count, (isize)sizeof(u64));
@@ -176,8 +178,11 @@ static bool take_letters(void *ctx, u32 shard, const struct stream_page *page)
     (void)shard;
     struct reading *r = ctx;
     bool goes_on = true;
-    for (isize i = 0; i < stream_page_count(page) && goes_on; i++) {
-        goes_on = letter_take(r, stream_page_row(page, i));
+    struct stream_rows cursor;
+    struct stream_row row;
+    stream_page_begin(page, &cursor);
+    while (goes_on && stream_page_next(&cursor, &row)) {
+        goes_on = letter_take(r, &row);
     }
     return goes_on;
 }

@@ -267,7 +267,15 @@ struct stream_sequence {
     bool is_behind; /* No record's own number: a position behind that record, before the next. */
 };
 void stream_sequence_format(const struct stream_sequence *sequence, char *out); /* out[57] */
-MUST_USE err stream_sequence_parse(str text, struct stream_sequence *out);      /* ERR_SYNTAX */
+/* Those of neighbours: records of a shard that arrived together, whose indexes follow each other.
+ * Much cheaper than one by one. */
+struct stream_sequences {
+    u64 low, middle, top; /* Of the next one: 19, 19 and 18 digits. */
+    char top_digits[19];
+};
+void stream_sequences_begin(const struct stream_sequence *first, struct stream_sequences *out);
+void stream_sequences_next(struct stream_sequences *s, char *out);         /* out[56], no NUL. */
+MUST_USE err stream_sequence_parse(str text, struct stream_sequence *out); /* ERR_SYNTAX */
 
 /* --- records -------------------------------------------------------------------------------- */
 
@@ -302,6 +310,9 @@ void stream_batch_sequence(struct stream *stream, const struct log_batch *batch,
                            u32 shard, char *out);
 /* The same for any record of a shard that exists, e.g. a row that was read. out[57] */
 void stream_row_sequence(struct stream *stream, u32 shard, u64 no, i64 arrival_ms, char *out);
+/* Those of rows that arrived together, from row `no` on. */
+void stream_row_sequences(struct stream *stream, u32 shard, u64 no, i64 arrival_ms,
+                          struct stream_sequences *out);
 /* Decodes a record body; views borrow from `body`. ERR_CORRUPT. */
 MUST_USE err stream_record_decode(str body, struct stream_record *out);
 
@@ -327,7 +338,19 @@ MUST_USE err stream_read(struct stream *stream, u32 shard, u64 from_no,
 u64 stream_skip_damage(struct stream *stream, u32 shard, u64 from_no);
 isize stream_page_count(const struct stream_page *page);
 isize stream_page_bytes(const struct stream_page *page); /* Of data and partition keys. */
-const struct stream_row *stream_page_row(const struct stream_page *page, isize index);
+/* Its rows in order; false behind the last. The page has no table of them: they are decoded where
+ * they lie. */
+struct stream_rows {
+    const struct stream_page *page; /* Borrowed. */
+    isize part;                     /* The next. */
+    isize left;                     /* Rows of the part before it. */
+    i64 arrival_ms;
+    struct log_run run;
+};
+void stream_page_begin(const struct stream_page *page, struct stream_rows *out);
+bool stream_page_next(struct stream_rows *cursor, struct stream_row *out);
+/* Of the memory that the page keeps from being freed, whatever else lies in its frames. */
+isize stream_page_held_bytes(const struct stream_page *page);
 bool stream_page_at_end(const struct stream_page *page);
 void stream_page_free(struct stream_page *page);
 

@@ -79,31 +79,26 @@ err stream_hash_parse(str text, u128 *out)
     return OK;
 }
 
-/* `count` pairs of digits, ending before `end`; returns where they begin. */
-static char *put_pairs(char *end, u32 value, int count)
+/* Exactly 8 digits, divided all at once: two numbers of 4 digits in one word, then four of 2. */
+static void put_8_digits(char *out, u32 value)
 {
-    static const char pairs[] = "0001020304050607080910111213141516171819"
-                                "2021222324252627282930313233343536373839"
-                                "4041424344454647484950515253545556575859"
-                                "6061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
-    for (int i = 0; i < count; i++) {
-        end -= 2;
-        memcpy(end, pairs + 2 * (value % 100), 2);
-        value /= 100;
-    }
-    return end;
+    u64 fours = (u64)(value / 10000) | (u64)(value % 10000) << 32;
+    u64 hundreds = (fours * 10486 >> 20) & 0x0000007f0000007fULL;
+    u64 twos = hundreds | (fours - hundreds * 100) << 16;
+    u64 tens = (twos * 103 >> 10) & 0x000f000f000f000fULL;
+    put_u64((u8 *)out, (tens | (twos - tens * 10) << 8) + 0x3030303030303030ULL);
 }
 
-/* Exactly 19 digits, ending before `end`. In three parts, which the processor divides at once. */
+/* Exactly 19 digits, ending before `end`. */
 static void put_19_digits(char *end, u64 value)
 {
     u64 rest = value / 100000000;
-    u32 middle = (u32)(rest % 100000000), top = (u32)(rest / 100000000);
-    end = put_pairs(end, (u32)(value % 100000000), 4);
-    end = put_pairs(end, middle, 4);
-    end = put_pairs(end, top % 100, 1);
-    end[-1] = (char)('0' + top / 100);
+    u32 top = (u32)(rest / 100000000);
+    put_8_digits(end - 8, (u32)(value % 100000000));
+    put_8_digits(end - 16, (u32)(rest % 100000000));
+    end[-17] = (char)('0' + top % 10);
+    end[-18] = (char)('0' + top / 10 % 10);
+    end[-19] = (char)('0' + top / 100);
 }
 
 /*
@@ -145,30 +140,55 @@ isize stream_hash_format(u128 hash, char *out)
     return length;
 }
 
-void stream_sequence_format(const struct stream_sequence *sequence, char *out)
+void stream_sequences_begin(const struct stream_sequence *first, struct stream_sequences *out)
 {
-    u64 created = (u64)sequence->shard_created_s & 0xfffffffffULL;
-    u64 arrival = (u64)sequence->arrival_s & 0xfffffffffULL;
-    u64 shard = sequence->shard;
+    u64 created = (u64)first->shard_created_s & 0xfffffffffULL;
+    u64 arrival = (u64)first->arrival_s & 0xfffffffffULL;
+    u64 shard = first->shard;
     /* From the low end: version 4 bits, shard 32, arrival 36, behind 8, index 64, nibble 4. */
     u128 low = (u128)2 | ((u128)shard << 4) | ((u128)arrival << 36) |
-               ((u128)sequence->is_behind << 72) | ((u128)sequence->index << 80);
-    u64 high = (sequence->index >> 48) | ((shard & 15) << 16) | (created << 20) | (2ULL << 56);
+               ((u128)first->is_behind << 72) | ((u128)first->index << 80);
+    u64 high = (first->index >> 48) | ((shard & 15) << 16) | (created << 20) | (2ULL << 56);
     /* Long division of the three limbs by 10^19, twice; what is left has 18 digits. */
     u64 limbs[3] = {high, (u64)(low >> 64), (u64)low};
-    char *end = out + STREAM_SEQUENCE_DIGITS;
+    u64 rests[2];
     for (int round = 0; round < 2; round++) {
         u64 rest = 0;
         for (int i = 0; i < 3; i++) {
             limbs[i] = divide_by_10_19(rest, limbs[i], &rest);
         }
-        put_19_digits(end, rest);
-        end -= 19;
+        rests[round] = rest;
     }
     CHECK(limbs[0] == 0 && limbs[1] == 0 && limbs[2] < POW10_18);
-    char top[19];
-    put_19_digits(top + 19, limbs[2]);
-    memcpy(out, top + 1, 18);
+    *out = (struct stream_sequences){.low = rests[0], .middle = rests[1], .top = limbs[2]};
+    put_19_digits(out->top_digits + 19, limbs[2]);
+}
+
+void stream_sequences_next(struct stream_sequences *s, char *out)
+{
+    /* The index begins at bit 80: to the next one it is 2^80, 120892 times 10^19 and this. */
+    const u64 step = 5819614629174706176ULL, step_middle = 120892;
+    memcpy(out, s->top_digits + 1, 18);
+    put_19_digits(out + 18 + 19, s->middle);
+    put_19_digits(out + STREAM_SEQUENCE_DIGITS, s->low);
+    s->low += step;
+    s->middle += step_middle;
+    if (s->low >= POW10_19) {
+        s->low -= POW10_19;
+        s->middle++;
+    }
+    if (UNLIKELY(s->middle >= POW10_19)) {
+        s->middle -= POW10_19;
+        s->top++;
+        put_19_digits(s->top_digits + 19, s->top);
+    }
+}
+
+void stream_sequence_format(const struct stream_sequence *sequence, char *out)
+{
+    struct stream_sequences one;
+    stream_sequences_begin(sequence, &one);
+    stream_sequences_next(&one, out);
     out[STREAM_SEQUENCE_DIGITS] = '\0';
 }
 

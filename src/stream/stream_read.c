@@ -1,38 +1,38 @@
 /*
  * stream/stream_read.c: pages of one shard, and positions. A page holds the frames
- * that its rows borrow from. Records past retention are skipped even while their
+ * that its rows lie in. Records past retention are skipped even while their
  * segment still exists.
  */
 #include "stream/stream_int.h"
 
 enum { PAGE_MAGIC = 0x50414745, FRAMES_DEFAULT = 1000 };
 
+/* The rows of one frame. */
+struct part {
+    struct log_frame *frame; /* A reference. */
+    struct log_run run;      /* From the first of them on, perhaps beyond the last. */
+    isize count;
+};
+
 struct stream_page {
     u32 magic;
     bool is_at_end;
-    struct stream_row *rows; /* Owned. */
-    isize count, capacity;
-    struct log_frame **frames; /* References. */
-    isize frame_count, frame_capacity;
+    struct part *parts; /* Owned. */
+    isize part_count, part_capacity;
+    isize count; /* Of rows. */
     isize bytes; /* Of data and partition keys. */
 };
 
-static void add_frame(struct stream_page *page, struct log_frame *frame)
+/* Takes the reference. */
+static struct part *add_part(struct stream_page *page, struct log_frame *frame,
+                             const struct log_run *run)
 {
-    if (page->frame_count == page->frame_capacity) {
-        page->frame_capacity = MAX(4, 2 * page->frame_capacity);
-        page->frames = mem_resize(page->frames, page->frame_capacity * (isize)sizeof *page->frames);
+    if (page->part_count == page->part_capacity) {
+        page->part_capacity = MAX(4, 2 * page->part_capacity);
+        page->parts = mem_resize(page->parts, page->part_capacity * (isize)sizeof *page->parts);
     }
-    page->frames[page->frame_count++] = frame;
-}
-
-static struct stream_row *add_row(struct stream_page *page)
-{
-    if (page->count == page->capacity) {
-        page->capacity = MAX(16, 2 * page->capacity);
-        page->rows = mem_resize(page->rows, page->capacity * (isize)sizeof *page->rows);
-    }
-    return &page->rows[page->count++];
+    page->parts[page->part_count] = (struct part){frame, *run, 0};
+    return &page->parts[page->part_count++];
 }
 
 i64 stream__cutoff_ms(const struct stream *stream)
@@ -41,30 +41,41 @@ i64 stream__cutoff_ms(const struct stream *stream)
     return os_wall_us(stream->owner->os) / 1000 - hours * 3600 * 1000;
 }
 
-/* Takes rows of `run` until a limit; true while there is room for more. */
-static bool take_rows(struct stream_page *page, struct log_run *run, i64 arrival_ms,
-                      const struct stream_read_limits *limits, u64 *next_no)
+/* The next record of a run that is ours: the frame's checksum held, so what cannot be decoded is of
+ * another version. */
+static bool next_record(struct log_run *run, u64 *no_out, struct stream_record *out)
 {
     struct log_record record;
-    while (page->count < limits->rows_max) {
-        struct log_run before = *run;
-        if (!log_run_next(run, &record)) {
+    while (log_run_next(run, &record)) {
+        if (stream_record_decode(record.body, out) == OK) {
+            *no_out = record.no;
             return true;
         }
-        struct stream_record decoded;
-        if (stream_record_decode(record.body, &decoded) != OK) {
-            /* The frame's checksum held, so this is a record of another version: not ours. */
-            *next_no = record.no + 1;
-            continue;
+    }
+    return false;
+}
+
+/* Takes rows of the part's run until a limit; true while there is room for more. */
+static bool take_rows(struct stream_page *page, struct part *part,
+                      const struct stream_read_limits *limits, u64 *next_no)
+{
+    struct log_run run = part->run;
+    while (page->count < limits->rows_max) {
+        struct stream_record record;
+        u64 no;
+        if (!next_record(&run, &no, &record)) {
+            *next_no = MAX(*next_no, run.first_no);
+            return true;
         }
-        isize bytes = decoded.partition_key.len + decoded.data.len;
+        isize bytes = record.partition_key.len + record.data.len;
         if (page->count > 0 && page->bytes + bytes > limits->bytes_max) {
-            *run = before;
+            *next_no = no;
             return false;
         }
         page->bytes += bytes;
-        *add_row(page) = (struct stream_row){record.no, arrival_ms, decoded};
-        *next_no = record.no + 1;
+        page->count++;
+        part->count++;
+        *next_no = no + 1;
     }
     return false;
 }
@@ -107,8 +118,7 @@ static err read_frame(struct reading *r, i64 cutoff_ms, bool *more_out)
     CHECK(log_frame_find(frame, r->channel, &run));
     log_run_skip(&run, r->next_no);
     r->next_no = MAX(r->next_no, run.first_no);
-    add_frame(r->page, frame);
-    *more_out = take_rows(r->page, &run, r->seen_ms, r->limits, &r->next_no);
+    *more_out = take_rows(r->page, add_part(r->page, frame, &run), r->limits, &r->next_no);
     return OK;
 }
 
@@ -185,10 +195,37 @@ isize stream_page_bytes(const struct stream_page *page)
     return page->bytes;
 }
 
-const struct stream_row *stream_page_row(const struct stream_page *page, isize index)
+isize stream_page_held_bytes(const struct stream_page *page)
 {
-    DCHECK(index >= 0 && index < page->count);
-    return &page->rows[index];
+    CHECK_MAGIC(page, PAGE_MAGIC);
+    isize bytes = page->part_capacity * (isize)sizeof *page->parts;
+    for (isize i = 0; i < page->part_count; i++) {
+        bytes += log_frame_held_bytes(page->parts[i].frame);
+    }
+    return bytes;
+}
+
+void stream_page_begin(const struct stream_page *page, struct stream_rows *out)
+{
+    CHECK_MAGIC(page, PAGE_MAGIC);
+    *out = (struct stream_rows){.page = page};
+}
+
+bool stream_page_next(struct stream_rows *cursor, struct stream_row *out)
+{
+    while (cursor->left == 0) {
+        if (cursor->part == cursor->page->part_count) {
+            return false;
+        }
+        const struct part *part = &cursor->page->parts[cursor->part++];
+        cursor->left = part->count;
+        cursor->run = part->run;
+        cursor->arrival_ms = log_frame_arrival_ms(part->frame);
+    }
+    cursor->left--;
+    out->arrival_ms = cursor->arrival_ms;
+    CHECK(next_record(&cursor->run, &out->no, &out->record));
+    return true;
 }
 
 bool stream_page_at_end(const struct stream_page *page)
@@ -202,11 +239,10 @@ void stream_page_free(struct stream_page *page)
         return;
     }
     CHECK_MAGIC(page, PAGE_MAGIC);
-    for (isize i = 0; i < page->frame_count; i++) {
-        log_frame_unref(page->frames[i]);
+    for (isize i = 0; i < page->part_count; i++) {
+        log_frame_unref(page->parts[i].frame);
     }
-    mem_free(page->frames);
-    mem_free(page->rows);
+    mem_free(page->parts);
     page->magic = 0;
     mem_free(page);
 }

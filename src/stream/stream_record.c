@@ -98,18 +98,27 @@ err stream_batch_add(struct stream *stream, struct log_batch *batch,
     return OK;
 }
 
-void stream_row_sequence(struct stream *stream, u32 shard, u64 no, i64 arrival_ms, char *out)
+void stream_row_sequences(struct stream *stream, u32 shard, u64 no, i64 arrival_ms,
+                          struct stream_sequences *out)
 {
     os_quiet_begin();
     i64 created_ms = stream__map_created_ms(stream__map(stream), shard);
     os_quiet_end();
-    struct stream_sequence sequence = {
+    struct stream_sequence first = {
         .shard_created_s = created_ms / 1000,
         .index = no,
         .arrival_s = arrival_ms / 1000,
         .shard = shard,
     };
-    stream_sequence_format(&sequence, out);
+    stream_sequences_begin(&first, out);
+}
+
+void stream_row_sequence(struct stream *stream, u32 shard, u64 no, i64 arrival_ms, char *out)
+{
+    struct stream_sequences one;
+    stream_row_sequences(stream, shard, no, arrival_ms, &one);
+    stream_sequences_next(&one, out);
+    out[STREAM_SEQUENCE_DIGITS] = '\0';
 }
 
 void stream_batch_settle(const struct log_batch *batch, u32 *shards, isize count)

@@ -32,10 +32,7 @@ static u64 rows_look(struct place *p, const char *name, u64 hash)
     struct stream_page *page = place_page(p, name);
     isize count = page == NULL ? -1 : stream_page_count(page);
     hash = hash64(&count, sizeof count, hash);
-    for (isize i = 0; i < count; i++) {
-        str data = stream_page_row(page, i)->record.data;
-        hash = hash64(data.data, data.len, hash);
-    }
+    hash = place_page_hash(page, hash);
     stream_page_free(page);
     return hash;
 }
@@ -54,8 +51,13 @@ static void published_read(struct place *p, const char *name, struct published *
     struct stream_page *page = place_page(p, name);
     out->count = page == NULL ? 0 : stream_page_count(page);
     CHECK(out->count <= ROWS_MAX);
-    for (isize i = 0; i < out->count; i++) {
-        out->numbers[i] = stream_page_row(page, i)->no;
+    if (page != NULL) {
+        struct stream_rows cursor;
+        struct stream_row row;
+        stream_page_begin(page, &cursor);
+        for (isize i = 0; stream_page_next(&cursor, &row); i++) {
+            out->numbers[i] = row.no;
+        }
     }
     stream_page_free(page);
 }

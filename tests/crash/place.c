@@ -3,6 +3,7 @@
 
 #include "service.h"
 
+#include "base/hash.h"
 #include "engine/engine_int.h"
 #include "os/thread.h"
 
@@ -108,6 +109,20 @@ void place_ballast(struct place *p)
     }
     place_drop(p, "ballast");
     service_must(log_retain_now(p->log), "retain");
+}
+
+u64 place_page_hash(const struct stream_page *page, u64 hash)
+{
+    struct stream_rows cursor;
+    struct stream_row row;
+    if (page == NULL) {
+        return hash;
+    }
+    stream_page_begin(page, &cursor);
+    while (stream_page_next(&cursor, &row)) {
+        hash = hash64(row.record.data.data, row.record.data.len, hash);
+    }
+    return hash;
 }
 
 struct stream_page *place_page(struct place *p, const char *name)

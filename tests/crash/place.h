@@ -36,6 +36,8 @@ void place_execute(struct place *p, const char *sql);
 /* All of a stream's one shard, to be freed; NULL when there is no such stream or it cannot be
  * read. */
 struct stream_page *place_page(struct place *p, const char *name);
+/* Goes on hashing with the data of its rows; NULL has none. */
+u64 place_page_hash(const struct stream_page *page, u64 hash);
 /* Waits until each job has read all that is there; false when one does not run any more. */
 bool place_settle(struct place *p);
 /* Lets others run; false at the `turn` after which nobody should wait any longer, about 20 s. */

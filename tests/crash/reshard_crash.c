@@ -100,9 +100,11 @@ static u64 rows_look(struct stream *stream, u32 shard, u64 hash)
     must(stream_read(stream, shard, 1, &limits, &page, &next, &behind), "read");
     bool at_end = stream_page_at_end(page);
     hash = hash64(&at_end, sizeof at_end, hash);
-    for (isize i = 0; i < stream_page_count(page); i++) {
-        const struct stream_row *row = stream_page_row(page, i);
-        hash = hash64(row->record.data.data, row->record.data.len, hash + row->no);
+    struct stream_rows cursor;
+    struct stream_row row;
+    stream_page_begin(page, &cursor);
+    while (stream_page_next(&cursor, &row)) {
+        hash = hash64(row.record.data.data, row.record.data.len, hash + row.no);
     }
     stream_page_free(page);
     return hash;

@@ -16,10 +16,7 @@ enum { TAGS = 50, TAG_BYTES = 250, ROW_BYTES = 3000, FILLER_BYTES = 24 << 10 };
 static u64 rows_look(struct place *p, const char *name, u64 hash)
 {
     struct stream_page *page = place_page(p, name);
-    for (isize i = 0; page != NULL && i < stream_page_count(page); i++) {
-        str data = stream_page_row(page, i)->record.data;
-        hash = hash64(data.data, data.len, hash);
-    }
+    hash = place_page_hash(page, hash);
     stream_page_free(page);
     return hash;
 }

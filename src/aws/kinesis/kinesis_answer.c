@@ -83,26 +83,49 @@ void answer_close_list(struct answer *out)
     close(out, ']');
 }
 
-static void put_quoted(struct buf *out, str text)
+isize answer_escaped_bytes(str text)
 {
-    buf_append_byte(out, '"');
-    isize start = 0;
+    isize bytes = text.len;
     for (isize i = 0; i < text.len; i++) {
         u8 c = text.data[i];
-        if (LIKELY(c >= ' ' && c != '"' && c != '\\')) {
+        bytes += c < ' ' ? ANSWER_ESCAPE_MAX - 1 : (c == '"') + (c == '\\');
+    }
+    return bytes;
+}
+
+u8 *answer_escape(u8 *out, str text)
+{
+    static const char hex[] = "0123456789abcdef";
+    for (isize i = 0; i < text.len; i++) {
+        u8 c = text.data[i];
+        if (UNLIKELY(c < ' ')) {
+            memcpy(out, "\\u00", 4);
+            out[4] = (u8)hex[c >> 4];
+            out[5] = (u8)hex[c & 15];
+            out += ANSWER_ESCAPE_MAX;
             continue;
         }
-        buf_append(out, str_slice(text, start, i));
-        start = i + 1;
-        if (c < ' ') {
-            buf_printf(out, "\\u%04x", c);
-        } else {
-            buf_append_byte(out, '\\');
-            buf_append_byte(out, c);
+        if (UNLIKELY(c == '"' || c == '\\')) {
+            *out++ = '\\';
         }
+        *out++ = c;
     }
-    buf_append(out, str_slice(text, start, text.len));
-    buf_append_byte(out, '"');
+    return out;
+}
+
+static void put_quoted(struct buf *out, str text)
+{
+    u8 *at = buf_reserve(out, answer_escaped_bytes(text) + 2);
+    CHECK(at != NULL);
+    *at++ = '"';
+    at = answer_escape(at, text);
+    *at++ = '"';
+    out->len = at - out->data;
+}
+
+void answer_put_name(struct answer *out, const char *name)
+{
+    begin(out, name);
 }
 
 void answer_put_text(struct answer *out, const char *name, str text)

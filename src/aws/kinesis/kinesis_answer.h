@@ -33,10 +33,18 @@ struct answer {
 
 void answer_deinit(struct answer *out);
 
+/* A text within quotes, as JSON escapes it: how long it gets, at most ANSWER_ESCAPE_MAX times as
+ * long; written, returns its end. */
+enum { ANSWER_ESCAPE_MAX = 6 };
+isize answer_escaped_bytes(str text);
+u8 *answer_escape(u8 *out, str text);
+
 void answer_open(struct answer *out, const char *name);
 void answer_close(struct answer *out);
 void answer_open_list(struct answer *out, const char *name);
 void answer_close_list(struct answer *out);
+/* A value in the form of the answer is to follow in `buf`. */
+void answer_put_name(struct answer *out, const char *name);
 /* UTF-8. */
 void answer_put_text(struct answer *out, const char *name, str text);
 /* Text that needs no escapes: digits, names that were checked. */

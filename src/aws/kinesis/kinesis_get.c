@@ -1,7 +1,7 @@
 /*
  * aws/kinesis/kinesis_get.c: GetShardIterator and GetRecords. Whatever may touch
- * the disk (old records, a search by time) runs on a reader thread, which builds the
- * whole answer; a reader at the tip is answered at once on the loop.
+ * the disk (old records, a search by time) runs on a reader thread, which builds a
+ * small answer as a whole; a reader at the tip is answered at once on the loop.
  */
 #include "aws/kinesis/kinesis_int.h"
 #include "base/cal.h"
@@ -13,20 +13,6 @@ static u32 stream_number(struct kinesis_call *call)
     struct stream_info info;
     stream_get_info(call->stream, &info);
     return info.number;
-}
-
-static void put_iterator(struct kinesis_call *call, const char *name, u64 no)
-{
-    struct stream_info info;
-    stream_get_info(call->stream, &info);
-    struct token token = {
-        .kind = TOKEN_ITERATOR,
-        .stream = info.number,
-        .shard = call->read->shard,
-        .no = no,
-        .issued_ms = kinesis__now_ms(call->service),
-    };
-    answer_put_text(&call->out, name, kinesis__token(call->service, call->arena, &token));
 }
 
 /* Which records cannot be read; AFTER_SEQUENCE_NUMBER of the last goes on behind them. */
@@ -51,6 +37,10 @@ static void finish(struct http_exchange *x, void *ctx)
 {
     struct kinesis_call *call = ctx;
     (void)x;
+    if (call->result == OK && call->read->answer != NULL) {
+        kinesis__send_records(call);
+        return;
+    }
     if (call->result == OK) {
         kinesis__respond(call);
         return;
@@ -68,7 +58,7 @@ static void finish(struct http_exchange *x, void *ctx)
 static void write_iterator(struct kinesis_call *call, u64 no)
 {
     answer_open(&call->out, NULL);
-    put_iterator(call, "ShardIterator", no);
+    kinesis__put_iterator(call, "ShardIterator", no);
     answer_close(&call->out);
 }
 
@@ -235,65 +225,6 @@ void kinesis__get_shard_iterator(struct kinesis_call *call)
 
 /* --- GetRecords ----------------------------------------------------------------------------- */
 
-static void put_row(struct kinesis_call *call, const struct stream_row *row, struct answer *out)
-{
-    char sequence[STREAM_SEQUENCE_DIGITS + 1];
-    stream_row_sequence(call->stream, call->read->shard, row->no, row->arrival_ms, sequence);
-    answer_open(out, NULL);
-    answer_put_plain(out, "SequenceNumber", str_from(sequence, STREAM_SEQUENCE_DIGITS));
-    answer_put_time(out, "ApproximateArrivalTimestamp", row->arrival_ms);
-    answer_put_blob(out, "Data", row->record.data);
-    answer_put_text(out, "PartitionKey", row->record.partition_key);
-    kinesis__put_encryption(call, out);
-    answer_close(out);
-}
-
-static void put_shard_id(struct answer *out, const char *name, u32 index)
-{
-    char id[21];
-    stream_shard_format(index, id);
-    answer_put_text(out, name, str_of(id));
-}
-
-/* Children of a closed shard that was read to its end: what tells consumers to go on there. */
-void kinesis__put_children(struct kinesis_call *call, struct answer *out)
-{
-    struct stream_shard children[2];
-    i32 count = stream_find_children(call->stream, call->read->shard, children);
-    answer_open_list(out, "ChildShards");
-    for (i32 i = 0; i < count; i++) {
-        const struct stream_shard *shard = &children[i];
-        answer_open(out, NULL);
-        put_shard_id(out, "ShardId", shard->index);
-        answer_open_list(out, "ParentShards");
-        put_shard_id(out, NULL, (u32)shard->parent);
-        if (shard->adjacent_parent >= 0) {
-            put_shard_id(out, NULL, (u32)shard->adjacent_parent);
-        }
-        answer_close_list(out);
-        kinesis__put_hash_range(out, shard);
-        answer_close(out);
-    }
-    answer_close_list(out);
-}
-
-void kinesis__put_rows(struct kinesis_call *call, const struct stream_page *page,
-                       struct answer *out)
-{
-    isize count = stream_page_count(page);
-    isize bytes = 0;
-    for (isize i = 0; i < count; i++) {
-        const struct stream_record *record = &stream_page_row(page, i)->record;
-        bytes += 180 + record->partition_key.len + (record->data.len + 2) / 3 * 4;
-    }
-    IGNORE(buf_reserve(&out->buf, bytes + 512) == NULL); /* One allocation in the usual case. */
-    answer_open_list(out, "Records");
-    for (isize i = 0; i < count; i++) {
-        put_row(call, stream_page_row(page, i), out);
-    }
-    answer_close_list(out);
-}
-
 /* What CloudWatch shows of it. */
 static void measure_get(struct kinesis_call *call, const struct stream_page *page, i64 behind_ms)
 {
@@ -347,18 +278,11 @@ static void build_page(struct kinesis_call *call)
         kinesis__limit_read_done(call->service->limits, stream_number(call), call->read->shard,
                                  stream_page_bytes(page));
     }
-    struct answer *out = &call->out;
-    answer_open(out, NULL);
-    kinesis__put_rows(call, page, out);
-    if (stream_page_at_end(page)) {
-        kinesis__put_children(call, out);
-    } else {
-        put_iterator(call, "NextShardIterator", next_no);
-    }
-    answer_put_i64(out, "MillisBehindLatest", behind_ms);
-    answer_close(out);
+    kinesis__write_records(call, page, next_no, behind_ms);
     measure_get(call, page, behind_ms);
-    stream_page_free(page);
+    if (call->read->answer == NULL) {
+        stream_page_free(page);
+    }
     stream_count_call(call->stream, false);
 }
 

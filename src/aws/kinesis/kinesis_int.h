@@ -157,6 +157,8 @@ struct member {
                                      the rules for its items: key, then value. */
 };
 
+struct records_answer;
+
 /* What GetRecords, GetShardIterator and SubscribeToShard read. */
 struct read_job {
     u32 shard;
@@ -164,6 +166,7 @@ struct read_job {
     i32 rows_max;
     i64 at_ms;     /* Of an AT_TIMESTAMP search; then rows_max is 0. */
     u64 behind_no; /* After ERR_CORRUPT of a read: first number behind the damage. */
+    struct records_answer *answer; /* A large one, kinesis_records.c; NULL: in call->out. */
 };
 
 /* Why a record of a put is not stored. */
@@ -174,6 +177,7 @@ struct refusal {
 };
 
 struct kinesis_call;
+struct http_pieces;
 typedef void (*operation_fn)(struct kinesis_call *call);
 
 /* Of the stream that the request names. */
@@ -237,6 +241,10 @@ bool kinesis__validate(struct kinesis_call *call, str body);
 /* What stands in call->out. */
 void kinesis__respond(struct kinesis_call *call);
 void kinesis__respond_void(struct kinesis_call *call);
+/* LOOP. What the pieces give; the stream stays with the call until they are over. */
+void kinesis__respond_pieces(struct kinesis_call *call, const struct http_pieces *pieces);
+/* What is held for the answer goes. */
+void kinesis__let_go(struct kinesis_call *call);
 /* What is no call of this API gets AWS's XML, without a content type. */
 void kinesis__refuse_xml(struct kinesis_call *call, int status, str text);
 /* Of answers, by the form of the request. */
@@ -339,8 +347,7 @@ str kinesis__token(struct kinesis *service, struct arena *arena, const struct to
 MUST_USE err kinesis__open_token(struct kinesis *service, struct arena *arena, str text,
                                  enum token_kind kind, struct token *out);
 
-/* --- kinesis_get.c: pieces of answers that hold records
- * --------------------------------------------
+/* --- kinesis_get.c ------------------------------------------------------------------------------
  */
 
 enum position { POSITION_FAILED, POSITION_FOUND, POSITION_SEARCHED };
@@ -351,11 +358,21 @@ enum position kinesis__find_position(struct kinesis_call *call, const struct str
                                      u64 *no_out);
 /* Runs it on a reader's thread; answers and returns false when there are too many. */
 bool kinesis__run_reader(struct kinesis_call *call, void (*run)(void *ctx), void *ctx);
+/* --- kinesis_records.c: pieces of answers that hold records -------------------------------------
+ */
+
+void kinesis__put_iterator(struct kinesis_call *call, const char *name, u64 no);
 /* "Records":[...] of a page of shard call->read->shard. */
 void kinesis__put_rows(struct kinesis_call *call, const struct stream_page *page,
                        struct answer *out);
 /* "ChildShards":[...] */
 void kinesis__put_children(struct kinesis_call *call, struct answer *out);
+/* Any thread. The answer of GetRecords: in call->out or, of a large one, in call->read->answer,
+ * which takes the page then. */
+void kinesis__write_records(struct kinesis_call *call, struct stream_page *page, u64 next_no,
+                            i64 behind_ms);
+/* LOOP. Sends call->read->answer. Ends the call. */
+void kinesis__send_records(struct kinesis_call *call);
 
 /* --- kinesis_subscribe.c ------------------------------------------------------------------------
  */

@@ -51,8 +51,7 @@ static void head_init(struct head *head, const struct kinesis_call *call, str co
     }
 }
 
-/* What was held for the answer goes. */
-static void let_go(struct kinesis_call *call)
+void kinesis__let_go(struct kinesis_call *call)
 {
     stream_unref(call->stream);
     call->stream = NULL;
@@ -68,7 +67,7 @@ static void answer(struct kinesis_call *call, int status, const char *type)
     if (type != NULL) {
         head_add(&head, STR("x-amzn-ErrorType"), str_of(type));
     }
-    let_go(call);
+    kinesis__let_go(call);
     struct buf body = call->out.buf;
     call->out.buf = (struct buf){0};
     CHECK(!body.failed);
@@ -80,7 +79,7 @@ void kinesis__refuse_xml(struct kinesis_call *call, int status, str text)
 {
     struct head head;
     head_init(&head, call, STR_EMPTY);
-    let_go(call);
+    kinesis__let_go(call);
     http_respond(call->x, status, head.fields, head.count, text);
 }
 
@@ -93,6 +92,13 @@ void kinesis__respond_void(struct kinesis_call *call)
 {
     answer_deinit(&call->out);
     answer(call, 200, NULL);
+}
+
+void kinesis__respond_pieces(struct kinesis_call *call, const struct http_pieces *pieces)
+{
+    struct head head;
+    head_init(&head, call, kinesis__content_type(call));
+    http_respond_pieces(call->x, 200, head.fields, head.count, pieces);
 }
 
 void kinesis__respond_events(struct kinesis_call *call)

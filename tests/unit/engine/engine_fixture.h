@@ -167,9 +167,12 @@ static inline struct fixture_rows fixture_read(struct fixture *f, str name, stru
             i64 behind;
             assert_int_equal(stream_read(stream, (u32)s, next, &limits, &page, &next, &behind), OK);
             isize count = stream_page_count(page);
-            for (isize i = 0; i < count; i++) {
+            struct stream_rows cursor;
+            struct stream_row row;
+            stream_page_begin(page, &cursor);
+            while (stream_page_next(&cursor, &row)) {
                 rows.items = arena_grow(arena, rows.items, rows.count, (isize)sizeof(str));
-                rows.items[rows.count++] = arena_copy(arena, stream_page_row(page, i)->record.data);
+                rows.items[rows.count++] = arena_copy(arena, row.record.data);
             }
             stream_page_free(page);
             if (count == 0 && behind == 0) {

@@ -113,6 +113,43 @@ static void many_sequence_numbers_survive(void **state)
     }
 }
 
+/* Through every carry: of the lowest digits, of the middle ones, into the index's upper bits. */
+static void neighbours_are_numbered_as_one_by_one(void **state)
+{
+    (void)state;
+    static const u64 firsts[] = {1, 99999, (1ULL << 48) - 700, INT64_MAX - 1000};
+    struct rng rng;
+    rng_init(&rng, 2);
+    for (int i = 0; i < 200; i++) {
+        struct stream_sequence in = {
+            .shard_created_s = (i64)rng_below(&rng, 1ULL << 36),
+            .index = i < COUNT_OF(firsts) ? firsts[i] : rng_next(&rng) >> (2 + rng_below(&rng, 60)),
+            .arrival_s = (i64)rng_below(&rng, 1ULL << 36),
+            .shard = (u32)rng_next(&rng),
+        };
+        struct stream_sequences all;
+        stream_sequences_begin(&in, &all);
+        for (int k = 0; k < 1000; k++, in.index++) {
+            char one[STREAM_SEQUENCE_DIGITS + 1], next[STREAM_SEQUENCE_DIGITS + 1] = {0};
+            stream_sequence_format(&in, one);
+            stream_sequences_next(&all, next);
+            assert_string_equal(next, one);
+        }
+    }
+    /* The middle digits carry once in 10^19 / 120892 steps: from just before. */
+    struct stream_sequences all = {.low = 0, .middle = 9999999999999999999ULL, .top = 41};
+    memcpy(all.top_digits, "0000000000000000041", 19);
+    char next[STREAM_SEQUENCE_DIGITS + 1] = {0};
+    stream_sequences_next(&all, next);
+    assert_string_equal(next, "000000000000000041"
+                              "9999999999999999999"
+                              "0000000000000000000");
+    stream_sequences_next(&all, next);
+    assert_string_equal(next, "000000000000000042"
+                              "0000000000000120891"
+                              "5819614629174706176");
+}
+
 static void refuses_other_sequence_numbers(void **state)
 {
     (void)state;
@@ -156,6 +193,7 @@ int main(void)
         cmocka_unit_test(reads_a_sequence_number_of_aws),
         cmocka_unit_test(sequence_numbers_survive_and_ascend),
         cmocka_unit_test(many_sequence_numbers_survive),
+        cmocka_unit_test(neighbours_are_numbered_as_one_by_one),
         cmocka_unit_test(refuses_other_sequence_numbers),
         cmocka_unit_test(names_shards),
     };

@@ -14,6 +14,19 @@ static struct stream_page *read_all(struct stream *stream, u32 shard, u64 from_n
     return page;
 }
 
+static struct stream_row row_at(const struct stream_page *page, isize index)
+{
+    struct stream_rows cursor;
+    struct stream_row row;
+    stream_page_begin(page, &cursor);
+    for (isize i = 0; i <= index; i++) {
+        assert_true(stream_page_next(&cursor, &row));
+    }
+    assert_int_equal(stream_page_next(&cursor, &(struct stream_row){0}),
+                     index + 1 < stream_page_count(page));
+    return row;
+}
+
 static void reads_what_was_put(void **state)
 {
     struct fixture *fixture = *state;
@@ -45,13 +58,13 @@ static void reads_what_was_put(void **state)
     assert_int_equal(behind, 0);
     assert_false(stream_page_at_end(page));
     for (int i = 0; i < 3; i++) {
-        const struct stream_row *row = stream_page_row(page, i);
+        struct stream_row row = row_at(page, i);
         char sequence[STREAM_SEQUENCE_DIGITS + 1];
-        assert_true(str_eq(row->record.partition_key, records[i].partition_key));
-        assert_true(str_eq(row->record.data, records[i].data));
-        assert_int_equal(row->record.has_explicit_hash, records[i].has_explicit_hash);
-        assert_true(row->record.explicit_hash == records[i].explicit_hash);
-        stream_row_sequence(stream, 0, row->no, row->arrival_ms, sequence);
+        assert_true(str_eq(row.record.partition_key, records[i].partition_key));
+        assert_true(str_eq(row.record.data, records[i].data));
+        assert_int_equal(row.record.has_explicit_hash, records[i].has_explicit_hash);
+        assert_true(row.record.explicit_hash == records[i].explicit_hash);
+        stream_row_sequence(stream, 0, row.no, row.arrival_ms, sequence);
         assert_string_equal(sequence, sequences[i]);
     }
     stream_page_free(page);
@@ -116,7 +129,7 @@ static void records_have_a_limit(void **state)
     i64 behind = 0;
     struct stream_page *page = read_all(stream, 0, 1, &next, &behind);
     assert_int_equal(stream_page_count(page), 2);
-    assert_true(str_eq(stream_page_row(page, 1)->record.data, STR("short")));
+    assert_true(str_eq(row_at(page, 1).record.data, STR("short")));
     stream_page_free(page);
     log_batch_free(batch);
     mem_free(data);
@@ -136,7 +149,7 @@ static void latest_sees_only_what_comes_later(void **state)
     i64 behind = 0;
     struct stream_page *page = read_all(stream, 0, latest, &next, &behind);
     assert_int_equal(stream_page_count(page), 1);
-    assert_true(str_eq(stream_page_row(page, 0)->record.data, STR("after")));
+    assert_true(str_eq(row_at(page, 0).record.data, STR("after")));
     stream_page_free(page);
     stream_unref(other);
     stream_unref(stream);
@@ -153,7 +166,7 @@ static void expired_records_are_not_read(void **state)
     i64 behind = 0;
     struct stream_page *page = read_all(stream, 0, 1, &next, &behind);
     assert_int_equal(stream_page_count(page), 1);
-    assert_true(str_eq(stream_page_row(page, 0)->record.data, STR("new")));
+    assert_true(str_eq(row_at(page, 0).record.data, STR("new")));
     stream_page_free(page);
     assert_true(stream_pos_horizon(stream, 0) > 1);
     u64 no = 0;

@@ -144,14 +144,16 @@ struct reader {
 
 static void take_page(struct reader *reader, const struct stream_page *page)
 {
-    for (isize i = 0; i < stream_page_count(page); i++) {
-        const struct stream_row *row = stream_page_row(page, i);
+    struct stream_rows cursor;
+    struct stream_row row;
+    stream_page_begin(page, &cursor);
+    while (stream_page_next(&cursor, &row)) {
         unsigned writer = 0, key = 0;
         char text[33];
-        str_copy_cstr(row->record.partition_key, text, (isize)sizeof text);
+        str_copy_cstr(row.record.partition_key, text, (isize)sizeof text);
         assert_int_equal(sscanf(text, "w%u-k%u", &writer, &key), 2);
         u64 n = 0;
-        memcpy(&n, row->record.data.data, sizeof n);
+        memcpy(&n, row.record.data.data, sizeof n);
         reader->wrong += n == reader->next[writer][key] ? 0 : 1;
         reader->next[writer][key] = n + 1;
         reader->rows++;
