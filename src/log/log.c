@@ -196,6 +196,7 @@ static void log_free(struct log *log)
         IGNORE(os_close(log->lock_file)); /* Lets the lock go. */
     }
     log__pool_trim(log);
+    log__batch_spares_free(log);
     log__index_deinit(&log->active_index);
     log__map_deinit(&log->tips);
     mem_free(log->cache);

@@ -102,6 +102,10 @@ typedef void (*log_done_fn)(struct log_batch *batch, err e, void *ctx);
 struct log_batch *log_batch_new(void);
 void log_batch_free(struct log_batch *batch);
 void log_batch_reset(struct log_batch *batch);
+/* For batches of a few records: an empty one, of those that were given back; and the way back,
+ * whether it was submitted or not. */
+struct log_batch *log_batch_take(struct log *log);
+void log_batch_give(struct log *log, struct log_batch *batch);
 /* Reserves `bytes` for a new record of `channel` and returns where to write it, all of it before
  * the next call; NULL when the batch or record would be over its limit. Its index is
  * log_batch_count() - 1. */

@@ -46,6 +46,51 @@ void log_batch_free(struct log_batch *batch)
     mem_free(batch);
 }
 
+struct log_batch *log_batch_take(struct log *log)
+{
+    os_mutex_lock(&log->pool_lock);
+    struct log_batch *batch = log->spares;
+    if (batch != NULL) {
+        log->spares = batch->next;
+        log->spare_count--;
+    }
+    os_mutex_unlock(&log->pool_lock);
+    return batch != NULL ? batch : log_batch_new();
+}
+
+static bool is_small(const struct log_batch *batch)
+{
+    const struct log__chunk *chunk = batch->chunks;
+    return batch->run_capacity <= SLOTS_MIN && batch->capacity <= SLOTS_MIN &&
+           (chunk == NULL || (chunk->next == NULL && chunk->capacity <= LOG__SPARE_BYTES_MAX));
+}
+
+void log_batch_give(struct log *log, struct log_batch *batch)
+{
+    if (batch != NULL && is_small(batch)) {
+        log_batch_reset(batch);
+        os_mutex_lock(&log->pool_lock);
+        bool is_kept = log->spare_count < LOG__SPARES_MAX;
+        if (is_kept) {
+            batch->next = log->spares;
+            log->spares = batch;
+            log->spare_count++;
+        }
+        os_mutex_unlock(&log->pool_lock);
+        batch = is_kept ? NULL : batch;
+    }
+    log_batch_free(batch);
+}
+
+void log__batch_spares_free(struct log *log)
+{
+    while (log->spares != NULL) {
+        struct log_batch *batch = log->spares;
+        log->spares = batch->next;
+        log_batch_free(batch);
+    }
+}
+
 static void clear_runs(struct log_batch *batch)
 {
     for (u32 i = 0; i < batch->run_count; i++) {

@@ -117,13 +117,21 @@ static bool is_refused(const struct log *log, const struct log_batch *batch, u64
     return free_bytes < floor + frame_bytes + (u64)batch->encoded_bytes;
 }
 
+/* Of building. Asked for each frame near the limit; else what it was a moment ago will do. */
 static u64 free_space(struct log *log)
 {
-    struct os_space space;
-    if (log->durability == LOG_MEMORY || os_space_at(log->os, log->dir, &space) != OK) {
-        return UINT64_MAX / 2; /* Unknown is not full: a write that fails ends the process. */
+    enum { FRESH_NS = 20000000, FAR = 4 };
+    struct log__space *known = &log->space;
+    u64 now_ns = os_mono_ns(log->os);
+    bool is_far = known->free_bytes / FAR > log->reserve_bytes + LOG_FRAME_BYTES_MAX;
+    if (!is_far || now_ns - known->asked_ns >= FRESH_NS) {
+        struct os_space space;
+        bool is_known =
+            log->durability != LOG_MEMORY && os_space_at(log->os, log->dir, &space) == OK;
+        known->free_bytes = is_known ? space.free_bytes : LOG__SPACE_UNKNOWN;
+        known->asked_ns = now_ns;
     }
-    return space.free_bytes;
+    return known->free_bytes;
 }
 
 /* Said once each way; "back" only with some room, so that a disk at its limit is no flood. */

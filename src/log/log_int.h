@@ -33,12 +33,17 @@ enum {
     LOG__LOADED_MAX = 16, /* Indexes of sealed segments kept in memory. */
     LOG__WATCH_MAX = 16,
     LOG__POOL_MAX = 12,
+    LOG__SPARES_MAX = 64,         /* Batches without a user. */
+    LOG__SPARE_BYTES_MAX = 8192,  /* Of their records. */
     LOG__POOL_BYTES_MAX = 20 << 20,
     LOG__RETAIN_PERIOD_MS = 10000,
     LOG__PATH_MAX = 4096,
 };
 _Static_assert(LOG_FRAME_BYTES_MAX / LOG__RECORD_HEADER_BYTES < LOG__NUMBER_JUMP,
                "a frame in flight must not reach past the jump");
+
+/* Unknown is not full: a write that fails ends the process. */
+#define LOG__SPACE_UNKNOWN (UINT64_MAX / 2)
 
 /* LSNs and numbers beyond are damage: counting on from them could overflow. */
 #define LOG__COUNT_MAX ((u64)1 << 62)
@@ -292,6 +297,11 @@ struct log__job {
     bool is_barrier;           /* Its last batch raises the epoch. */
 };
 
+/* Free bytes of the file system, and when (os_mono_ns). */
+struct log__space {
+    u64 free_bytes, asked_ns;
+};
+
 struct log__zero {
     struct os_mutex lock;
     struct os_cond cond;
@@ -340,6 +350,7 @@ struct log {
     u64 epoch; /* Of the newest accepted batch that raised it. */
     u64 next_lsn, next_no;
     i64 arrival_ms;
+    struct log__space space;
     struct log__sort_item *items, *items_spare;
     isize item_capacity;
 
@@ -369,6 +380,8 @@ struct log {
     struct log_frame *pool[LOG__POOL_MAX];
     int pool_count;
     isize pool_bytes;
+    struct log_batch *spares; /* pool_lock; small ones. */
+    int spare_count;
 
     struct os_mutex watch_lock;
     struct {
@@ -418,6 +431,7 @@ MUST_USE err log__rewrite_readable(struct log *log, struct log__segment *segment
 MUST_USE err log__note_salvage(struct log *log);
 
 void log__committer_run(void *ctx);
+void log__batch_spares_free(struct log *log);
 void log__batch_begin(struct log_batch *batch, log_done_fn done, void *ctx);
 /* Room that rerouting may take in a batch that was full: rows of its directory. */
 enum { LOG__REROUTE_BYTES = 512 << 10 };

@@ -8,10 +8,58 @@ enum { BODY_FIRST_BYTES = 16 << 10, BODY_AHEAD_BYTES = 1 << 20 };
 /* --- life ---------------------------------------------------------------------------------------
  */
 
+/* Zeroed, but for the arena and the room for fields. */
+static struct http_exchange *exchange_alloc(struct http_loop *loop)
+{
+    os_mutex_lock(&loop->lock);
+    struct http_exchange *x = loop->spares;
+    if (x != NULL) {
+        loop->spares = x->spare_next;
+        loop->spare_count--;
+    }
+    os_mutex_unlock(&loop->lock);
+    struct arena arena = x != NULL ? x->arena : (struct arena){0};
+    x = x != NULL ? x : mem_alloc((isize)sizeof *x);
+    memset(x, 0, offsetof(struct http_exchange, fields));
+    x->arena = arena;
+    return x;
+}
+
+static void exchange_free(struct http_exchange *x)
+{
+    struct http_loop *loop = x->loop;
+    bool is_kept = x->arena.bytes <= HTTP_SPARE_ARENA_BYTES;
+    if (is_kept) {
+        arena_reset(&x->arena);
+        os_mutex_lock(&loop->lock);
+        is_kept = loop->spare_count < HTTP_SPARES_MAX;
+        if (is_kept) {
+            x->spare_next = loop->spares;
+            loop->spares = x;
+            loop->spare_count++;
+        }
+        os_mutex_unlock(&loop->lock);
+    }
+    if (!is_kept) {
+        arena_deinit(&x->arena);
+        mem_free(x);
+    }
+}
+
+void http__exchange_spares_free(struct http_loop *loop)
+{
+    while (loop->spares != NULL) {
+        struct http_exchange *x = loop->spares;
+        loop->spares = x->spare_next;
+        arena_deinit(&x->arena);
+        mem_free(x);
+    }
+}
+
 struct http_exchange *http__exchange_new(struct http_conn *conn,
                                          const struct http_transport *transport)
 {
-    struct http_exchange *x = NEW(struct http_exchange);
+    struct http_exchange *x = exchange_alloc(conn->loop);
     x->refs = 2; /* The transport's and the handler's. */
     x->loop = conn->loop;
     __atomic_add_fetch(&x->loop->exchange_count, 1, __ATOMIC_RELAXED);
@@ -49,11 +97,10 @@ void http__exchange_unref(struct http_exchange *x)
     buf_deinit(&x->body);
     __atomic_sub_fetch(&x->loop->server->body_bytes, x->body_held, __ATOMIC_RELAXED);
     buf_deinit(&x->head);
-    arena_deinit(&x->arena);
     os_mutex_deinit(&x->lock);
     os_cond_deinit(&x->changed);
     struct http_loop *loop = x->loop;
-    mem_free(x);
+    exchange_free(x);
     /* Last: the loop may be freed from here on. */
     __atomic_sub_fetch(&loop->exchange_count, 1, __ATOMIC_RELEASE);
 }
@@ -197,7 +244,7 @@ static _Thread_local struct {
 /* A loop does not end while someone is about to wake it: `posting` counts them. */
 static void wake(struct http_loop *loop)
 {
-    (void)uv_async_send(&loop->wake);
+    http__loop_wake(loop);
     __atomic_sub_fetch(&loop->posting, 1, __ATOMIC_RELEASE);
 }
 
@@ -217,7 +264,8 @@ void http_posts_release(void)
 
 void http_post(struct http_exchange *x, http_fn fn, void *ctx)
 {
-    struct http_post *post = mem_alloc((isize)sizeof *post);
+    bool is_own = !__atomic_exchange_n(&x->has_post, true, __ATOMIC_ACQUIRE);
+    struct http_post *post = is_own ? &x->post : mem_alloc((isize)sizeof *post);
     *post = (struct http_post){NULL, x, fn, ctx};
     http__exchange_ref(x);
     struct http_loop *loop = x->loop;
@@ -245,11 +293,15 @@ void http__run_posts(struct http_loop *loop)
     loop->posts_first = loop->posts_last = NULL;
     os_mutex_unlock(&loop->lock);
     while (post != NULL) {
-        struct http_post *next = post->next;
-        post->fn(post->x, post->ctx);
-        http__exchange_unref(post->x);
-        mem_free(post);
-        post = next;
+        struct http_post now = *post;
+        if (post == &now.x->post) {
+            __atomic_store_n(&now.x->has_post, false, __ATOMIC_RELEASE);
+        } else {
+            mem_free(post);
+        }
+        now.fn(now.x, now.ctx);
+        http__exchange_unref(now.x);
+        post = now.next;
     }
 }
 

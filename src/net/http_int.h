@@ -25,6 +25,8 @@ enum {
     HTTP_PIECES_AT_ONCE = 4,      /* Of one answer; then others on the loop have their turn. */
     HTTP_TICK_MS = 250,
     HTTP_HEADS_KEPT_MAX = 32,  /* Free ones of a loop. */
+    HTTP_SPARES_MAX = 64,      /* Exchanges likewise, of 9 KiB. */
+    HTTP_SPARE_ARENA_BYTES = 4096,
     HTTP_HANDSHAKES_MAX = 256, /* TLS handshakes under way on one loop; beyond, the oldest goes. */
     HTTP_DRAIN_MS = 2000,      /* Reads on after an early answer, so that it is not lost. */
 };
@@ -53,6 +55,13 @@ struct http_transport {
 
 enum http_body_mode { HTTP_BODY_NONE, HTTP_BODY_COLLECT, HTTP_BODY_QUEUE, HTTP_BODY_DISCARD };
 
+struct http_post {
+    struct http_post *next;
+    struct http_exchange *x;
+    http_fn fn;
+    void *ctx;
+};
+
 struct http_exchange {
     u32 refs; /* Atomic. */
     struct http_loop *loop;
@@ -61,7 +70,6 @@ struct http_exchange {
     struct arena arena;
     /* The request. */
     str method, path, query;
-    struct http_field fields[HTTP_FIELDS_MAX];
     isize field_count;
     i64 content_length;
     u64 received_ns;
@@ -110,13 +118,11 @@ struct http_exchange {
     http_fn timer_fn;
     void *timer_ctx;
     struct http_exchange *timer_next, *timer_previous;
-};
-
-struct http_post {
-    struct http_post *next;
-    struct http_exchange *x;
-    http_fn fn;
-    void *ctx;
+    struct http_post post; /* The first of those under way; others are allocated. */
+    bool has_post;         /* Atomic: `post` is taken. */
+    struct http_exchange *spare_next; /* Of a free one: loop->spares. */
+    /* Last, because a new exchange is zeroed up to here. */
+    struct http_field fields[HTTP_FIELDS_MAX];
 };
 
 /* Loops that one thread may owe a wake-up; those beyond are woken at once. */
@@ -126,7 +132,8 @@ struct http_loop {
     struct http_server *server;
     struct os_thread thread;
     uv_loop_t uv;
-    uv_async_t wake;
+    uv_poll_t wake;
+    int wake_fd; /* eventfd */
     uv_timer_t tick;
     u8 *read_buffer;            /* Made at the first read. */
     u8 *plain_buffer;           /* What TLS gave; made at the first read. */
@@ -139,9 +146,11 @@ struct http_loop {
     struct http_conn *conns; /* Doubly linked. */
     isize conn_count;
     struct http_exchange *timers, *timers_last; /* In order of time. */
-    struct os_mutex lock;                       /* Guards the two lists. */
+    struct os_mutex lock;                       /* Guards the lists down to spares. */
     struct http_post *posts_first, *posts_last;
     struct http_handover *handovers;
+    struct http_exchange *spares; /* Free ones, with an empty arena. */
+    isize spare_count;
     bool is_stopping;     /* Atomic. */
     isize posting;        /* Atomic: of those who have posted and are about to wake the loop. */
     isize exchange_count; /* Atomic. While there are any, somebody may post: the loop runs on. */
@@ -230,9 +239,15 @@ struct http_conn {
     void *http2; /* struct http2, http2.c */
 };
 
+/* server.c */
+/* Any thread, while the loop runs. */
+void http__loop_wake(struct http_loop *loop);
+
 /* exchange.c */
 struct http_exchange *http__exchange_new(struct http_conn *conn,
                                          const struct http_transport *transport);
+/* Of a loop that has ended. */
+void http__exchange_spares_free(struct http_loop *loop);
 void http__exchange_ref(struct http_exchange *x);
 void http__exchange_unref(struct http_exchange *x);
 /* LOOP. The transport lets go: nobody will read what is written. */

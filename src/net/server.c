@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { BACKLOG = 1024, WORKERS_QUEUE = 1024, BODY_BYTES_MAX = 512 << 20 };
@@ -37,7 +38,7 @@ static void hand_over(struct http_loop *loop, int fd, bool is_tls)
     os_mutex_lock(&loop->lock);
     handover->next = loop->handovers;
     loop->handovers = handover;
-    (void)uv_async_send(&loop->wake);
+    http__loop_wake(loop);
     os_mutex_unlock(&loop->lock);
 }
 
@@ -79,9 +80,23 @@ static void on_connection(uv_stream_t *stream, int status)
 /* --- loops
  * -------------------------------------------------------------------------------------------- */
 
-static void on_wake(uv_async_t *wake)
+/* Not uv_async_send: whoever is woken there spins until the waker has run on, in vain where both
+ * share a CPU. */
+void http__loop_wake(struct http_loop *loop)
+{
+    const u64 one = 1;
+    ssize_t wrote = write(loop->wake_fd, &one, sizeof one);
+    CHECK(wrote == sizeof one || errno == EAGAIN); /* Full: it is awake. */
+}
+
+static void on_wake(uv_poll_t *wake, int status, int events)
 {
     struct http_loop *loop = wake->data;
+    u64 count;
+    (void)status;
+    (void)events;
+    ssize_t got = read(loop->wake_fd, &count, sizeof count);
+    CHECK(got == sizeof count || errno == EAGAIN);
     os_mutex_lock(&loop->lock);
     struct http_handover *handover = loop->handovers;
     loop->handovers = NULL;
@@ -167,11 +182,15 @@ static int loop_uv_init(struct http_loop *loop)
     if (result != 0) {
         return result;
     }
-    result = uv_async_init(&loop->uv, &loop->wake, on_wake);
-    if (result != 0) {
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->wake_fd < 0) {
+        result = uv_translate_sys_error(errno);
         CHECK(uv_loop_close(&loop->uv) == 0);
+        return result;
     }
-    return result;
+    CHECK(uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd) == 0);
+    CHECK(uv_poll_start(&loop->wake, UV_READABLE, on_wake) == 0);
+    return 0;
 }
 
 static err loop_init(struct http_server *server, struct http_loop *loop, struct diag *diag)
@@ -210,9 +229,11 @@ static void loop_deinit(struct http_loop *loop)
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
     CHECK(uv_loop_close(&loop->uv) == 0);
     mem_free(loop->piece);
+    (void)close(loop->wake_fd);
     mem_free(loop->read_buffer);
     mem_free(loop->plain_buffer);
     http__h1_loop_free(loop);
+    http__exchange_spares_free(loop);
     os_mutex_deinit(&loop->lock);
 }
 

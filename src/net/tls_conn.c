@@ -347,7 +347,7 @@ void http__tls_resume(struct http_conn *conn)
     tls->is_ready = true;
     tls->next_ready = loop->tls_ready;
     loop->tls_ready = tls;
-    (void)uv_async_send(&loop->wake);
+    http__loop_wake(loop);
 }
 
 void http__tls_run_ready(struct http_loop *loop)

@@ -95,7 +95,7 @@ static enum put_problem build(struct kinesis_call *call, const struct put_entry 
 {
     struct stream_info info;
     stream_get_info(call->stream, &info);
-    call->batch = log_batch_new();
+    call->batch = log_batch_take(streams_log(call->service->streams));
     call->put_count = call->put_bytes = 0;
     call->shards = ARENA_ARRAY(call->arena, u32, count);
     call->request_count = count;
@@ -105,7 +105,7 @@ static enum put_problem build(struct kinesis_call *call, const struct put_entry 
     for (isize i = 0; i < count; i++) {
         enum put_problem problem = add_entry(call, &entries[i], i, info.record_bytes_max, &total);
         if (problem != PUT_GOOD) {
-            log_batch_free(call->batch);
+            log_batch_give(streams_log(call->service->streams), call->batch);
             call->batch = NULL;
             *bad_out = i;
             return problem;

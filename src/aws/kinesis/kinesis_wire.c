@@ -55,7 +55,7 @@ void kinesis__let_go(struct kinesis_call *call)
 {
     stream_unref(call->stream);
     call->stream = NULL;
-    log_batch_free(call->batch);
+    log_batch_give(streams_log(call->service->streams), call->batch);
     call->batch = NULL;
 }
 
