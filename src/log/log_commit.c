@@ -609,32 +609,48 @@ bool log__commit_once(struct log *log)
     return has_work;
 }
 
+/* Is there a frame to build, or the end? queue_lock is held. */
+static bool is_ready(const struct log *log)
+{
+    return is_work_waiting(log) || (log->is_closing && log->queue == NULL);
+}
+
 /* Lets threads that are about to submit do so first: on a shared CPU the one that woke this thread
- * has more requests at hand, and they go into the same frame. queue_lock is held. */
+ * has more requests at hand, and they go into the same frame. queue_lock is held, and is_building
+ * is this thread's, so that nobody is woken meanwhile. */
 static void gather(struct log *log)
 {
-    if (log->queue != NULL && !log->is_closing) {
+    if (!log->is_closing) {
         os_mutex_unlock(&log->queue_lock);
         os_thread_yield();
         os_mutex_lock(&log->queue_lock);
     }
 }
 
-/* May this thread build the next frame, or end? queue_lock is held. */
-static bool is_free_to_build(const struct log *log)
+/* Waits until this thread may build, and sets is_building; queue_lock is held. Whoever has just
+ * been answered submits next: before it sleeps, the thread looks once more. */
+static void claim_building(struct log *log)
 {
-    return !log->is_building && (is_work_waiting(log) || (log->is_closing && log->queue == NULL));
+    if (!log->is_building) {
+        log->is_building = true;
+        gather(log);
+        if (is_ready(log)) {
+            return;
+        }
+        log->is_building = false;
+    }
+    while (log->is_building || !is_ready(log)) {
+        os_cond_wait(&log->work_cond, &log->queue_lock);
+    }
+    log->is_building = true;
+    gather(log);
 }
 
 /* Takes what the next frame is made of; false: there is no more, and never will be. */
 static bool begin_frame(struct log *log, struct log__job *job)
 {
     os_mutex_lock(&log->queue_lock);
-    while (!is_free_to_build(log)) {
-        os_cond_wait(&log->work_cond, &log->queue_lock);
-    }
-    log->is_building = true;
-    gather(log);
+    claim_building(log);
     bool has_work = log->queue != NULL;
     take_batches(log, job);
     log->is_building = has_work;
