@@ -33,8 +33,8 @@ enum {
     LOG__LOADED_MAX = 16, /* Indexes of sealed segments kept in memory. */
     LOG__WATCH_MAX = 16,
     LOG__POOL_MAX = 12,
-    LOG__SPARES_MAX = 64,         /* Batches without a user. */
-    LOG__SPARE_BYTES_MAX = 8192,  /* Of their records. */
+    LOG__SPARES_MAX = 64,        /* Batches without a user. */
+    LOG__SPARE_BYTES_MAX = 8192, /* Of their records. */
     LOG__POOL_BYTES_MAX = 20 << 20,
     LOG__RETAIN_PERIOD_MS = 10000,
     LOG__PATH_MAX = 4096,

@@ -24,8 +24,8 @@ enum {
     HTTP_PIECE_BYTES = 128 << 10, /* Of http_respond_pieces: written and sent within a cache. */
     HTTP_PIECES_AT_ONCE = 4,      /* Of one answer; then others on the loop have their turn. */
     HTTP_TICK_MS = 250,
-    HTTP_HEADS_KEPT_MAX = 32,  /* Free ones of a loop. */
-    HTTP_SPARES_MAX = 64,      /* Exchanges likewise, of 9 KiB. */
+    HTTP_HEADS_KEPT_MAX = 32, /* Free ones of a loop. */
+    HTTP_SPARES_MAX = 64,     /* Exchanges likewise, of 9 KiB. */
     HTTP_SPARE_ARENA_BYTES = 4096,
     HTTP_HANDSHAKES_MAX = 256, /* TLS handshakes under way on one loop; beyond, the oldest goes. */
     HTTP_DRAIN_MS = 2000,      /* Reads on after an early answer, so that it is not lost. */
@@ -118,8 +118,8 @@ struct http_exchange {
     http_fn timer_fn;
     void *timer_ctx;
     struct http_exchange *timer_next, *timer_previous;
-    struct http_post post; /* The first of those under way; others are allocated. */
-    bool has_post;         /* Atomic: `post` is taken. */
+    struct http_post post;            /* The first of those under way; others are allocated. */
+    bool has_post;                    /* Atomic: `post` is taken. */
     struct http_exchange *spare_next; /* Of a free one: loop->spares. */
     /* Last, because a new exchange is zeroed up to here. */
     struct http_field fields[HTTP_FIELDS_MAX];

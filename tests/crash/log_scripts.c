@@ -137,6 +137,7 @@ static void disk_full(struct world *world)
     world->log->reserve_bytes = 64 << 10;
     world_trace(world);
     sim_set_space(world->sim, 76 << 10);
+    sim_advance_us(world->sim, 1000000);
     world_put(world, channel(0), 1, 3000);
     for (u32 i = 0; i < 3; i++) {
         world_put(world, channel(0), 1, 7000);
@@ -451,12 +452,14 @@ static void full_swap(struct world *world)
     world->log->reserve_bytes = 256 << 10;
     world_trace(world);
     sim_set_space(world->sim, 28 << 10);
+    sim_advance_us(world->sim, 1000000);
     world_put(world, control, 1, 100);
     CHECK(world->refused == 1);
     world_let_die(world, channel(0), 0);
     world_let_die(world, channel(1), 0);
     world_retain(world);
     sim_set_space(world->sim, 1 << 20);
+    sim_advance_us(world->sim, 1000000);
     world_put(world, channel(1), 1, 2000);
 }
 
@@ -469,6 +472,7 @@ static void full_then_crash(struct world *world)
     world->log->reserve_bytes = 64 << 10;
     world_trace(world);
     sim_set_space(world->sim, 70 << 10);
+    sim_advance_us(world->sim, 1000000);
     world_put(world, channel(0), 1, 1000);
     world_put(world, channel(0), 2, 7000);
     world_crash(world, 2, 4);
