@@ -1,4 +1,5 @@
-"""Runs inside the guest, in two phases: `record SECONDS DURABILITY SEGMENT_BYTES` a workload, `replay SEED CUTS WORKER WORKERS` the power cuts."""
+"""Runs inside the guest, in two phases: `record SECONDS DURABILITY SEGMENT_BYTES FS` a workload,
+`replay SEED CUTS WORKER WORKERS FS` the power cuts."""
 
 import os
 import pickle
@@ -21,8 +22,8 @@ WORK, DISK = Path("/run/work"), "/run/disk"
 DATA = DISK + "/data"
 
 
-def mount(device):
-    dm.run("mount", "-t", "ext4", "-o", "noatime", device, DISK)
+def mount(fs, device):
+    dm.run("mount", "-t", fs, "-o", "noatime", device, DISK)
 
 
 def check_direct(durability):
@@ -34,12 +35,12 @@ def check_direct(durability):
     assert durability != "commit" or 0 < 4 * cached < total, "the frames went through the page cache"
 
 
-def record(seconds, durability, segment_bytes):
+def record(seconds, durability, segment_bytes, fs):
     """ubda: the formatted disk; ubdb: the log."""
     size = dm.sectors("/dev/ubda")
     device = dm.create("recorded", f"0 {size} log-writes /dev/ubda /dev/ubdb")
     marker = dm.Marker("recorded")
-    mount(device)
+    mount(fs, device)
     server = leat_server.Server(data=DATA, args=["--durability", durability])
     server.environment = {"LEAT_SEGMENT_BYTES": segment_bytes}
     server.start()
@@ -83,7 +84,7 @@ class Base:
         os.fsync(self.fd)
 
 
-def try_cut(base, cut, rng, history):
+def try_cut(base, cut, rng, history, fs):
     """What is wrong after a power cut behind `cut` entries, and the acknowledged records looked for."""
     flushed = writelog.last_flush(base.entries, cut)
     base.move_to(flushed)
@@ -95,7 +96,7 @@ def try_cut(base, cut, rng, history):
         writelog.apply_unflushed(base.entries, flushed, cut, base.log, lambda at, data: os.pwrite(fd, data, at), rng)
         os.fsync(fd)
         os.close(fd)
-        mount(device)
+        mount(fs, device)
         mounted = True
         server = leat_server.Server(data=DATA)
         server.start()
@@ -110,14 +111,14 @@ def try_cut(base, cut, rng, history):
         dm.remove("cut")
 
 
-def replay(seed, cuts, worker, workers):
+def replay(seed, cuts, worker, workers, fs):
     entries = writelog.read_entries("/run/work/log")
     history = pickle.loads((WORK / "history").read_bytes())
     total = failed = tried = 0
     with open("/run/work/log", "rb") as log:
         base = Base(entries, log)
         for cut in choose_cuts(entries, int(seed), int(cuts), int(worker), int(workers)):
-            wrong, acknowledged = try_cut(base, cut, random.Random(f"{seed}-{cut}-{tried}"), history)
+            wrong, acknowledged = try_cut(base, cut, random.Random(f"{seed}-{cut}-{tried}"), history, fs)
             tried, total, failed = tried + 1, total + acknowledged, failed + bool(wrong)
             print(f"cut {cut} of {len(entries)}: {acknowledged} acknowledged, {len(wrong)} wrong", *wrong[:10], sep="\n  ",
                   flush=True)

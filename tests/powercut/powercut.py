@@ -1,6 +1,6 @@
-"""Power cuts on a real kernel and ext4, in a user-mode-linux guest; no root is needed, nothing of the host is touched.
+"""Power cuts on a real kernel and file system, in a user-mode-linux guest; no root is needed, nothing of the host is touched.
 
-usage: powercut.py [--cuts N] [--seconds S] [--seed N] [--jobs N] [--durability MODE] [--segment BYTES] [--keep DIR]
+usage: powercut.py [--cuts N] [--seconds S] [--seed N] [--jobs N] [--durability MODE] [--segment BYTES] [--fs NAME] [--keep DIR]
 Prints what is wrong and the sums; exit 1 when something is, 77 when it cannot run here.
 """
 
@@ -16,13 +16,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DISK_MIB, LOG_MIB = 384, 1536
+MKFS = {"ext4": ["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,nodiscard"], "xfs": ["mkfs.xfs", "-q", "-K"],
+        "btrfs": ["mkfs.btrfs", "-q", "-K"]}
 BINARY = os.environ.get("LEAT_BIN", str(HERE.parents[1] / "build" / "release" / "leat"))
-NEEDED = {"linux.uml": "user-mode-linux", "mkfs.ext4": "e2fsprogs", "dmsetup": "dmsetup", "insmod": "kmod"}
+NEEDED = {"linux.uml": "user-mode-linux", "dmsetup": "dmsetup", "insmod": "kmod"}
+MAKERS = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs"}
 
 
-def missing():
+def missing(fs):
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    lacking = [package for command, package in NEEDED.items() if not shutil.which(command, path=path)]
+    lacking = [package for command, package in {**NEEDED, MKFS[fs][0]: MAKERS[fs]}.items() if not shutil.which(command, path=path)]
     if lacking:
         return "not installed: " + " ".join(lacking)
     if not list(Path("/usr/lib/uml/modules").glob("*/kernel/drivers/md/dm-log-writes.ko")):
@@ -71,9 +74,10 @@ def finish_guest(process, work, phase, timeout):
 def record(work, options):
     shutil.copy(BINARY, work / "leat")
     disk = sparse(work / "disk", DISK_MIB)
-    subprocess.run(["/usr/sbin/mkfs.ext4", "-q", "-E", "lazy_itable_init=0,nodiscard", str(disk)], check=True)
+    make, *how = MKFS[options.fs]
+    subprocess.run([f"/usr/sbin/{make}", *how, str(disk)], check=True)
     shutil.copyfile(disk, work / "formatted")
-    phase = ["record", str(options.seconds), options.durability, str(options.segment)]
+    phase = ["record", str(options.seconds), options.durability, str(options.segment), options.fs]
     guest = start_guest(work, phase, {"ubd0": disk, "ubd1": sparse(work / "log", LOG_MIB)})
     return finish_guest(guest, work, "record", 120 + 10 * options.seconds)
 
@@ -86,7 +90,7 @@ def replay(work, options):
         for name in ("log", "history", "leat"):
             os.link(work / name, own / name)
         shutil.copyfile(work / "formatted", own / "base")
-        phase = ["replay", str(options.seed), str(options.cuts), str(i), str(options.jobs)]
+        phase = ["replay", str(options.seed), str(options.cuts), str(i), str(options.jobs), options.fs]
         guests.append((own, start_guest(own, phase, {"ubd2": own / "base", "ubd3": sparse(own / "cow", DISK_MIB)})))
     return [finish_guest(guest, own, "replay", 120 + 20 * options.cuts) for own, guest in guests]
 
@@ -110,10 +114,11 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--durability", default="commit", help="of the recorded leat; `os` and `memory` must lose records")
     parser.add_argument("--segment", type=int, default=1 << 20, help="bytes of a segment of the log, so that many begin and end; 0: as usual")
+    parser.add_argument("--fs", choices=MKFS, default="ext4")
     parser.add_argument("--keep", help="leave images, logs and outputs in this new directory")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    why = missing()
+    why = missing(options.fs)
     if why:
         print(f"SKIP: {why}")
         return 77
