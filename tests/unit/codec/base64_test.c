@@ -1,6 +1,7 @@
 /* base64: every length against a plain encoder, and what strictness refuses. */
 #include "base/rng.h"
 #include "codec/base64.h"
+#include "codec/base64_int.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,6 +87,43 @@ static void refused_forms(void **state)
     }
 }
 
+/* What each width writes is what the plain way writes. */
+static void widths_agree(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_init(&rng, 2);
+    u8 bytes[BYTES_MAX], plain[BYTES_MAX * 2], wide[BYTES_MAX * 2];
+    for (isize i = 0; i < BYTES_MAX; i++) {
+        bytes[i] = (u8)rng_next(&rng);
+    }
+    for (isize len = 0; len <= BYTES_MAX; len++) {
+        base64__use(BASE64_PLAIN);
+        base64_encode(str_from(bytes, len), plain);
+        for (int width = BASE64_AVX2; width <= BASE64_VBMI; width++) {
+            base64__use((enum base64__width)width);
+            base64_encode(str_from(bytes, len), wide);
+            assert_memory_equal(plain, wide, (size_t)base64_encoded_bytes(len));
+        }
+    }
+}
+
+static void every_case(enum base64__width most)
+{
+    void *none = NULL;
+    base64__use(most);
+    round_trip_of_every_length(&none);
+    every_wrong_byte_at_every_place_is_refused(&none);
+}
+
+static void narrower_ways(void **state)
+{
+    (void)state;
+    every_case(BASE64_PLAIN);
+    every_case(BASE64_AVX2);
+    base64__use(BASE64_VBMI);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +131,8 @@ int main(void)
         cmocka_unit_test(round_trip_of_every_length),
         cmocka_unit_test(every_wrong_byte_at_every_place_is_refused),
         cmocka_unit_test(refused_forms),
+        cmocka_unit_test(widths_agree),
+        cmocka_unit_test(narrower_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
