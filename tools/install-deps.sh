@@ -41,6 +41,8 @@ if [ "$profile" = test ]; then
     need_command prometheus prometheus
     need_command promtool prometheus
     need_command curl curl
+    need_command zsh zsh
+    need_command fish fish
     need_command chromium chromium
     # A foreign nodejs brings its own npm, and Debian's packages break beside it.
     command -v node >/dev/null 2>&1 || packages+=(nodejs npm)

@@ -39,6 +39,18 @@ static str spaced(const char *list, char *out, isize capacity)
     return str_of(out);
 }
 
+/* What the command's argument may be, one of a few words: "bash|zsh|fish". */
+static bool is_choice(const struct command *command)
+{
+    const char *text = command->arguments;
+    return text[0] != '\0' && strspn(text, "abcdefghijklmnopqrstuvwxyz-|") == strlen(text);
+}
+
+static bool takes_path(const struct command *command)
+{
+    return strstr(command->arguments, "FILE") != NULL || strstr(command->arguments, "DIR") != NULL;
+}
+
 /* Nouns and commands of one word, then per noun its verbs, as lines of a shell's case. */
 static void put_nouns(struct buf *out)
 {
@@ -86,8 +98,14 @@ static void put_verbs(struct buf *out)
 static void bash_options(void *ctx, const struct command *command, const struct option *options)
 {
     struct writer *w = ctx;
+    char choices[256];
     (void)command;
-    buf_printf(&w->out, "    \"%s\") options=\"", w->command->name);
+    buf_printf(&w->out, "    \"%s\") ", w->command->name);
+    if (is_choice(w->command)) {
+        buf_printf(&w->out, "words=\"" STR_FMT "\" ",
+                   STR_ARG(spaced(w->command->arguments, choices, (isize)sizeof choices)));
+    }
+    buf_append(&w->out, STR("options=\""));
     for (const struct option *o = options; o->name != NULL; o++) {
         buf_printf(&w->out, "--%s ", o->name);
     }
@@ -110,7 +128,7 @@ static void put_bash(struct writer *w)
     buf_append(&w->out,
                STR("# leat completion bash\n_leat() {\n"
                    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                   "    local name=${COMP_WORDS[1]} options= values= verbs=\n"
+                   "    local name=${COMP_WORDS[1]} options= values= verbs= words=\n"
                    "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W \""));
     put_nouns(&w->out);
     buf_append(&w->out, STR("\" -- \"$cur\"))\n        return\n    fi\n    case \"$name\" in\n"));
@@ -129,7 +147,9 @@ static void put_bash(struct writer *w)
             "    elif [ -n \"$values\" ]; then\n"
             "        COMPREPLY=($(compgen -W \"$values\" -- \"$cur\"))\n"
             "    elif [[ $cur == -* ]]; then\n"
-            "        COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n    else\n"
+            "        COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
+            "    elif [ -n \"$words\" ]; then\n"
+            "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n    else\n"
             "        COMPREPLY=($(compgen -f -- \"$cur\"))\n    fi\n}\n"
             "complete -o default -F _leat leat\n"));
 }
@@ -173,8 +193,14 @@ static void fish_options(void *ctx, const struct command *command, const struct 
                        "; and __fish_seen_subcommand_from " STR_FMT,
                        STR_ARG(noun), STR_ARG(verb));
     }
+    char list[256];
+    if (is_choice(w->command)) {
+        buf_printf(&w->out, "complete -c leat -n '%s' -a '" STR_FMT "'\n", where,
+                   STR_ARG(spaced(w->command->arguments, list, (isize)sizeof list)));
+    } else if (takes_path(w->command)) {
+        buf_printf(&w->out, "complete -c leat -n '%s' -F\n", where);
+    }
     for (const struct option *o = options; o->name != NULL; o++) {
-        char list[256];
         buf_printf(&w->out, "complete -c leat -n '%s' -l %s", where, o->name);
         if (is_word_list(o)) {
             buf_printf(&w->out, " -x -a '" STR_FMT "'",
