@@ -117,6 +117,13 @@ static bool is_refused(const struct log *log, const struct log_batch *batch, u64
     return free_bytes < floor + frame_bytes + (u64)batch->encoded_bytes;
 }
 
+static u64 ask_space(const struct log *log)
+{
+    struct os_space space;
+    bool is_known = log->durability != LOG_MEMORY && os_space_at(log->os, log->dir, &space) == OK;
+    return is_known ? space.free_bytes : LOG__SPACE_UNKNOWN;
+}
+
 /* Of building. Asked for each frame near the limit; else what it was a moment ago will do. */
 static u64 free_space(struct log *log)
 {
@@ -125,10 +132,7 @@ static u64 free_space(struct log *log)
     u64 now_ns = os_mono_ns(log->os);
     bool is_far = known->free_bytes / FAR > log->reserve_bytes + LOG_FRAME_BYTES_MAX;
     if (!is_far || now_ns - known->asked_ns >= FRESH_NS) {
-        struct os_space space;
-        bool is_known =
-            log->durability != LOG_MEMORY && os_space_at(log->os, log->dir, &space) == OK;
-        known->free_bytes = is_known ? space.free_bytes : LOG__SPACE_UNKNOWN;
+        known->free_bytes = ask_space(log);
         known->asked_ns = now_ns;
     }
     return known->free_bytes;
@@ -401,27 +405,43 @@ static void zero_claim(struct log *log, u64 end, bool is_small)
     }
 }
 
+/* The next range to zero: [*from_out, *to_out) of a file that is busy from now on; NULL: none. */
+static struct os_file *zero_begin(struct log *log, u64 *from_out, u64 *to_out)
+{
+    struct log__zero *zero = &log->zero;
+    os_mutex_lock(&zero->lock);
+    u64 from =
+        PLANTED(BUG_ZERO_OVER_FRAME) ? zero->zeroed_end : MAX(zero->zeroed_end, zero->reserved);
+    u64 limit = MAX(log->segment_bytes, zero->reserved);
+    u64 to = MIN(zero->reserved + LOG__ZERO_AHEAD_BYTES, limit);
+    zero->is_busy = zero->file != NULL && to > from;
+    zero->from = from;
+    *from_out = from;
+    *to_out = to;
+    struct os_file *file = zero->is_busy ? zero->file : NULL;
+    os_mutex_unlock(&zero->lock);
+    return file;
+}
+
+static bool is_zeroing_wanted(struct log *log)
+{
+    struct log__zero *zero = &log->zero;
+    os_mutex_lock(&zero->lock);
+    bool is_wanted = zero->is_wanted && zero->file != NULL && log->durability == LOG_COMMIT;
+    zero->is_wanted = false;
+    os_mutex_unlock(&zero->lock);
+    /* What is kept free is kept for more than zeroes. */
+    return is_wanted && ask_space(log) >= log->reserve_bytes + LOG__ZERO_AHEAD_BYTES;
+}
+
 void log__zero_once(struct log *log)
 {
     /* Pieces that go past the page cache: commits of this file then wait for no pages. */
     static _Alignas(LOG__BLOCK_BYTES) u8 zeros[LOG__ZERO_PIECE_BYTES]; /* Never written. */
     struct log__zero *zero = &log->zero;
-    /* What is kept free is kept for more than zeroes. */
-    bool has_room = free_space(log) >= log->reserve_bytes + LOG__ZERO_AHEAD_BYTES;
-    os_mutex_lock(&zero->lock);
-    bool is_wanted =
-        zero->is_wanted && zero->file != NULL && log->durability == LOG_COMMIT && has_room;
-    zero->is_wanted = false;
-    u64 from =
-        PLANTED(BUG_ZERO_OVER_FRAME) ? zero->zeroed_end : MAX(zero->zeroed_end, zero->reserved);
-    u64 limit = MAX(log->segment_bytes, zero->reserved);
-    u64 to = MIN(zero->reserved + LOG__ZERO_AHEAD_BYTES, limit);
-    zero->is_busy = is_wanted && to > from;
-    zero->from = from;
-    struct os_file *file = zero->file;
-    bool is_busy = zero->is_busy;
-    os_mutex_unlock(&zero->lock);
-    if (!is_busy) {
+    u64 from, to;
+    struct os_file *file = is_zeroing_wanted(log) ? zero_begin(log, &from, &to) : NULL;
+    if (file == NULL) {
         return;
     }
     err e = OK;
