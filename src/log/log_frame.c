@@ -271,26 +271,6 @@ bool log_frame_find(const struct log_frame *frame, struct log_channel channel, s
     return true;
 }
 
-enum { RUN_AHEAD = 6 };
-
-bool log_run_next(struct log_run *run, struct log_record *out)
-{
-    if (run->count == 0) {
-        return false;
-    }
-    isize bytes = (isize)get_u32(run->bytes.data);
-    DCHECK(run->bytes.len >= LOG__RECORD_HEADER_BYTES + bytes);
-    *out = (struct log_record){run->first_no,
-                               str_from(run->bytes.data + LOG__RECORD_HEADER_BYTES, bytes)};
-    run->bytes.data += LOG__RECORD_HEADER_BYTES + bytes;
-    /* Each header says where the next one lies: records of one size are asked for ahead of that. */
-    __builtin_prefetch(run->bytes.data + RUN_AHEAD * (LOG__RECORD_HEADER_BYTES + bytes));
-    run->bytes.len -= LOG__RECORD_HEADER_BYTES + bytes;
-    run->first_no++;
-    run->count--;
-    return true;
-}
-
 void log_run_skip(struct log_run *run, u64 record_no)
 {
     struct log_record skipped;

@@ -19,7 +19,6 @@ enum {
     LOG__PACKED_BYTES = 64, /* Alignment in rewritten segments. */
     LOG__HEADER_BYTES = 128,
     LOG__RUN_BYTES = 24,
-    LOG__RECORD_HEADER_BYTES = 4,
     LOG__UUID_BYTES = 16,
     LOG__BLOOM_BYTES = 128,
     LOG__BATCH_RECORDS_MAX = 1 << 20,

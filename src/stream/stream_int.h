@@ -17,6 +17,31 @@
 #include "os/thread.h"
 #include "stream/stream.h"
 
+/* stream_record_decode for the loops of this module. */
+static inline err stream__record_decode(str body, struct stream_record *out)
+{
+    u64 head = 0;
+    if (LIKELY(body.len > 0 && body.data[0] < 128)) { /* A varint of one byte. */
+        head = body.data[0];
+        body = (str){body.data + 1, body.len - 1};
+    } else {
+        TRY(varint_take(&body, &head));
+    }
+    isize hash_bytes = (head & 1) != 0 ? (isize)sizeof(u128) : 0;
+    if (head >> 1 > (u64)LOG_RECORD_BYTES_MAX || hash_bytes + (isize)(head >> 1) > body.len) {
+        return ERR_CORRUPT;
+    }
+    isize front_bytes = hash_bytes + (isize)(head >> 1);
+    out->has_explicit_hash = hash_bytes > 0;
+    out->explicit_hash = 0;
+    if (hash_bytes > 0) {
+        memcpy(&out->explicit_hash, body.data, sizeof(u128));
+    }
+    out->partition_key = (str){body.data + hash_bytes, front_bytes - hash_bytes};
+    out->data = (str){body.data + front_bytes, body.len - front_bytes};
+    return OK;
+}
+
 enum {
     STREAM_MAGIC = 0x5354524d,
     STREAMS_MAGIC = 0x53545253,

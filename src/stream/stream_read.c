@@ -47,7 +47,7 @@ static bool next_record(struct log_run *run, u64 *no_out, struct stream_record *
 {
     struct log_record record;
     while (log_run_next(run, &record)) {
-        if (stream_record_decode(record.body, out) == OK) {
+        if (stream__record_decode(record.body, out) == OK) {
             *no_out = record.no;
             return true;
         }

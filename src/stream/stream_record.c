@@ -137,21 +137,7 @@ void stream_batch_sequence(struct stream *stream, const struct log_batch *batch,
 
 err stream_record_decode(str body, struct stream_record *out)
 {
-    u64 head = 0;
-    TRY(varint_take(&body, &head));
-    isize hash_bytes = (head & 1) != 0 ? (isize)sizeof(u128) : 0;
-    if (head >> 1 > (u64)LOG_RECORD_BYTES_MAX || hash_bytes + (isize)(head >> 1) > body.len) {
-        return ERR_CORRUPT;
-    }
-    isize key_bytes = (isize)(head >> 1);
-    out->has_explicit_hash = hash_bytes > 0;
-    out->explicit_hash = 0;
-    if (hash_bytes > 0) {
-        memcpy(&out->explicit_hash, body.data, sizeof(u128));
-    }
-    out->partition_key = str_slice(body, hash_bytes, hash_bytes + key_bytes);
-    out->data = str_slice(body, hash_bytes + key_bytes, body.len);
-    return OK;
+    return stream__record_decode(body, out);
 }
 
 void stream_get_counters(struct stream *stream, struct stream_counters *out)
