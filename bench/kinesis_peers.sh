@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # leat, kinesalite and ferrokinesis side by side: PutRecords (500 x 1 KiB, 8 connections) and PutRecord
 # (1 KiB, 32 connections), server on core 0, load on core 1, turn by turn. leat acknowledges after
-# fdatasync; the two others keep everything in memory. Prints each run and leat's ratios of the medians.
+# fdatasync; the two others keep everything in memory. fio shows what the same disk takes. Prints each
+# run and leat's ratios of the medians.
 # The peers are installed into build/peers when they are not there (npm and cargo).
 # Usage: bench/kinesis_peers.sh [seconds] [rounds]
 set -eu
@@ -12,6 +13,8 @@ rounds=${2:-3}
 peers=build/peers
 kinesalite=$peers/kinesalite/node_modules/kinesalite/cli.js
 ferrokinesis=$peers/ferrokinesis/bin/ferrokinesis
+has_fio=0
+command -v fio >/dev/null && has_fio=1 || echo "skipped: fio is not installed"
 mkdir -p "$peers"
 [ -f "$kinesalite" ] || npm install --silent --no-fund --no-audit --prefix "$peers/kinesalite" kinesalite@3.3.3
 [ -x "$ferrokinesis" ] || cargo install --quiet ferrokinesis --version 0.7.0 --root "$peers/ferrokinesis"
@@ -50,6 +53,16 @@ answer_keep() {
     stop_server
 }
 
+# What the disk allows: writes of 512 KiB past the page cache, each with fdatasync, as records of 1 KiB.
+measure_fio() {
+    fio --name=log --filename="$bench_data/fio" --rw=write --bs=512k --size=512m --direct=1 --fdatasync=1 \
+        --time_based --runtime="$seconds" --output-format=json |
+        python3 -c 'import json, sys; b = json.load(sys.stdin)["jobs"][0]["write"]["bw_bytes"]
+print(f"{b // 1024} records/s, {b / 1e6:.0f} MB/s")' >"$bench_data/fio.line"
+    rm -f "$bench_data/fio"
+    figure_keep fio.put_records "$(cat "$bench_data/fio.line")"
+}
+
 ninja -C build/release --quiet bench/fixed_answer
 answer_keep
 for ((round = 0; round < rounds; round++)); do
@@ -59,8 +72,10 @@ for ((round = 0; round < rounds; round++)); do
         done
         [ "${work%:*}" != put_record ] || measure_fixed "${work%:*}" "${work#*:}"
     done
+    [ $has_fio = 0 ] || measure_fio
 done
 for script in put_records put_record; do
     ratios "$script" leat kinesalite ferrokinesis
 done
 ratios put_record leat fixed_answer
+[ $has_fio = 0 ] || ratios put_records leat fio

@@ -62,6 +62,7 @@ if [ "$profile" = clients ]; then
 fi
 if [ "$profile" = bench ]; then
     need_command wrk wrk
+    need_command fio fio
     need_command curl curl
     need_command python3 python3
     need_file /usr/include/simdjson.h libsimdjson-dev
