@@ -201,8 +201,9 @@ u64 log_channel_tip(struct log *log, struct log_channel channel);
 u64 log_recent_no(struct log *log);
 
 void log_frame_ref(struct log_frame *frame);
-void log_frame_unref(struct log_frame *frame);             /* NULL is allowed. */
-isize log_frame_held_bytes(const struct log_frame *frame); /* Of memory. */
+void log_frame_unref(struct log_frame *frame); /* NULL is allowed. */
+/* Memory that only the caller's reference keeps: 0 for a frame that others have, as the cache. */
+isize log_frame_held_bytes(const struct log_frame *frame);
 u64 log_frame_lsn(const struct log_frame *frame);
 i64 log_frame_arrival_ms(const struct log_frame *frame);
 u64 log_frame_first_no(const struct log_frame *frame); /* Record number, as committed. */

@@ -209,7 +209,7 @@ void log__pool_trim(struct log *log)
 
 isize log_frame_held_bytes(const struct log_frame *frame)
 {
-    return frame->used_max;
+    return __atomic_load_n(&frame->refs, __ATOMIC_RELAXED) > 1 ? 0 : frame->used_max;
 }
 
 u64 log_frame_lsn(const struct log_frame *frame)

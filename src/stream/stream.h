@@ -349,7 +349,8 @@ struct stream_rows {
 };
 void stream_page_begin(const struct stream_page *page, struct stream_rows *out);
 bool stream_page_next(struct stream_rows *cursor, struct stream_row *out);
-/* Of the memory that the page keeps from being freed, whatever else lies in its frames. */
+/* Memory that only this page keeps, with whatever else lies in its frames; those that are recent
+ * are kept in any case. */
 isize stream_page_held_bytes(const struct stream_page *page);
 bool stream_page_at_end(const struct stream_page *page);
 void stream_page_free(struct stream_page *page);

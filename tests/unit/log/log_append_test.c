@@ -155,6 +155,13 @@ static void the_cache_counts_what_is_used(void **state)
     assert_true(kept >= KEPT_MIN); /* Of 16 MiB. */
     assert_true(kept <= KEPT_MAX);
     read_one(log, a, log_recent_no(log), log_recent_no(log));
+    struct log_frame *frame;
+    assert_int_equal(log_frame_after(log, log_tip(log) - 1, &frame), OK);
+    assert_int_equal(log_frame_held_bytes(frame), 0); /* The cache has it too. */
+    log_frame_unref(frame);
+    assert_int_equal(log_frame_after(log, 0, &frame), OK);
+    assert_true(log_frame_held_bytes(frame) >= RECORD_BYTES);
+    log_frame_unref(frame);
     log_batch_free(batch);
     log_close(log);
     test_dir_remove(&dir);
