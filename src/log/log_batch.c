@@ -146,7 +146,7 @@ static void place_run(struct log_batch *batch, u32 run)
 
 static void grow_runs(struct log_batch *batch)
 {
-    u32 capacity = MAX(batch->run_capacity * 2, SLOTS_MIN / 2);
+    u32 capacity = MAX(batch->run_capacity * 4, SLOTS_MIN / 2);
     batch->runs = mem_resize(batch->runs, (isize)capacity * (isize)sizeof *batch->runs);
     batch->run_capacity = capacity;
     mem_free(batch->slots);

@@ -215,49 +215,6 @@ static void take_batches(struct log *log, struct log__job *job)
 
 /* --- building ------------------------------------------------------------------------------- */
 
-static void insertion_sort(struct log__sort_item *items, isize count)
-{
-    for (isize i = 1; i < count; i++) {
-        struct log__sort_item item = items[i];
-        isize j = i;
-        for (; j > 0 && items[j - 1].key > item.key; j--) {
-            items[j] = items[j - 1];
-        }
-        items[j] = item;
-    }
-}
-
-static void merge_runs(const struct log__sort_item *from, struct log__sort_item *to, isize count,
-                       isize width)
-{
-    for (isize start = 0; start < count; start += 2 * width) {
-        isize middle = MIN(start + width, count);
-        isize end = MIN(start + 2 * width, count);
-        isize a = start;
-        isize b = middle;
-        for (isize out = start; out < end; out++) {
-            bool is_left = a < middle && (b == end || from[a].key <= from[b].key);
-            to[out] = is_left ? from[a++] : from[b++];
-        }
-    }
-}
-
-enum { SORT_BLOCK = 32 };
-
-/* Stable: batches keep their order within a channel. The result is in log->items. */
-static void sort_items(struct log *log, isize count)
-{
-    for (isize i = 0; i < count; i += SORT_BLOCK) {
-        insertion_sort(log->items + i, MIN(SORT_BLOCK, count - i));
-    }
-    for (isize width = SORT_BLOCK; width < count; width *= 2) {
-        merge_runs(log->items, log->items_spare, count, width);
-        struct log__sort_item *swap = log->items;
-        log->items = log->items_spare;
-        log->items_spare = swap;
-    }
-}
-
 static void reserve_items(struct log *log, isize count)
 {
     if (count > log->item_capacity) {
@@ -282,19 +239,22 @@ static isize collect_items(struct log *log, struct log_batch *batches)
     return count;
 }
 
-/* Writes the directory and tells each batch's run where its records go. */
-static void lay_out(struct log *log, isize count, struct log_frame *frame)
+enum { LINE_BYTES = 64, RUNS_AHEAD = 8 };
+
+/* Writes the directory and tells each batch's run where its records go. `items` are sorted. */
+static void lay_out(const struct log__sort_item *items, isize count, struct log_frame *frame)
 {
     u8 *row = frame->data + LOG__HEADER_BYTES;
     u8 *data = row + (isize)frame->head.run_count * LOG__RUN_BYTES;
     u32 offset = 0;
     u32 number = 0;
     for (isize i = 0; i < count; row += LOG__RUN_BYTES) {
-        u64 key = log->items[i].key;
+        u64 key = items[i].key;
         u32 run_offset = offset;
         u32 run_number = number;
-        for (; i < count && log->items[i].key == key; i++) {
-            struct log__batch_run *run = log->items[i].run;
+        for (; i < count && items[i].key == key; i++) {
+            struct log__batch_run *run = items[i].run;
+            __builtin_prefetch(items[MIN(i + RUNS_AHEAD, count - 1)].run, 1);
             run->write = data + offset;
             run->next = number;
             offset += run->bytes;
@@ -311,9 +271,23 @@ static void lay_out(struct log *log, isize count, struct log_frame *frame)
     frame->head.data_bytes = offset;
 }
 
+/* Asks for the first lines that a record will be copied to, from where the hardware goes on:
+ * records of many channels go far from one another, and it does not know where. */
+static void prefetch_target(const struct log_batch *batch, isize index)
+{
+    enum { LINES = 4 };
+    if (index < batch->count) {
+        const u8 *target = batch->runs[batch->entries[index].run].write;
+        for (isize line = 0; line < LINES; line++) {
+            __builtin_prefetch(target + line * LINE_BYTES, 1);
+        }
+    }
+}
+
 /* The one copy: neighbours of one channel in one go. */
 static void copy_records(struct log_batch *batch)
 {
+    bool is_scattered = batch->run_count > 1;
     for (isize i = 0; i < batch->count;) {
         struct log__entry *first = &batch->entries[i];
         struct log__batch_run *run = &batch->runs[first->run];
@@ -323,16 +297,19 @@ static void copy_records(struct log_batch *batch)
             end += batch->entries[i].bytes;
             batch->entries[i++].run = run->next++;
         }
+        if (is_scattered) {
+            prefetch_target(batch, i);
+        }
         memcpy(run->write, first->data, (size_t)(end - first->data));
         run->write += end - first->data;
     }
 }
 
-static u32 distinct_keys(const struct log *log, isize count)
+static u32 distinct_keys(const struct log__sort_item *items, isize count)
 {
     u32 distinct = 0;
     for (isize i = 0; i < count; i++) {
-        distinct += i == 0 || log->items[i].key != log->items[i - 1].key;
+        distinct += i == 0 || items[i].key != items[i - 1].key;
     }
     return distinct;
 }
@@ -345,10 +322,10 @@ static void build_frame(struct log *log, struct log__job *job)
         bytes += batch->encoded_bytes;
     }
     isize count = collect_items(log, job->batches);
-    sort_items(log, count);
+    const struct log__sort_item *items = log__sort(log->items, log->items_spare, count);
     struct log_frame *frame = log__frame_new(log, bytes + LOG__BLOCK_BYTES);
-    frame->head = (struct log__frame_head){.run_count = distinct_keys(log, count)};
-    lay_out(log, count, frame);
+    frame->head = (struct log__frame_head){.run_count = distinct_keys(items, count)};
+    lay_out(items, count, frame);
     isize used = LOG__HEADER_BYTES + (isize)frame->head.run_count * LOG__RUN_BYTES +
                  (isize)frame->head.data_bytes;
     isize unit = PLANTED(BUG_FRAME_UNPADDED) ? LOG__PACKED_BYTES : LOG__BLOCK_BYTES;
@@ -531,14 +508,6 @@ static void notify(struct log *log, const struct log_frame *frame)
     os_mutex_unlock(&log->watch_lock);
 }
 
-static void note_tips(struct log *log, const struct log_frame *frame)
-{
-    for (u32 i = 0; i < frame->head.run_count; i++) {
-        struct log_run run = log_frame_run(frame, (isize)i);
-        *log__map_put(&log->tips, run.channel) = run.first_no + run.count;
-    }
-}
-
 static void publish(struct log *log, struct log_frame *frame)
 {
     OS_FAILPOINT("log.before_publish");
@@ -554,7 +523,6 @@ static void publish(struct log *log, struct log_frame *frame)
     active->last_arrival_ms = head->arrival_ms;
     active->bytes = head->offset + head->bytes;
     log__index_add_frame(&log->active_index, head, frame->data);
-    note_tips(log, frame);
     log__apply_swaps(log, frame);
     log__cache_add(log, frame);
     log->published_no = head->last_no + 1;

@@ -6,18 +6,18 @@
 
 enum { MAP_MIN = 16 };
 
-static u32 map_slot(const struct log__map *map, u64 key)
-{
-    u32 slot = (u32)((key * 0x9E3779B97F4A7C15U) >> 33) & (map->capacity - 1);
-    while (map->values[slot] != 0 && map->keys[slot] != key) {
-        slot = (slot + 1) & (map->capacity - 1);
-    }
-    return slot;
-}
-
 static u64 map_key(struct log_channel channel)
 {
     return (u64)channel.stream << 32 | channel.shard;
+}
+
+static u32 map_slot(const struct log__map *map, u64 block)
+{
+    u32 slot = (u32)((block * 0x9E3779B97F4A7C15U) >> 33) & (map->capacity - 1);
+    while (map->keys[slot] != 0 && map->keys[slot] != block) {
+        slot = (slot + 1) & (map->capacity - 1);
+    }
+    return slot;
 }
 
 u64 *log__map_find(const struct log__map *map, struct log_channel channel)
@@ -25,21 +25,23 @@ u64 *log__map_find(const struct log__map *map, struct log_channel channel)
     if (map->capacity == 0) {
         return NULL;
     }
-    u32 slot = map_slot(map, map_key(channel));
-    return map->values[slot] == 0 ? NULL : &map->values[slot];
+    u64 key = map_key(channel);
+    u32 slot = map_slot(map, key / LOG__MAP_BLOCK + 1);
+    u64 *value = &map->values[slot][key % LOG__MAP_BLOCK];
+    return map->keys[slot] == 0 || *value == 0 ? NULL : value;
 }
 
 static void map_grow(struct log__map *map)
 {
     struct log__map old = *map;
     map->capacity = MAX(old.capacity * 2, MAP_MIN);
-    map->keys = mem_zalloc((isize)map->capacity * (isize)sizeof(u64));
-    map->values = mem_zalloc((isize)map->capacity * (isize)sizeof(u64));
+    map->keys = mem_zalloc((isize)map->capacity * (isize)sizeof *map->keys);
+    map->values = mem_zalloc((isize)map->capacity * (isize)sizeof *map->values);
     for (u32 i = 0; i < old.capacity; i++) {
-        if (old.values[i] != 0) {
+        if (old.keys[i] != 0) {
             u32 slot = map_slot(map, old.keys[i]);
             map->keys[slot] = old.keys[i];
-            map->values[slot] = old.values[i];
+            memcpy(map->values[slot], old.values[i], sizeof old.values[i]);
         }
     }
     mem_free(old.keys);
@@ -52,12 +54,11 @@ u64 *log__map_put(struct log__map *map, struct log_channel channel)
         map_grow(map);
     }
     u64 key = map_key(channel);
-    u32 slot = map_slot(map, key);
-    if (map->values[slot] == 0) {
-        map->keys[slot] = key;
-        map->count++;
-    }
-    return &map->values[slot];
+    u64 block = key / LOG__MAP_BLOCK + 1;
+    u32 slot = map_slot(map, block);
+    map->count += map->keys[slot] == 0;
+    map->keys[slot] = block;
+    return &map->values[slot][key % LOG__MAP_BLOCK];
 }
 
 void log__map_deinit(struct log__map *map)
@@ -94,7 +95,8 @@ static struct log__frame_info *add_frame(struct log__index *index)
     return &index->frames[index->frame_count++];
 }
 
-static struct log__channel_runs *channel_row(struct log__index *index, struct log_channel channel)
+/* Row of the channel in `channels`, found or new. */
+static u32 channel_row(struct log__index *index, struct log_channel channel)
 {
     u64 *row = log__map_put(&index->by_channel, channel);
     if (*row == 0) {
@@ -106,24 +108,48 @@ static struct log__channel_runs *channel_row(struct log__index *index, struct lo
         index->channels[index->channel_count++] = (struct log__channel_runs){.channel = channel};
         *row = index->channel_count;
     }
-    return &index->channels[*row - 1];
+    return (u32)(*row - 1);
 }
 
-static void add_run(struct log__index *index, const u8 *row, u64 first_no)
+static void add_run(struct log__channel_runs *runs, const struct log__run_info *run)
 {
-    struct log_channel channel = {get_u32(row), get_u32(row + 4)};
-    struct log__channel_runs *runs = channel_row(index, channel);
     if (runs->count == runs->capacity) {
         runs->capacity = MAX(runs->capacity * 2, 4);
         runs->runs = mem_resize(runs->runs, (isize)runs->capacity * (isize)sizeof *runs->runs);
     }
-    runs->runs[runs->count++] = (struct log__run_info){
-        .first_no = first_no + get_u32(row + 8),
-        .count = get_u32(row + 12),
-        .frame = index->frame_count - 1,
-        .bytes = get_u32(row + 20),
-    };
-    index->run_count++;
+    CHECK(runs->runs != NULL);
+    runs->runs[runs->count++] = *run;
+}
+
+enum { RUNS_AT_ONCE = 32 };
+
+/* A step for all of them before the next step: rows and runs of many channels lie in no cache, and
+ * so they are waited for together. */
+static void add_runs(struct log__index *index, const u8 *directory, u32 count, u64 first_no)
+{
+    u32 rows[RUNS_AT_ONCE];
+    for (u32 i = 0; i < count; i++) {
+        const u8 *at = directory + (isize)i * LOG__RUN_BYTES;
+        rows[i] = channel_row(index, (struct log_channel){get_u32(at), get_u32(at + 4)});
+        __builtin_prefetch(&index->channels[rows[i]], 1);
+    }
+    for (u32 i = 0; i < count; i++) {
+        const struct log__channel_runs *runs = &index->channels[rows[i]];
+        if (runs->runs != NULL) {
+            __builtin_prefetch(&runs->runs[runs->count], 1);
+        }
+    }
+    for (u32 i = 0; i < count; i++) {
+        const u8 *at = directory + (isize)i * LOG__RUN_BYTES;
+        struct log__run_info run = {
+            .first_no = first_no + get_u32(at + 8),
+            .count = get_u32(at + 12),
+            .frame = index->frame_count - 1,
+            .bytes = get_u32(at + 20),
+        };
+        add_run(&index->channels[rows[i]], &run);
+    }
+    index->run_count += count;
 }
 
 void log__index_add_frame(struct log__index *index, const struct log__frame_head *head,
@@ -138,8 +164,9 @@ void log__index_add_frame(struct log__index *index, const struct log__frame_head
         .arrival_ms = head->arrival_ms,
         .bytes = head->bytes,
     };
-    for (u32 i = 0; i < head->run_count; i++) {
-        add_run(index, frame + LOG__HEADER_BYTES + (isize)i * LOG__RUN_BYTES, head->first_no);
+    for (u32 i = 0; i < head->run_count; i += RUNS_AT_ONCE) {
+        add_runs(index, frame + LOG__HEADER_BYTES + (isize)i * LOG__RUN_BYTES,
+                 MIN(head->run_count - i, RUNS_AT_ONCE), head->first_no);
     }
     index->last_crc = head->head_crc;
 }
@@ -188,6 +215,12 @@ struct log__channel_runs *log__index_channel(const struct log__index *index,
     bool is_found =
         low < index->channel_count && log_channel_eq(index->channels[low].channel, channel);
     return is_found ? &index->channels[low] : NULL;
+}
+
+u64 log__runs_tip(const struct log__channel_runs *row)
+{
+    const struct log__run_info *last = &row->runs[row->count - 1];
+    return last->first_no + last->count;
 }
 
 const struct log__run_info *log__index_seek(const struct log__index *index,

@@ -110,11 +110,13 @@ struct log__channel_runs {
     u32 count, capacity;
 };
 
-/* Channel -> number, open addressing. */
+/* Channel -> number, open addressing. Neighbouring shards of a stream share a block: a frame names
+ * its channels in ascending order, and so goes through memory nearly in order too. */
+enum { LOG__MAP_BLOCK = 8 };
 struct log__map {
-    u64 *keys;
-    u64 *values; /* 0 = empty slot. */
-    u32 count, capacity;
+    u64 *keys;                     /* 1 + block of the channel; 0 = empty slot. */
+    u64 (*values)[LOG__MAP_BLOCK]; /* 0 = none. */
+    u32 count, capacity;           /* Blocks. */
 };
 u64 *log__map_find(const struct log__map *map, struct log_channel channel);
 u64 *log__map_put(struct log__map *map, struct log_channel channel); /* Found or new (then 0). */
@@ -140,6 +142,8 @@ void log__index_add_damage(struct log__index *index, const struct log__frame_inf
 u32 log__index_after(const struct log__index *index, u64 lsn);
 struct log__channel_runs *log__index_channel(const struct log__index *index,
                                              struct log_channel channel);
+/* Number after the newest record; there is at least one run. */
+u64 log__runs_tip(const struct log__channel_runs *row);
 /* First run of the channel with a record >= no; NULL when none. */
 const struct log__run_info *log__index_seek(const struct log__index *index,
                                             struct log_channel channel, u64 no);
@@ -286,6 +290,9 @@ struct log__sort_item {
     u64 key;
     struct log__batch_run *run;
 };
+/* Stable; the result is in one of the two. */
+struct log__sort_item *log__sort(struct log__sort_item *items, struct log__sort_item *spare,
+                                 isize count);
 
 /* What one round of the committer carries from building to the disk. */
 struct log__job {
@@ -362,7 +369,8 @@ struct log {
     u32 segment_count, segment_capacity;
     struct log__segment *active; /* Also in the table; NULL before the first commit. */
     struct log__index active_index;
-    struct log__map tips;      /* Number after the newest record, of channels known since open. */
+    struct log__map tips;      /* Number after the newest record, of channels known since open;
+                                * of those in active_index, that one says it. */
     u64 open_no;               /* next_no at open. */
     u64 tip_lsn, published_no; /* Number after the newest published record. */
     i64 published_ms;          /* Arrival of the newest published frame. */

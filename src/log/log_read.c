@@ -238,6 +238,10 @@ err log_frame_after(struct log *log, u64 lsn, struct log_frame **out)
 
 static u64 channel_tip(const struct log *log, struct log_channel channel)
 {
+    const struct log__channel_runs *row = log__index_channel(&log->active_index, channel);
+    if (row != NULL) {
+        return log__runs_tip(row);
+    }
     const u64 *tip = log__map_find(&log->tips, channel);
     return tip != NULL ? *tip : log->open_no;
 }

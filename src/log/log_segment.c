@@ -347,6 +347,17 @@ static void zero_detach(struct log *log)
     os_mutex_unlock(&zero->lock);
 }
 
+/* What the index of the active segment knows and is wanted when it is gone; state_lock is held for
+ * writing. */
+static void note_tips(struct log *log)
+{
+    const struct log__index *index = &log->active_index;
+    for (u32 i = 0; i < index->channel_count; i++) {
+        const struct log__channel_runs *row = &index->channels[i];
+        *log__map_put(&log->tips, row->channel) = log__runs_tip(row);
+    }
+}
+
 err log__active_seal(struct log *log)
 {
     OS_FAILPOINT("log.before_seal");
@@ -377,6 +388,7 @@ err log__active_seal(struct log *log)
     CHECK(log->segments[log->segment_count - 1] == active);
     log->segments[log->segment_count - 1] = sealed;
     log->active = NULL;
+    note_tips(log);
     log__index_deinit(&log->active_index);
     log__index_init(&log->active_index);
     os_rwlock_unlock(&log->state_lock);

@@ -82,16 +82,23 @@ struct shard {
     i32 parent, adjacent_parent;
 };
 
+struct open_row {
+    u64 first_high; /* Of its first hash key. */
+    u32 index;
+};
+
 /* Immutable once published; a reshard publishes a new one. */
 struct shard_map {
     struct shard_map *retired_next; /* One that could not be freed; goes with this one. */
     i32 count, open_count;
     struct shard *shards; /* By index. */
     u128 *open_first;     /* First hash key of the open shards, ascending. */
-    u32 *open_index;      /* Their indexes. */
-    /* What every put asks of a shard stands by itself: of 10,000 shards that is 80 KB, not 800. */
-    i64 *created_ms; /* By place in `shards`. */
-    bool is_dense;   /* Place and index agree: no shard has expired yet. */
+    /* What every put asks of a shard stands by itself, in one line of cache. */
+    struct open_row *open_rows; /* As open_first. */
+    i64 *created_ms;            /* By place in `shards`. */
+    bool is_dense;              /* Place and index agree: no shard has expired yet. */
+    bool is_even;               /* As it was made: a hash key gives its shard by arithmetic. */
+    u128 width;                 /* Of a shard's range when is_even; 0 is 2^128. */
 };
 
 struct tag_list {

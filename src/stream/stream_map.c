@@ -1,7 +1,8 @@
 /*
  * stream/stream_map.c: the shards of one stream and the way from a hash key to
- * its open shard. Ranges of a new stream are even, so a guess by proportion is
- * right or next to right; after resharding a binary search follows.
+ * its open shard. Ranges of a new stream are even: a hash key gives its shard without
+ * a look at memory. After resharding a guess by proportion is often right, else a binary
+ * search follows.
  */
 #include "stream/stream_int.h"
 
@@ -21,7 +22,7 @@ void stream__map_free(struct shard_map *map)
         struct shard_map *next = map->retired_next;
         mem_free(map->shards);
         mem_free(map->open_first);
-        mem_free(map->open_index);
+        mem_free(map->open_rows);
         mem_free(map->created_ms);
         mem_free(map);
         map = next;
@@ -48,6 +49,25 @@ static bool is_tiled(const struct shard *const *open, i32 count)
     return count > 0 && expected == 0;
 }
 
+/* floor(2^128 / count); of one shard it does not fit: 0. */
+static u128 even_width(i32 count)
+{
+    const u128 max = ~(u128)0;
+    bool is_whole = max % (u128)count == (u128)count - 1;
+    return max / (u128)count + (is_whole ? 1 : 0);
+}
+
+static bool is_even(const struct shard_map *map)
+{
+    bool is_so = map->open_count == map->count && map->is_dense;
+    for (i32 i = 0; i < map->count && is_so; i++) {
+        const struct shard *shard = &map->shards[i];
+        is_so = shard->hash_first == map->width * (u128)i &&
+                shard->created_ms == map->shards[0].created_ms;
+    }
+    return is_so;
+}
+
 err stream__map_finish(struct shard_map *map)
 {
     const struct shard **open = mem_alloc((isize)map->count * (isize)sizeof *open);
@@ -67,12 +87,16 @@ err stream__map_finish(struct shard_map *map)
     qsort(open, (size_t)map->open_count, sizeof *open, open_cmp);
     bool ok = is_tiled(open, map->open_count);
     map->open_first = mem_alloc((isize)map->open_count * (isize)sizeof *map->open_first);
-    map->open_index = mem_alloc((isize)map->open_count * (isize)sizeof *map->open_index);
+    map->open_rows = mem_alloc((isize)map->open_count * (isize)sizeof *map->open_rows);
     for (i32 i = 0; i < map->open_count; i++) {
         map->open_first[i] = open[i]->hash_first;
-        map->open_index[i] = open[i]->index;
+        map->open_rows[i] = (struct open_row){(u64)(open[i]->hash_first >> 64), open[i]->index};
     }
     mem_free(open);
+    if (ok) {
+        map->width = even_width(map->open_count);
+        map->is_even = is_even(map);
+    }
     return ok ? OK : ERR_CORRUPT;
 }
 
@@ -81,11 +105,7 @@ struct shard_map *stream__map_uniform(i32 shard_count, i64 created_ms)
     CHECK(shard_count > 0 && shard_count <= STREAM_SHARDS_MAX);
     struct shard_map *map = stream__map_new(shard_count);
     const u128 max = ~(u128)0;
-    /* floor(2^128 / n): 2^128 itself does not fit. */
-    u128 width = max / (u128)shard_count;
-    if (max % (u128)shard_count == (u128)shard_count - 1) {
-        width++;
-    }
+    u128 width = even_width(shard_count);
     for (i32 i = 0; i < shard_count; i++) {
         bool is_last = i == shard_count - 1;
         map->shards[i] = (struct shard){
@@ -129,34 +149,44 @@ const struct shard *stream__map_find(const struct shard_map *map, u32 index)
 
 i64 stream__map_created_ms(const struct shard_map *map, u32 index)
 {
-    i32 place = place_of(map, index);
+    i32 place = map->is_even ? 0 : place_of(map, index);
     CHECK(place >= 0);
     return map->created_ms[place];
 }
 
+static bool is_below(const struct shard_map *map, u128 hash, i32 row)
+{
+    u64 high = (u64)(hash >> 64);
+    u64 first_high = map->open_rows[row].first_high;
+    return high < first_high || (UNLIKELY(high == first_high) && hash < map->open_first[row]);
+}
+
 static u32 find_open(const struct shard_map *map, u128 hash)
 {
-    const u128 *first = map->open_first;
     i32 low = 0;
     i32 high = map->open_count; /* The answer is in [low, high). */
     i32 guess = (i32)(((u128)(u64)(hash >> 64) * (u64)map->open_count) >> 64);
-    if (hash >= first[guess]) {
-        if (guess + 1 == map->open_count || hash < first[guess + 1]) {
-            return map->open_index[guess];
+    if (map->is_even) { /* The guess rounds down twice, each time by far less than one shard. */
+        bool is_next = guess + 1 < high && hash >= map->width * (u128)(guess + 1);
+        return (u32)guess + (is_next ? 1 : 0);
+    }
+    if (is_below(map, hash, guess)) {
+        high = guess;
+    } else {
+        if (guess + 1 == map->open_count || is_below(map, hash, guess + 1)) {
+            return map->open_rows[guess].index;
         }
         low = guess + 1;
-    } else {
-        high = guess;
     }
     while (high - low > 1) {
         i32 middle = low + (high - low) / 2;
-        if (hash >= first[middle]) {
-            low = middle;
-        } else {
+        if (is_below(map, hash, middle)) {
             high = middle;
+        } else {
+            low = middle;
         }
     }
-    return map->open_index[low];
+    return map->open_rows[low].index;
 }
 
 bool stream__shard(const struct stream *stream, u32 index, struct shard *out)
