@@ -578,8 +578,8 @@ bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
     }
     x->body_last = chunk;
     x->body_queued += bytes;
-    x->is_body_paused = x->body_queued >= HTTP_BODY_QUEUE_MAX;
-    bool is_paused = x->is_body_paused;
+    bool is_paused = x->body_queued >= HTTP_BODY_QUEUE_MAX;
+    __atomic_store_n(&x->is_body_paused, is_paused, __ATOMIC_RELAXED);
     os_cond_broadcast(&x->changed);
     os_mutex_unlock(&x->lock);
     return !is_paused;
@@ -631,7 +631,9 @@ err http_body_read(struct http_exchange *x, void *data, isize bytes, isize *got_
         x->body_last = chunk->next == NULL ? NULL : x->body_last;
     }
     bool is_resumed = x->is_body_paused && x->body_queued < HTTP_BODY_QUEUE_MAX / 2;
-    x->is_body_paused = x->is_body_paused && !is_resumed;
+    if (is_resumed) {
+        __atomic_store_n(&x->is_body_paused, false, __ATOMIC_RELAXED);
+    }
     os_mutex_unlock(&x->lock);
     if (is_used) {
         http__chunk_free(chunk);

@@ -424,8 +424,9 @@ static void keep(struct http_conn *conn, const u8 *data, isize bytes)
     if (bytes > 0) {
         buf_append_bytes(&conn->leftover, data, bytes);
     }
-    http__conn_read_pause(conn, conn->leftover.len >= HTTP_LEFTOVER_MAX ||
-                                    (conn->x != NULL && conn->x->is_body_paused));
+    http__conn_read_pause(
+        conn, conn->leftover.len >= HTTP_LEFTOVER_MAX ||
+                  (conn->x != NULL && __atomic_load_n(&conn->x->is_body_paused, __ATOMIC_RELAXED)));
 }
 
 static void parse(struct http_conn *conn, const u8 *data, isize bytes)

@@ -524,7 +524,8 @@ static bool is_slow_to_send(const struct http_limits *limits, struct stream *str
 {
     struct http_exchange *x = stream->x;
     bool is_wanted = x->body_mode == HTTP_BODY_COLLECT || x->body_mode == HTTP_BODY_QUEUE;
-    bool is_waiting = stream->is_handed && is_wanted && !x->is_body_complete && !x->is_body_paused;
+    bool is_paused = __atomic_load_n(&x->is_body_paused, __ATOMIC_RELAXED);
+    bool is_waiting = stream->is_handed && is_wanted && !x->is_body_complete && !is_paused;
     if (!is_waiting) {
         stream->since_ms = now_ms;
         stream->body_bytes = 0;

@@ -89,7 +89,7 @@ struct http_exchange {
     struct os_cond changed;
     struct http_chunk *body_first, *body_last; /* HTTP_BODY_QUEUE */
     isize body_queued;
-    bool is_body_paused;
+    bool is_body_paused; /* Atomic: written with the lock held, the loop reads it without. */
     struct http_chunk *out_first, *out_last;
     isize out_bytes; /* In `out` and in the connection, not yet taken by the kernel. */
     http_fn drained_fn;
