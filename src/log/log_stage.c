@@ -71,17 +71,6 @@ static err stage_segment(struct log *log, const struct moment *m,
                                 : os_link(log->os, from, to);
 }
 
-/* STORE is always there, but link(2) says it is not while another file takes its name. */
-static err link_store(struct os *os, const char *from, const char *to)
-{
-    enum { ATTEMPTS = 100 };
-    err e = ERR_NOT_FOUND;
-    for (int i = 0; i < ATTEMPTS && e == ERR_NOT_FOUND; i++) {
-        e = os_link(os, from, to);
-    }
-    return e;
-}
-
 err log_stage(struct log *log, const char *dir)
 {
     if (log->memory_os != NULL) {
@@ -95,7 +84,8 @@ err log_stage(struct log *log, const char *dir)
     }
     struct moment m = {0};
     os_mutex_lock(&log->retain_lock);
-    err e = link_store(log->os, from, to); /* First: it must name no segment that is not taken. */
+    err e =
+        os_link_replaced(log->os, from, to); /* First: it must name no segment that is not taken. */
     take(log, &m);
     for (u32 i = 0; e == OK && i < m.count; i++) {
         e = stage_segment(log, &m, m.segments[i], dir);

@@ -94,6 +94,16 @@ err os_replace_file(struct os *os, const char *path, str content)
     return PLANTED(BUG_REPLACE_NO_DIR_SYNC) ? OK : sync_parent(os, path);
 }
 
+err os_link_replaced(struct os *os, const char *from, const char *to)
+{
+    enum { ATTEMPTS = 100 };
+    err e = ERR_NOT_FOUND;
+    for (int i = 0; i < ATTEMPTS && e == ERR_NOT_FOUND; i++) {
+        e = os_link(os, from, to);
+    }
+    return e;
+}
+
 err os_mkdir_all(struct os *os, const char *path)
 {
     char part[PATH_MAX];

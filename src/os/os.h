@@ -137,6 +137,9 @@ MUST_USE err os_read_file(struct os *os, const char *path, isize bytes_max, stru
                           str *out);
 /* Durable and atomic: writes path + ".tmp", syncs, renames, syncs the directory. */
 MUST_USE err os_replace_file(struct os *os, const char *path, str content);
+/* As os_link, of a file that others replace by rename: link(2) then says for a moment that it is
+ * not there. ERR_NOT_FOUND: it really is not. */
+MUST_USE err os_link_replaced(struct os *os, const char *from, const char *to);
 /* mkdir -p; syncs each parent that got a new name, and ends the process when that fails. */
 MUST_USE err os_mkdir_all(struct os *os, const char *path);
 /* An fsync error (or a failed write of acknowledged data) ends the process: flushes traces and

@@ -27,7 +27,8 @@ static bool link_one(void *ctx, const char *name)
     bool is_wanted = !str_starts(str_of(name), str_of(l->database)) &&
                      !str_ends(str_of(name), STR(".tmp")) && os_stat_path(l->os, from, &at) == OK &&
                      at.kind == OS_FILE;
-    l->result = is_wanted ? os_link(l->os, from, to) : OK;
+    err e = is_wanted ? os_link_replaced(l->os, from, to) : OK;
+    l->result = e == ERR_NOT_FOUND ? OK : e; /* Removed since it was listed. */
     return l->result == OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,10 +58,42 @@ static void writes_past_the_page_cache_are_writes(void **state)
     free(got);
 }
 
+static int absences; /* Links to come that find nothing. */
+
+static err link_in_a_rename(struct os *os, const char *from, const char *to)
+{
+    (void)os;
+    if (absences > 0) {
+        absences--;
+        return ERR_NOT_FOUND;
+    }
+    return os_link(os_real(), from, to);
+}
+
+static void a_file_that_is_being_replaced_is_linked(void **state)
+{
+    (void)state;
+    char from[] = "/tmp/leat-os-XXXXXX";
+    int made = mkstemp(from);
+    assert_true(made >= 0);
+    close(made);
+    char to[sizeof from + 2];
+    (void)snprintf(to, sizeof to, "%s.2", from);
+    struct os_fs fs = *os_real()->fs;
+    fs.link = link_in_a_rename;
+    struct os os = {&fs, os_real()->env, NULL};
+    absences = 3;
+    assert_int_equal(os_link_replaced(&os, from, to), OK);
+    assert_int_equal(os_unlink(os_real(), to), OK);
+    assert_int_equal(os_unlink(os_real(), from), OK);
+    assert_int_equal(os_link_replaced(&os, from, to), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_past_the_page_cache_are_writes),
+        cmocka_unit_test(a_file_that_is_being_replaced_is_linked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
