@@ -18,7 +18,7 @@ static const struct shard *plain_find(const struct shard_map *map, u128 hash)
             found = shard;
         }
     }
-    assert_non_null(found);
+    CHECK(found != NULL);
     return found;
 }
 
