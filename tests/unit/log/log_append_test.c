@@ -11,11 +11,11 @@ static void read_one(struct log *log, struct log_channel channel, u64 no, u64 id
 {
     struct log_frame *frame;
     struct log_run run;
-    struct log_record record = {0};
+    struct log_record record;
     assert_int_equal(log_frame_seek(log, channel, no, &frame), OK);
     assert_true(log_frame_find(frame, channel, &run));
     log_run_skip(&run, no);
-    assert_true(log_run_next(&run, &record));
+    CHECK(log_run_next(&run, &record));
     assert_int_equal(record.no, no);
     assert_int_equal(test_id(record.body), id);
     log_frame_unref(frame);
@@ -123,10 +123,10 @@ static void limits(void **state)
     assert_int_equal(log_frame_after(log, 0, &frame), OK);
     assert_int_equal(log_frame_run_count(frame), 10000);
     struct log_run run;
-    struct log_record record = {0};
+    struct log_record record;
     for (u32 i = 0; i < 10000; i++) {
         assert_true(log_frame_find(frame, (struct log_channel){5, 9999 - i}, &run));
-        assert_true(log_run_next(&run, &record));
+        CHECK(log_run_next(&run, &record));
         assert_int_equal(test_id(record.body), i);
         assert_int_equal(record.no, log_batch_record_no(batch, (isize)i));
     }
@@ -211,7 +211,7 @@ static void groups_and_watches(void **state)
     for (u64 lsn = 0; log_frame_after(log, lsn, &frame) == OK; lsn++) {
         for (isize i = 0; i < log_frame_run_count(frame); i++) {
             struct log_run run = log_frame_run(frame, i);
-            struct log_record record = {0};
+            struct log_record record;
             u64 *next = &expected[log_channel_eq(run.channel, b) ? 1 : 0];
             while (log_run_next(&run, &record)) {
                 assert_int_equal(test_id(record.body), *next);

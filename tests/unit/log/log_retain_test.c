@@ -44,7 +44,7 @@ static u64 read_channel(struct log *log, struct log_channel channel, u64 first_i
     struct log_frame *frame;
     while (log_frame_seek(log, channel, next, &frame) == OK) {
         struct log_run run;
-        struct log_record record = {0};
+        struct log_record record;
         assert_true(log_frame_find(frame, channel, &run));
         log_run_skip(&run, next);
         while (log_run_next(&run, &record)) {
@@ -95,12 +95,12 @@ static void rewriting_changes_no_number(void **state)
         for (u64 i = 0; i < 40; i++) {
             struct log_frame *frame;
             struct log_run run;
-            struct log_record record = {0};
+            struct log_record record;
             assert_int_equal(log_frame_after(log, lsns[i] - 1, &frame), OK);
             assert_int_equal(log_frame_lsn(frame), lsns[i]);
             assert_int_equal(log_frame_arrival_ms(frame), arrivals[i]);
             assert_true(log_frame_find(frame, keep, &run));
-            assert_true(log_run_next(&run, &record));
+            CHECK(log_run_next(&run, &record));
             assert_int_equal(record.no, numbers[i]);
             assert_int_equal(test_id(record.body), i);
             log_frame_unref(frame);
