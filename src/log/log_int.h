@@ -32,7 +32,11 @@ enum {
     LOG__LOADED_MAX = 16, /* Indexes of sealed segments kept in memory. */
     LOG__WATCH_MAX = 16,
     LOG__POOL_MAX = 12,
-    LOG__SPARES_MAX = 64,        /* Batches without a user. */
+#ifdef LEAT_DEBUG
+    LOG__SPARES_MAX = 0, /* So that sanitizers see what is used after its end. */
+#else
+    LOG__SPARES_MAX = 64, /* Batches without a user. */
+#endif
     LOG__SPARE_BYTES_MAX = 8192, /* Of their records. */
     LOG__POOL_BYTES_MAX = 20 << 20,
     LOG__RETAIN_PERIOD_MS = 10000,

@@ -25,7 +25,11 @@ enum {
     HTTP_PIECES_AT_ONCE = 4,      /* Of one answer; then others on the loop have their turn. */
     HTTP_TICK_MS = 250,
     HTTP_HEADS_KEPT_MAX = 32, /* Free ones of a loop. */
-    HTTP_SPARES_MAX = 64,     /* Exchanges likewise, of 9 KiB. */
+#ifdef LEAT_DEBUG
+    HTTP_SPARES_MAX = 0, /* So that sanitizers see what is used after its end. */
+#else
+    HTTP_SPARES_MAX = 64, /* Exchanges likewise, of 9 KiB. */
+#endif
     HTTP_SPARE_ARENA_BYTES = 4096,
     HTTP_HANDSHAKES_MAX = 256, /* TLS handshakes under way on one loop; beyond, the oldest goes. */
     HTTP_DRAIN_MS = 2000,      /* Reads on after an early answer, so that it is not lost. */
