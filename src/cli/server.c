@@ -82,14 +82,23 @@ static err part_opened(const struct server *server, err e, const char *what, str
     return e;
 }
 
-/* LEAT_SEGMENT_BYTES=N: small segments, for tests that are to see many begin and end. */
-static u64 segment_bytes(void)
+/* LEAT_SEGMENT_BYTES=N: small segments, for tests that are to see many begin and end. 0: unset. */
+static err segment_bytes(u64 *out, struct diag *diag)
 {
     enum { BYTES_MIN = 64 << 10, BYTES_MAX = 1 << 30 };
     const char *text = os_getenv("LEAT_SEGMENT_BYTES");
     i64 bytes = 0;
-    bool is_set = text != NULL && str_to_i64(str_of(text), &bytes) == OK;
-    return is_set && bytes >= BYTES_MIN && bytes <= BYTES_MAX ? (u64)bytes : 0;
+    *out = 0;
+    if (text == NULL) {
+        return OK;
+    }
+    if (str_to_i64(str_of(text), &bytes) != OK || bytes < BYTES_MIN || bytes > BYTES_MAX) {
+        return diag_set(diag, ERR_INVALID, "SRV013",
+                        "LEAT_SEGMENT_BYTES=\"%s\" is no number of bytes from %d to %d", text,
+                        BYTES_MIN, BYTES_MAX);
+    }
+    *out = (u64)bytes;
+    return OK;
 }
 
 static err storage_open(struct server *server, struct diag *diag)
@@ -106,8 +115,8 @@ static err storage_open(struct server *server, struct diag *diag)
     (void)snprintf(path, sizeof path, "%s/log", server->data_dir);
     struct log_options options = {.dir = path,
                                   .durability = server->options.durability,
-                                  .segment_bytes = segment_bytes(),
                                   .scrub_period_ms = server->options.scrub_period_ms};
+    TRY(segment_bytes(&options.segment_bytes, diag));
     TRY(log_open(server->os, &options, &server->log, diag));
     log_set_around(server->log, http_posts_hold, http_posts_release);
     TRY(part_opened(server, streams_open(server->os, server->log, &server->streams, diag),

@@ -49,7 +49,6 @@ def headers(operation, form):
 @pytest.fixture(scope="module")
 def server():
     server = leat_server.Server(args=["--tls-port", "0"]).start()
-    server.tls_port = int(re.search(r"^tls +https://.*:(\d+) ", server.output(), re.M)[1])
     yield server
     server.stop()
 

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -66,6 +67,11 @@ class Server:
 
     def output(self):
         return Path(self.log.name).read_text(errors="replace")
+
+    @property
+    def tls_port(self):
+        """Of a server with --tls-port."""
+        return int(re.search(r"^tls +https://.*:(\d+) ", self.output(), re.M)[1])
 
     def kill(self):
         """As a crash: SIGKILL."""

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import socket
 import ssl
 import subprocess
@@ -24,11 +23,6 @@ GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 class TlsServer(leat_server.Server):
     def __init__(self, data=None, args=()):
         super().__init__(data, ["--tls-port", "0", *args])
-
-    def start(self):
-        super().start()
-        self.tls_port = int(re.search(r"^tls +https://.*:(\d+) ", self.output(), re.M)[1])
-        return self
 
     @property
     def certificate(self):

@@ -128,6 +128,13 @@ static void ask(int fd, const char *path)
     assert_int_equal(write(fd, request, (size_t)len), len);
 }
 
+static void ask_large(int fd)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/%d", LARGE_BYTES);
+    ask(fd, path);
+}
+
 /* The header of an answer, in `out`. */
 static void read_head(int fd, char *out, isize capacity)
 {
@@ -203,9 +210,8 @@ static void a_slow_client_holds_no_more_than_a_piece(void **state)
 {
     struct shop *shop = *state;
     int fd = loopback_connect(http_server_port(shop->server));
-    char path[32], head[1024];
-    snprintf(path, sizeof path, "/%d", LARGE_BYTES);
-    ask(fd, path);
+    char head[1024];
+    ask_large(fd);
     read_head(fd, head, sizeof head);
     i64 made = -1;
     while (made_now(shop) > made) { /* Until the sockets are full. */
@@ -228,11 +234,10 @@ static void a_slow_client_holds_no_more_than_a_piece(void **state)
 static void a_client_that_leaves_frees_the_answer(void **state)
 {
     struct shop *shop = *state;
-    char path[32], head[1024];
-    snprintf(path, sizeof path, "/%d", LARGE_BYTES);
+    char head[1024];
     for (int i = 1; i <= 3; i++) {
         int fd = loopback_connect(http_server_port(shop->server));
-        ask(fd, path);
+        ask_large(fd);
         if (i > 1) {
             read_head(fd, head, sizeof head);
             read_pattern(fd, 0, i == 2 ? 100 : 5000000);
@@ -248,9 +253,8 @@ static void others_have_their_turn(void **state)
     struct shop *shop = *state;
     int greedy = loopback_connect(http_server_port(shop->server));
     int other = loopback_connect(http_server_port(shop->server));
-    char path[32], head[1024];
-    snprintf(path, sizeof path, "/%d", LARGE_BYTES);
-    ask(greedy, path);
+    char head[1024];
+    ask_large(greedy);
     read_head(greedy, head, sizeof head);
     for (i64 at = 0; at < LARGE_BYTES; at += LARGE_BYTES / 16) {
         read_pattern(greedy, at, at + LARGE_BYTES / 16);
@@ -268,9 +272,8 @@ static void a_stop_frees_what_nobody_takes(void **state)
 {
     struct shop *shop = *state;
     int fd = loopback_connect(http_server_port(shop->server));
-    char path[32], head[1024];
-    snprintf(path, sizeof path, "/%d", LARGE_BYTES);
-    ask(fd, path);
+    char head[1024];
+    ask_large(fd);
     read_head(fd, head, sizeof head);
     http_server_stop(shop->server, 1);
     shop->server = NULL;
