@@ -474,6 +474,15 @@ static void header_is_late(struct http_conn *conn)
     }
 }
 
+void http__conn_pardon(struct http_conn *conn, u64 now_ms)
+{
+    conn->state_since_ms = now_ms;
+    conn->progress_ms = now_ms;
+    if (conn->http2 != NULL) {
+        http__h2_pardon(conn, now_ms);
+    }
+}
+
 void http__conn_tick(struct http_conn *conn, u64 now_ms)
 {
     const struct http_limits *limits = &conn->loop->server->limits;

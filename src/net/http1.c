@@ -284,11 +284,19 @@ static int request_take(struct http_conn *conn, struct http_exchange *x)
         if (str_eq_nocase(name, STR("expect"))) {
             x->expects_continue = str_eq_nocase(str_trim(value), STR("100-continue"));
         }
+        /* No other coding is taken off, so none may be named, not even an empty one. */
+        if (str_eq_nocase(name, STR("transfer-encoding")) &&
+            !str_eq_nocase(str_trim(value), STR("chunked"))) {
+            return 400;
+        }
     }
     if (!target_set(x, line, &authority)) {
         return 400;
     }
-    bool is_old = conn->parser.http_major == 1 && conn->parser.http_minor == 0;
+    if (conn->parser.http_major != 1 || conn->parser.http_minor > 1) {
+        return 400; /* llhttp takes 0.9 and 2.0, too, and frames them as 1.0. */
+    }
+    bool is_old = conn->parser.http_minor == 0;
     bool is_host_wrong = hosts > 1 || (hosts == 0 && !is_old) ||
                          (authority.len > 0 && !str_eq_nocase(authority, host));
     bool is_chunked = (conn->parser.flags & F_CHUNKED) != 0;

@@ -556,6 +556,14 @@ static bool is_slow_to_take(const struct http_limits *limits, struct stream *str
     return now_ms - stream->stalled_ms > limits->write_timeout_ms;
 }
 
+void http__h2_pardon(struct http_conn *conn, u64 now_ms)
+{
+    for (struct stream *s = http2_of(conn)->streams; s != NULL; s = s->next) {
+        s->since_ms = now_ms;
+        s->stalled_ms = s->stalled_ms == 0 ? 0 : now_ms;
+    }
+}
+
 void http__h2_tick(struct http_conn *conn, u64 now_ms)
 {
     struct http2 *h2 = http2_of(conn);

@@ -24,6 +24,7 @@ enum {
     HTTP_PIECE_BYTES = 128 << 10, /* Of http_respond_pieces: written and sent within a cache. */
     HTTP_PIECES_AT_ONCE = 4,      /* Of one answer; then others on the loop have their turn. */
     HTTP_TICK_MS = 250,
+    HTTP_STOOD_MS = 2000,     /* No tick for so long: the process itself was stopped. */
     HTTP_HEADS_KEPT_MAX = 32, /* Free ones of a loop. */
 #ifdef LEAT_DEBUG
     HTTP_SPARES_MAX = 0, /* So that sanitizers see what is used after its end. */
@@ -139,6 +140,7 @@ struct http_loop {
     uv_poll_t wake;
     int wake_fd; /* eventfd */
     uv_timer_t tick;
+    u64 ticked_ms;              /* When it last came; 0 = never. */
     u8 *read_buffer;            /* Made at the first read. */
     u8 *plain_buffer;           /* What TLS gave; made at the first read. */
     struct http_chunk *piece;   /* A free one; NULL: none. */
@@ -288,6 +290,8 @@ void http__conn_eof(struct http_conn *conn);
 void http__conn_state(struct http_conn *conn, enum http_conn_state state);
 void http__conn_read_pause(struct http_conn *conn, bool is_paused);
 void http__conn_tick(struct http_conn *conn, u64 now_ms);
+/* Begins its time limits anew. */
+void http__conn_pardon(struct http_conn *conn, u64 now_ms);
 u64 http__now_ms(struct http_loop *loop);
 
 /* tls_conn.c */
@@ -323,5 +327,6 @@ void http__h2_goaway(struct http_conn *conn);
 bool http__h2_is_idle(const struct http_conn *conn);
 /* Time limits of its streams. */
 void http__h2_tick(struct http_conn *conn, u64 now_ms);
+void http__h2_pardon(struct http_conn *conn, u64 now_ms);
 
 #endif

@@ -152,10 +152,25 @@ static void stop_step(struct http_loop *loop, u64 now_ms)
     }
 }
 
+/* The process was stopped (SIGSTOP, a debugger, a machine that sleeps): what clients sent meanwhile
+ * is not read yet, so no time limit of theirs is over. */
+static bool stood_still(struct http_loop *loop, u64 now_ms)
+{
+    bool is_late = loop->ticked_ms != 0 && now_ms - loop->ticked_ms > HTTP_STOOD_MS;
+    loop->ticked_ms = now_ms;
+    for (struct http_conn *conn = loop->conns; is_late && conn != NULL; conn = conn->next) {
+        http__conn_pardon(conn, now_ms);
+    }
+    return is_late;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct http_loop *loop = timer->data;
     u64 now_ms = http__now_ms(loop);
+    if (stood_still(loop, now_ms)) {
+        return;
+    }
     if (__atomic_load_n(&loop->is_stopping, __ATOMIC_ACQUIRE) && loop->stop_at_ms == 0) {
         loop->stop_at_ms = now_ms + MAX(loop->grace_ms, 1);
     }

@@ -89,6 +89,9 @@ FRAMING = {
     "xchunked": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     "chunked twice": POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
     "chunked not last": POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+    "coding before chunked": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "empty coding": POST + b"Transfer-Encoding: \r\n\r\n0\r\n\r\n",
+    "empty coding before chunked": POST + b"Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n",
     "chunked with VT": POST + b"Transfer-Encoding: Chunked\x0b\r\n\r\n0\r\n\r\n",
     "chunked in 1.0": POST.replace(b"/1.1", b"/1.0", 1)
     + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -112,6 +115,8 @@ FRAMING = {
     "unknown method": b"FROBNICATE / HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "lower-case method": b"get /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "HTTP/3.7": b"GET /health HTTP/3.7\r\nHost: localhost\r\n\r\n",
+    "HTTP/2.0": b"GET /health HTTP/2.0\r\nHost: localhost\r\n\r\n",
+    "HTTP/0.9 with fields": b"GET /health HTTP/0.9\r\nHost: localhost\r\n\r\n",
     "HTTP/0.9": b"GET /health\r\n\r\n",
     "garbage": bytes(range(256)) * 4,
     "Redis": b"*1\r\n$4\r\nPING\r\n",
