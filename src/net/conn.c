@@ -1,6 +1,7 @@
 /* net/conn.c: a TCP connection on its loop: reading, writing, time limits, closing. */
 #include "net/http_int.h"
 
+#include <netinet/tcp.h>
 #include <stdio.h>
 
 enum { WRITE_BUFFERS = 16, BODY_GRACE_MS = 5000, BODY_WINDOW_MS = 10000 };
@@ -383,24 +384,49 @@ void http__conn_read_pause(struct http_conn *conn, bool is_paused)
 /* --- opening
  * ---------------------------------------------------------------------------------------- */
 
-static void peer_set(struct http_conn *conn)
+static struct sockaddr_storage peer_address(const struct http_conn *conn)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0}; /* AF_UNSPEC when the client is gone already. */
     int len = (int)sizeof address;
+    (void)uv_tcp_getpeername(&conn->tcp, (struct sockaddr *)&address, &len);
+    return address;
+}
+
+static void peer_set(struct http_conn *conn, const struct sockaddr_storage *address)
+{
     char host[48] = "?";
     int port = 0;
-    if (uv_tcp_getpeername(&conn->tcp, (struct sockaddr *)&address, &len) == 0) {
-        if (address.ss_family == AF_INET) {
-            const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
-            (void)uv_ip4_name(in, host, sizeof host);
-            port = ntohs(in->sin_port);
-        } else {
-            const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&address;
-            (void)uv_ip6_name(in, host, sizeof host);
-            port = ntohs(in->sin6_port);
-        }
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+        (void)uv_ip4_name(in, host, sizeof host);
+        port = ntohs(in->sin_port);
+    } else if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)address;
+        (void)uv_ip6_name(in, host, sizeof host);
+        port = ntohs(in->sin6_port);
     }
     (void)snprintf(conn->peer, sizeof conn->peer, "%s:%d", host, port);
+}
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+        return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    const struct in6_addr *in = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    bool is_mapped = IN6_IS_ADDR_V4MAPPED(in) && in->s6_addr[12] == IN_LOOPBACKNET;
+    return address->ss_family == AF_INET6 && (IN6_IS_ADDR_LOOPBACK(in) || is_mapped);
+}
+
+/* Loopback is never congested: a system's choice that paces (BBR) only takes time there, a timer
+ * for nearly every segment. Reno is part of every kernel and open to every user. */
+static void unpace(int fd, const struct sockaddr_storage *peer)
+{
+    static const char reno[] = "reno";
+    if (is_loopback(peer)) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof reno - 1);
+    }
 }
 
 /* Over the limit the connection that has been idle longest goes. */
@@ -445,7 +471,9 @@ void http__conn_open(struct http_loop *loop, int fd, bool is_tls)
         return;
     }
     (void)uv_tcp_nodelay(&conn->tcp, 1);
-    peer_set(conn);
+    struct sockaddr_storage peer = peer_address(conn);
+    peer_set(conn, &peer);
+    unpace(fd, &peer);
     if (is_tls) {
         http__conn_state(conn, HTTP_CONN_HEADER); /* Its time limit is the handshake's too. */
         http__tls_open(conn);
