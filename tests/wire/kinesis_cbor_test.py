@@ -182,7 +182,7 @@ def test_errors_are_maps(kinesis):
                      "Message": "STRING_VALUE can not be converted to a Blob"}
     status, error = kinesis.fail("PutRecord", encode({"StreamName": b"none", "Data": b"",
                                                       "PartitionKey": "k"}))
-    assert error["Message"] == "BYTES_VALUE can not be converted to String"
+    assert error["Message"] == "BYTES_VALUE can not be converted to a String"
     status, error = kinesis.fail("PutRecord", encode({"StreamName": "a" * 129, "Data": b"",
                                                       "PartitionKey": ""}))
     assert error["__type"] == "ValidationException"

@@ -119,6 +119,10 @@ def test_twenty_consumers_and_pages_of_them(kinesis, arn):
     assert [len(page["Consumers"]) for page in pages] == [7, 7, 6]
     assert [c["ConsumerName"] for page in pages for c in page["Consumers"]] == names
     token = kinesis.list_stream_consumers(StreamARN=arn, MaxResults=1)["NextToken"]
+    code, message = failure(kinesis.list_stream_consumers, StreamARN=arn, NextToken=token,
+                            StreamCreationTimestamp=1)
+    assert code == "InvalidArgumentException"
+    assert message == "NextToken and StreamCreationTimestamp cannot be provided together."
     other = make_stream(kinesis)
     assert failure(kinesis.list_stream_consumers, StreamARN=other, NextToken=token)[0] \
         == "InvalidArgumentException"

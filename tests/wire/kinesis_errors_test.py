@@ -29,14 +29,14 @@ KEYS = {"TagKeys": ["a"]}
 # Operation: arguments besides the stream that are in order, and arguments that are not.
 BY_NAME = {
     "DeleteStream": ({}, None),
-    "DescribeStream": ({}, {"ExclusiveStartShardId": "shardId-9"}),
+    "DescribeStream": ({}, {"ExclusiveStartShardId": "shardId-x"}),
     "DescribeStreamSummary": ({}, None),
     "ListShards": ({}, {"ShardFilter": {"Type": "AFTER_SHARD_ID"}}),
     "PutRecord": (RECORD, {**RECORD, "ExplicitHashKey": str(2**128)}),
     "PutRecords": ({"Records": [RECORD]}, {"Records": [{**RECORD, "ExplicitHashKey": str(2**128)}]}),
     "GetShardIterator": (SHARD, {**SHARD, "ShardIteratorType": "AT_SEQUENCE_NUMBER"}),
     "AddTagsToStream": (TAGS, BAD_TAGS),
-    "RemoveTagsFromStream": (KEYS, None),
+    "RemoveTagsFromStream": (KEYS, {"TagKeys": ["a<b"]}),
     "ListTagsForStream": ({}, None),
     "IncreaseStreamRetentionPeriod": ({"RetentionPeriodHours": 48}, {"RetentionPeriodHours": 8761}),
     "DecreaseStreamRetentionPeriod": ({"RetentionPeriodHours": 24}, {"RetentionPeriodHours": 23}),

@@ -200,6 +200,17 @@ def test_list_streams_pages(kinesis):
         kinesis.delete_stream(StreamName=name)
 
 
+def test_a_page_of_streams_is_a_hundred(leat):
+    kinesis = make_client(leat, "kinesis", key="000000000100")
+    for i in range(101):
+        kinesis.create_stream(StreamName=f"many-{i:03}", ShardCount=1)
+    for limit in ({}, {"Limit": 101}, {"Limit": 10000}):
+        page = kinesis.list_streams(**limit)
+        assert len(page["StreamNames"]) == 100 and page["HasMoreStreams"]
+    rest = kinesis.list_streams(NextToken=page["NextToken"], Limit=10000)
+    assert rest["StreamNames"] == ["many-100"] and not rest["HasMoreStreams"]
+
+
 def test_list_streams_bad_token(kinesis):
     assert failure(kinesis.list_streams, NextToken="x")[0] == "InvalidArgumentException"
 
@@ -304,6 +315,13 @@ def test_tag_limits(kinesis, stream):
     assert failure(kinesis.add_tags_to_stream, StreamName=stream, Tags={"a<b": ""})[0] == (
         "InvalidArgumentException"
     )
+    for bad in ("a\tb", "a\nb", "a,b"):
+        for call, what in ((kinesis.add_tags_to_stream, {"Tags": {"k0": bad}}),
+                           (kinesis.add_tags_to_stream, {"Tags": {bad: ""}}),
+                           (kinesis.remove_tags_from_stream, {"TagKeys": ["k0", bad]})):
+            code, text = failure(call, StreamName=stream, **what)
+            assert code == "InvalidArgumentException" and text.startswith("Some tags contain")
+    assert len(kinesis.list_tags_for_stream(StreamName=stream)["Tags"]) == 50
     kinesis.add_tags_to_stream(StreamName=stream, Tags={"k0": "v" * 256})
     assert failure(kinesis.add_tags_to_stream, StreamName=stream, Tags={"k0": "v" * 257})[0] == (
         "ValidationException"
@@ -570,8 +588,8 @@ def test_iterator_errors(kinesis, name):
             "InvalidArgumentException",
             "LATEST",
         ),
-        ({**at, "StartingSequenceNumber": "0"}, "InvalidArgumentException", "this stream"),
-        ({**at, "StartingSequenceNumber": "9" * 56}, "InvalidArgumentException", "this stream"),
+        ({**at, "StartingSequenceNumber": "0"}, "InvalidArgumentException", " is invalid."),
+        ({**at, "StartingSequenceNumber": "9" * 56}, "InvalidArgumentException", " is invalid."),
         ({**at, "StartingSequenceNumber": "1" * 130}, "ValidationException", "pattern"),
         ({**at, "StartingSequenceNumber": "x"}, "ValidationException", "pattern"),
         (
@@ -585,15 +603,56 @@ def test_iterator_errors(kinesis, name):
             "It encodes shardId-000000000000",
         ),
         (
-            {"ShardIteratorType": "LATEST", "ShardId": "shardId-000000000007"},
+            {"ShardIteratorType": "LATEST", "ShardId": "shardId-7"},
             "ResourceNotFoundException",
-            "shardId-000000000007",
+            f"Shard shardId-000000000007 in stream {name} under account 000000000000 does not exist",
+        ),
+        (
+            {"ShardIteratorType": "LATEST", "ShardId": "shardId-2147483648"},
+            "ResourceNotFoundException",
+            "Could not find shard shardId-2147483648 in stream",
         ),
         ({"ShardIteratorType": "NEWEST"}, "ValidationException", "enum value set"),
     ]
     for kwargs, code, text in cases:
         got = failure(call, **{**base, **kwargs})
         assert got[0] == code and text in got[1], (kwargs, got)
+
+
+def test_names_of_shards_as_aws_reads_them(kinesis, name):
+    """The number counts, whatever stands before its hyphen."""
+    kinesis.create_stream(StreamName=name, ShardCount=3)
+    for shard in ("shardId-000000000001", "shardId-1", "x-1", "1", "-0001"):
+        token = kinesis.get_shard_iterator(StreamName=name, ShardId=shard,
+                                           ShardIteratorType="LATEST")["ShardIterator"]
+        assert kinesis.get_records(ShardIterator=token)["Records"] == []
+        after = {"Type": "AFTER_SHARD_ID", "ShardId": shard}
+        for page in (kinesis.list_shards(StreamName=name, ExclusiveStartShardId=shard),
+                     kinesis.list_shards(StreamName=name, ShardFilter=after)):
+            assert [s["ShardId"] for s in page["Shards"]] == ["shardId-000000000002"]
+        described = kinesis.describe_stream(StreamName=name, ExclusiveStartShardId=shard)
+        assert len(described["StreamDescription"]["Shards"]) == 1
+    for shard in ("shardId-", "ABC", "2.14E4", "1x", "2147483648"):
+        assert failure(kinesis.split_shard, StreamName=name, ShardToSplit=shard,
+                       NewStartingHashKey="9") == (
+            "ResourceNotFoundException", f"Could not find shard {shard} in stream {name} under "
+            "account 000000000000.")
+    code, text = failure(kinesis.merge_shards, StreamName=name, ShardToMerge="0",
+                         AdjacentShardToMerge="shard-2")
+    assert code == "InvalidArgumentException"
+    assert text.startswith("Shards shardId-000000000000 and shardId-000000000002 in stream")
+
+
+def test_numbers_for_ordering(kinesis, name):
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    put = {"StreamName": name, "Data": b"", "PartitionKey": "k"}
+    first = kinesis.put_record(**put)["SequenceNumber"]
+    second = kinesis.put_record(**put, SequenceNumberForOrdering=first)["SequenceNumber"]
+    assert int(second) > int(first)
+    for number in ("0", "5", str(int(first) + (3600 << 36))):  # The last comes in an hour.
+        assert failure(kinesis.put_record, **put, SequenceNumberForOrdering=number) == (
+            "InvalidArgumentException", f"ExclusiveMinimumSequenceNumber {number} used in "
+            f"PutRecord on stream {name} under account 000000000000 is invalid.")
 
 
 def test_iterators_are_fresh_and_repeatable(kinesis, stream):
@@ -655,7 +714,7 @@ def test_get_records_limits(leat, kinesis, stream):
 @pytest.mark.parametrize(
     "body",
     [b"", b"null", b"[]", b'"x"', b"{", b"{} {}", b"{}x", b"\xef\xbb\xbf{}", b"[" * 100000]
-    + [b'{"Limit":%s}' % n for n in (b"NaN", b"Infinity", b"0123", b"1.", b".5", b"+1", b"1e999")]
+    + [b'{"Limit":%s}' % n for n in (b"NaN", b"Infinity", b"0123", b"1.", b".5", b"+1")]
     + [b'{"a\xff":1}', b'{"a":"\\ud800"}', b'{"Limit":1,"Limit":1}', b'{"x":' * 81 + b"1" + b"}" * 81],
 )
 def test_bodies_that_are_no_json_object(leat, body):
@@ -664,7 +723,7 @@ def test_bodies_that_are_no_json_object(leat, body):
     assert "message" not in error
 
 
-@pytest.mark.parametrize("value", ['"5"', "5.5", "true", "[]", "{}", "99999999999999999999"])
+@pytest.mark.parametrize("value", ['"5"', "true", "[]", "{}"])
 def test_wrong_types(leat, value):
     error = raw_error(leat, "ListStreams", b'{"Limit":%s}' % value.encode())
     assert error["__type"] == "SerializationException"

@@ -6,6 +6,12 @@ i64 kinesis__now_ms(const struct kinesis *service)
     return os_wall_us(service->os) / 1000;
 }
 
+i64 kinesis__page_limit(const struct kinesis_call *call, i64 page_max)
+{
+    const struct arg_value *limit = &call->args[ARG_LIMIT];
+    return limit->is_set ? MIN(limit->number, page_max) : page_max;
+}
+
 void kinesis__fail_no_stream(struct kinesis_call *call, struct stream_id id)
 {
     kinesis__fail(call, "ResourceNotFoundException",
@@ -173,18 +179,45 @@ bool kinesis__find_consumer(struct kinesis_call *call)
     return true;
 }
 
+err kinesis__parse_shard(str shard_id, u32 *index_out)
+{
+    u64 index = 0;
+    bool has_hyphen = false;
+    str digits = shard_id;
+    str rest = shard_id;
+    (void)str_split(&rest, '-', &has_hyphen);
+    if (has_hyphen) {
+        digits = str_split(&rest, '-', &has_hyphen);
+    }
+    if (str_to_u64(digits, &index) != OK || index > INT32_MAX) {
+        return ERR_SYNTAX;
+    }
+    *index_out = (u32)index;
+    return OK;
+}
+
 bool kinesis__find_shard(struct kinesis_call *call, str shard_id, struct stream_shard *out)
 {
     u32 index = 0;
-    if (stream_shard_parse(shard_id, &index) != OK ||
-        !stream_find_shard(call->stream, index, out) || out->is_expired) {
-        struct stream_info info;
-        stream_get_info(call->stream, &info);
+    bool is_name = kinesis__parse_shard(shard_id, &index) == OK;
+    if (is_name && stream_find_shard(call->stream, index, out) && !out->is_expired) {
+        return true;
+    }
+    char name[21];
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    stream_shard_format(index, name);
+    bool is_iterator = call->operation->run == kinesis__get_shard_iterator;
+    if (is_name && is_iterator) { /* AWS has a text of its own here. */
         kinesis__fail(call, "ResourceNotFoundException",
-                      "Could not find shard " STR_FMT " in stream " STR_FMT
-                      " under account " STR_FMT ".",
-                      STR_ARG(shard_id), STR_ARG(info.id.name), STR_ARG(info.id.account));
+                      "Shard %s in stream " STR_FMT " under account " STR_FMT " does not exist",
+                      name, STR_ARG(info.id.name), STR_ARG(info.id.account));
         return false;
     }
-    return true;
+    kinesis__fail(call, "ResourceNotFoundException",
+                  "Could not find shard " STR_FMT " in stream " STR_FMT " under account " STR_FMT
+                  ".",
+                  STR_ARG(is_name ? str_of(name) : shard_id), STR_ARG(info.id.name),
+                  STR_ARG(info.id.account));
+    return false;
 }

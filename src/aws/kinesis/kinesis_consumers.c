@@ -154,11 +154,12 @@ static bool begin_listing(struct kinesis_call *call, str *after_out)
     struct stream_info info;
     stream_get_info(call->stream, &info);
     const struct arg_value *created = &call->args[ARG_CREATED];
-    if (created->is_set && created->number / 1000 != info.created_ms / 1000) {
+    bool is_first = !call->args[ARG_NEXT_TOKEN].is_set;
+    if (is_first && created->is_set && created->number / 1000 != info.created_ms / 1000) {
         kinesis__fail_no_stream(call, info.id);
         return false;
     }
-    if (!call->args[ARG_NEXT_TOKEN].is_set) {
+    if (is_first) {
         return true;
     }
     struct token token;
@@ -199,8 +200,7 @@ void kinesis__list_consumers(struct kinesis_call *call)
     if (!begin_listing(call, &after)) {
         return;
     }
-    i64 limit = call->args[ARG_LIMIT].is_set ? call->args[ARG_LIMIT].number
-                                             : KINESIS_LIST_CONSUMERS_DEFAULT;
+    i64 limit = kinesis__page_limit(call, KINESIS_LIST_CONSUMERS_MAX);
     struct stream_info info;
     stream_get_info(call->stream, &info);
     struct stream_consumer *consumers = NULL;

@@ -112,26 +112,29 @@ static enum position find_time(struct kinesis_call *call, u64 *no_out)
     return POSITION_SEARCHED;
 }
 
-static void fail_sequence(struct kinesis_call *call, str text, str shard_id)
+/* `why` ends the sentence. */
+static void fail_sequence(struct kinesis_call *call, str text, const char *shard_id,
+                          const char *why)
 {
     struct stream_info info;
     stream_get_info(call->stream, &info);
     kinesis__fail(call, "InvalidArgumentException",
-                  "StartingSequenceNumber " STR_FMT " used in %s on shard " STR_FMT
-                  " in stream " STR_FMT " under account " STR_FMT
-                  " is invalid because it did not come from this stream.",
-                  STR_ARG(text), call->operation->name, STR_ARG(shard_id), STR_ARG(info.id.name),
-                  STR_ARG(info.id.account));
+                  "StartingSequenceNumber " STR_FMT " used in %s on shard %s in stream " STR_FMT
+                  " under account " STR_FMT " is invalid%s.",
+                  STR_ARG(text), call->operation->name, shard_id, STR_ARG(info.id.name),
+                  STR_ARG(info.id.account), why);
 }
 
 static enum position find_sequence(struct kinesis_call *call, const struct stream_shard *shard,
                                    bool is_after, u64 *no_out)
 {
+    static const char foreign[] = " because it did not come from this stream";
     str text = call->args[ARG_SEQUENCE].text;
-    str shard_id = call->args[ARG_SHARD_ID].text;
+    char shard_id[21];
     struct stream_sequence sequence;
+    stream_shard_format(shard->index, shard_id);
     if (stream_sequence_parse(text, &sequence) != OK) {
-        fail_sequence(call, text, shard_id);
+        fail_sequence(call, text, shard_id, "");
         return POSITION_FAILED;
     }
     if (sequence.shard != shard->index) {
@@ -139,12 +142,12 @@ static enum position find_sequence(struct kinesis_call *call, const struct strea
         stream_shard_format(sequence.shard, encoded);
         kinesis__fail(call, "InvalidArgumentException",
                       "Invalid StartingSequenceNumber. It encodes %s, while it was used in a call "
-                      "to a shard with " STR_FMT,
-                      encoded, STR_ARG(shard_id));
+                      "to a shard with %s",
+                      encoded, shard_id);
         return POSITION_FAILED;
     }
     if (sequence.shard_created_s != shard->created_ms / 1000) {
-        fail_sequence(call, text, shard_id);
+        fail_sequence(call, text, shard_id, foreign);
         return POSITION_FAILED;
     }
     if (sequence.index == INT64_MAX) {
@@ -155,7 +158,7 @@ static enum position find_sequence(struct kinesis_call *call, const struct strea
         return POSITION_FAILED;
     }
     if (sequence.index >= stream_pos_latest(call->stream, shard->index) && sequence.index > 0) {
-        fail_sequence(call, text, shard_id);
+        fail_sequence(call, text, shard_id, foreign);
         return POSITION_FAILED;
     }
     *no_out = sequence.index + (is_after || sequence.is_behind ? 1 : 0);

@@ -27,7 +27,7 @@ enum {
     KINESIS_CLOCK_SKEW_MS = 5000,          /* Of clients whose clock is ahead. */
     KINESIS_ACCOUNT_SHARDS_MAX = 100000,   /* Open shards of one account and region. */
     KINESIS_ACCOUNT_ON_DEMAND_MAX = 10000, /* On-demand streams of one account and region. */
-    KINESIS_LIST_STREAMS_DEFAULT = 100,
+    KINESIS_LIST_STREAMS_MAX = 100,        /* These are the defaults too. */
     KINESIS_DESCRIBE_SHARDS_MAX = 100,
     KINESIS_LIST_SHARDS_MAX = 1000,
     KINESIS_ARENA_BYTES_MAX = 64 << 20, /* Of the values of one request. */
@@ -35,7 +35,7 @@ enum {
     KINESIS_CONSUMERS_MAX = 20,         /* Of one stream... */
     KINESIS_CONSUMERS_WARM_MAX = 50,    /* ...on demand, of an account with the commitment. */
     KINESIS_CONSUMERS_CREATING_MAX = 5, /* Of those. */
-    KINESIS_LIST_CONSUMERS_DEFAULT = 100,
+    KINESIS_LIST_CONSUMERS_MAX = 100,
     KINESIS_READERS_MAX = 8, /* Threads that read old records from the disk. */
 };
 
@@ -62,6 +62,7 @@ struct kinesis {
 enum arg {
     ARG_STREAM_NAME,
     ARG_STREAM_ARN,
+    ARG_STREAM_ID,
     ARG_RESOURCE_ARN,
     ARG_CONSUMER_ARN,
     ARG_CONSUMER_NAME,
@@ -235,6 +236,10 @@ extern const struct member kinesis__record_members[];
 isize kinesis__blob_bytes(const struct kinesis_call *call, str blob);
 /* Parses and validates; answers and returns false when that fails. */
 bool kinesis__validate(struct kinesis_call *call, str body);
+/* The constraints on call->args, when their types are right; the same. */
+bool kinesis__check_constraints(struct kinesis_call *call);
+/* At most so many bytes of it, and never half a character. */
+str kinesis__shorten(str value, isize bytes_max);
 
 /* --- kinesis_wire.c: answers; each ends the call ------------------------------------------- */
 
@@ -283,6 +288,9 @@ bool kinesis__find_consumer(struct kinesis_call *call);
 /* Sets call->stream from ResourceARN, and call->consumer when it names one; answers and returns
  * false when there is none. */
 bool kinesis__find_resource(struct kinesis_call *call);
+/* As AWS reads names of shards: "shardId-000000000003", "shard-3" and "3" are the same. ERR_SYNTAX:
+ * there is no number that a shard can have. */
+MUST_USE err kinesis__parse_shard(str shard_id, u32 *index_out);
 /* The stream's shard of that name; answers and returns false when there is none. */
 bool kinesis__find_shard(struct kinesis_call *call, str shard_id, struct stream_shard *out);
 /* ResourceNotFoundException for the stream that the request names. */
@@ -292,6 +300,8 @@ void kinesis__fail_no_consumer(struct kinesis_call *call, str name);
 /* ResourceInUseException for it. */
 void kinesis__fail_consumer_status(struct kinesis_call *call, str name, const char *status);
 i64 kinesis__now_ms(const struct kinesis *service);
+/* Of a page: what the request asks for, but no more than `page_max`, which is the default too. */
+i64 kinesis__page_limit(const struct kinesis_call *call, i64 page_max);
 /* Answers and returns false when `more` shards would pass a limit of the account or of a stream
  * with `open_count`. */
 bool kinesis__check_shard_limit(struct kinesis_call *call, i32 open_count, i32 more);

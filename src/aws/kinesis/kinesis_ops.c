@@ -43,6 +43,19 @@ static bool is_hash_key(str s)
     return is_number(s, 39);
 }
 
+/* 20 letters and digits, a hyphen and three more. */
+static bool is_stream_id(str s)
+{
+    enum { HYPHEN = 20, CHARACTERS = 24 };
+    for (isize i = 0; i < s.len; i++) {
+        u8 c = s.data[i];
+        if (i == HYPHEN ? c != '-' : !is_digit(c) && (c < 'a' || c > 'z')) {
+            return false;
+        }
+    }
+    return s.len == CHARACTERS;
+}
+
 /* arn:aws*:kinesis:REGION:12 digits:stream/NAME, the last part without blanks. */
 static bool is_arn(str s)
 {
@@ -92,6 +105,7 @@ static const struct pattern name_pattern = {"[a-zA-Z0-9_.-]+", is_name};
 static const struct pattern sequence_pattern = {"0|([1-9]\\d{0,128})", is_sequence};
 static const struct pattern hash_pattern = {"0|([1-9]\\d{0,38})", is_hash_key};
 static const struct pattern arn_pattern = {"arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+", is_arn};
+static const struct pattern stream_id_pattern = {"[a-z0-9]{20}-[a-z0-9]{3}", is_stream_id};
 static const struct pattern resource_pattern = {"arn:aws.*:kinesis:.*:\\d{12}:.*stream/\\S+",
                                                 is_arn};
 
@@ -121,7 +135,8 @@ static const char *const filter_values[] = {"AFTER_SHARD_ID",
                                             "FROM_TIMESTAMP",
                                             NULL};
 static const char *const iterator_values[] = {
-    "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON", "LATEST", "AT_TIMESTAMP", NULL};
+    /* In the order of AWS's message. */
+    "AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON", NULL};
 
 /* --- members -------------------------------------------------------------------------------- */
 
@@ -159,8 +174,10 @@ static const char *const iterator_values[] = {
         NULL, ARG_NONE, MEMBER_STRING, false, 0, 0, NULL, NULL, NULL \
     }
 
-#define STREAM_NAME  NAME("StreamName", ARG_STREAM_NAME, false)
-#define STREAM_ARN   TEXT("StreamARN", ARG_STREAM_ARN, false, 1, 2048, &arn_pattern)
+#define STREAM_NAME NAME("StreamName", ARG_STREAM_NAME, false)
+#define STREAM_ARN  TEXT("StreamARN", ARG_STREAM_ARN, false, 1, 2048, &arn_pattern)
+/* Reserved by AWS: its form is checked, its value means nothing. */
+#define STREAM_ID    TEXT("StreamId", ARG_STREAM_ID, false, 1, 24, &stream_id_pattern)
 #define RESOURCE_ARN TEXT("ResourceARN", ARG_RESOURCE_ARN, true, 1, 2048, &resource_pattern)
 #define CONSUMER_ARN(required) \
     TEXT("ConsumerARN", ARG_CONSUMER_ARN, required, 1, 2048, &consumer_pattern)
@@ -189,7 +206,7 @@ static const struct member filter_members[] = {
 const struct member kinesis__record_members[] = {DATA, HASH_KEY, PARTITION_KEY, END};
 
 static const struct member no_members[] = {END};
-static const struct member stream_members[] = {STREAM_NAME, STREAM_ARN, END};
+static const struct member stream_members[] = {STREAM_NAME, STREAM_ARN, STREAM_ID, END};
 static const struct member create_members[] = {
     NAME("StreamName", ARG_STREAM_NAME, true),
     NUMBER("ShardCount", ARG_SHARD_COUNT, false, 1, NO_MAX),
@@ -200,16 +217,14 @@ static const struct member create_members[] = {
     END,
 };
 static const struct member delete_members[] = {
-    STREAM_NAME,
-    FLAG("EnforceConsumerDeletion", ARG_ENFORCE),
-    STREAM_ARN,
-    END,
+    STREAM_NAME, FLAG("EnforceConsumerDeletion", ARG_ENFORCE), STREAM_ARN, STREAM_ID, END,
 };
 static const struct member describe_members[] = {
     STREAM_NAME,
     NUMBER("Limit", ARG_LIMIT, false, 1, 10000),
     NAME("ExclusiveStartShardId", ARG_START_SHARD, false),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member list_streams_members[] = {
@@ -226,6 +241,7 @@ static const struct member list_shards_members[] = {
     TIME("StreamCreationTimestamp", ARG_CREATED),
     STRUCT("ShardFilter", ARG_FILTER, filter_members),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member put_record_members[] = {
@@ -235,6 +251,7 @@ static const struct member put_record_members[] = {
     HASH_KEY,
     TEXT("SequenceNumberForOrdering", ARG_ORDERING, false, NO_MIN, NO_MAX, &sequence_pattern),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member put_records_members[] = {
@@ -242,6 +259,7 @@ static const struct member put_records_members[] = {
          kinesis__record_members),
     STREAM_NAME,
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member iterator_members[] = {
@@ -251,24 +269,23 @@ static const struct member iterator_members[] = {
     TEXT("StartingSequenceNumber", ARG_SEQUENCE, false, NO_MIN, NO_MAX, &sequence_pattern),
     TIME("Timestamp", ARG_TIMESTAMP),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member get_records_members[] = {
     TEXT("ShardIterator", ARG_ITERATOR, true, 1, KINESIS_TOKEN_BYTES_MAX, NULL),
     NUMBER("Limit", ARG_LIMIT, false, 1, KINESIS_GET_RECORDS_MAX),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member add_tags_members[] = {
-    STREAM_NAME,
-    LIST("Tags", ARG_TAGS, MEMBER_MAP, true, 200, tag_members),
-    STREAM_ARN,
+    STREAM_NAME, LIST("Tags", ARG_TAGS, MEMBER_MAP, true, 200, tag_members), STREAM_ARN, STREAM_ID,
     END,
 };
 static const struct member remove_tags_members[] = {
-    STREAM_NAME,
-    LIST("TagKeys", ARG_TAG_KEYS, MEMBER_STRINGS, true, 50, tag_members),
-    STREAM_ARN,
+    STREAM_NAME, LIST("TagKeys", ARG_TAG_KEYS, MEMBER_STRINGS, true, 50, tag_members),
+    STREAM_ARN,  STREAM_ID,
     END,
 };
 static const struct member list_tags_members[] = {
@@ -276,23 +293,25 @@ static const struct member list_tags_members[] = {
     TEXT("ExclusiveStartTagKey", ARG_START_TAG, false, 1, 128, NULL),
     NUMBER("Limit", ARG_LIMIT, false, 1, 50),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member tag_resource_members[] = {
     LIST("Tags", ARG_TAGS, MEMBER_MAP, true, 200, tag_members),
     RESOURCE_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member untag_resource_members[] = {
     LIST("TagKeys", ARG_TAG_KEYS, MEMBER_STRINGS, true, 50, tag_members),
     RESOURCE_ARN,
+    STREAM_ID,
     END,
 };
-static const struct member resource_members[] = {RESOURCE_ARN, END};
+static const struct member resource_members[] = {RESOURCE_ARN, STREAM_ID, END};
 static const struct member retention_members[] = {
-    STREAM_NAME,
-    NUMBER("RetentionPeriodHours", ARG_HOURS, true, NO_MIN, NO_MAX),
-    STREAM_ARN,
+    STREAM_NAME, NUMBER("RetentionPeriodHours", ARG_HOURS, true, NO_MIN, NO_MAX),
+    STREAM_ARN,  STREAM_ID,
     END,
 };
 static const struct member split_members[] = {
@@ -300,6 +319,7 @@ static const struct member split_members[] = {
     NAME("ShardToSplit", ARG_SHARD_ID, true),
     TEXT("NewStartingHashKey", ARG_HASH_KEY, true, NO_MIN, NO_MAX, &hash_pattern),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member merge_members[] = {
@@ -307,6 +327,7 @@ static const struct member merge_members[] = {
     NAME("ShardToMerge", ARG_SHARD_ID, true),
     NAME("AdjacentShardToMerge", ARG_ADJACENT_SHARD, true),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member scale_members[] = {
@@ -314,6 +335,7 @@ static const struct member scale_members[] = {
     NUMBER("TargetShardCount", ARG_SHARD_COUNT, true, 1, NO_MAX),
     ENUM("ScalingType", ARG_SCALING_TYPE, true, scaling_values),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 
@@ -322,6 +344,7 @@ static const struct member update_mode_members[] = {
     {"StreamModeDetails", ARG_MODE_DETAILS, MEMBER_STRUCT, true, NO_MIN, NO_MAX, NULL, NULL,
      mode_members},
     NUMBER("WarmThroughputMiBps", ARG_WARM_THROUGHPUT, false, 0, NO_MAX),
+    STREAM_ID,
     END,
 };
 static const struct member status_members[] = {
@@ -334,16 +357,15 @@ static const struct member account_members[] = {
     END,
 };
 static const struct member warm_members[] = {
-    STREAM_ARN,
-    STREAM_NAME,
-    NUMBER("WarmThroughputMiBps", ARG_WARM_THROUGHPUT, true, 0, NO_MAX),
-    END,
+    STREAM_ARN, STREAM_NAME, NUMBER("WarmThroughputMiBps", ARG_WARM_THROUGHPUT, true, 0, NO_MAX),
+    STREAM_ID,  END,
 };
 static const struct member encryption_members[] = {
     STREAM_NAME,
     ENUM("EncryptionType", ARG_ENCRYPTION, true, encryption_values),
     TEXT("KeyId", ARG_KEY_ID, true, 1, 2048, NULL),
     STREAM_ARN,
+    STREAM_ID,
     END,
 };
 static const struct member metric_members[] = {
@@ -351,32 +373,31 @@ static const struct member metric_members[] = {
     END,
 };
 static const struct member monitoring_members[] = {
-    STREAM_NAME,
-    LIST("ShardLevelMetrics", ARG_METRICS, MEMBER_STRINGS, true, 7, metric_members),
-    STREAM_ARN,
+    STREAM_NAME, LIST("ShardLevelMetrics", ARG_METRICS, MEMBER_STRINGS, true, 7, metric_members),
+    STREAM_ARN,  STREAM_ID,
     END,
 };
 static const struct member record_size_members[] = {
     STREAM_ARN,
     NUMBER("MaxRecordSizeInKiB", ARG_RECORD_KIB, true, 1024, 10240),
+    STREAM_ID,
     END,
 };
 static const struct member policy_members[] = {
     RESOURCE_ARN,
     TEXT("Policy", ARG_POLICY, true, NO_MIN, NO_MAX, NULL),
+    STREAM_ID,
     END,
 };
 static const struct member register_members[] = {
     TEXT("StreamARN", ARG_STREAM_ARN, true, 1, 2048, &arn_pattern),
     NAME("ConsumerName", ARG_CONSUMER_NAME, true),
     LIST("Tags", ARG_TAGS, MEMBER_MAP, false, 200, tag_members),
+    STREAM_ID,
     END,
 };
 static const struct member consumer_members[] = {
-    STREAM_ARN,
-    NAME("ConsumerName", ARG_CONSUMER_NAME, false),
-    CONSUMER_ARN(false),
-    END,
+    STREAM_ARN, NAME("ConsumerName", ARG_CONSUMER_NAME, false), CONSUMER_ARN(false), STREAM_ID, END,
 };
 static const struct member position_members[] = {
     ENUM("Type", ARG_ITERATOR_TYPE, true, iterator_values),
@@ -389,6 +410,7 @@ static const struct member subscribe_members[] = {
     NAME("ShardId", ARG_SHARD_ID, true),
     {"StartingPosition", ARG_POSITION, MEMBER_STRUCT, true, NO_MIN, NO_MAX, NULL, NULL,
      position_members},
+    STREAM_ID,
     END,
 };
 static const struct member list_consumers_members[] = {
@@ -396,6 +418,7 @@ static const struct member list_consumers_members[] = {
     TEXT("NextToken", ARG_NEXT_TOKEN, false, 1, 1048576, NULL),
     NUMBER("MaxResults", ARG_LIMIT, false, 1, 10000),
     TIME("StreamCreationTimestamp", ARG_CREATED),
+    STREAM_ID,
     END,
 };
 
@@ -455,7 +478,7 @@ static const struct operation operations[] = {
     {"PutResourcePolicy", policy_members, kinesis__put_policy, NEEDS_CREATED, CHANGES_NOTHING, 0,
      RATE_OF_ACCOUNT},
     {"RegisterStreamConsumer", register_members, kinesis__register_consumer, NEEDS_CREATED,
-     CHANGES_NOTHING, 5, RATE_OF_STREAM},
+     CHANGES_NOTHING, 5, RATE_OF_ACCOUNT},
     {"RemoveTagsFromStream", remove_tags_members, kinesis__remove_tags, NEEDS_CREATED,
      CHANGES_NOTHING, 5, RATE_OF_ACCOUNT},
     {"SplitShard", split_members, kinesis__split_shard, NEEDS_ACTIVE, UPDATES_STREAM, 5,
@@ -475,7 +498,7 @@ static const struct operation operations[] = {
     {"UpdateMaxRecordSize", record_size_members, kinesis__update_record_size, NEEDS_ACTIVE,
      UPDATES_STREAM, 0, RATE_OF_ACCOUNT},
     {"UpdateShardCount", scale_members, kinesis__update_shard_count, NEEDS_ACTIVE, UPDATES_STREAM,
-     0, RATE_OF_ACCOUNT},
+     10, RATE_OF_ACCOUNT},
     {"UpdateStreamMode", update_mode_members, kinesis__update_mode, NEEDS_ACTIVE, UPDATES_STREAM, 0,
      RATE_OF_ACCOUNT},
     {"UpdateStreamWarmThroughput", warm_members, kinesis__update_warm, NEEDS_ACTIVE, UPDATES_STREAM,

@@ -137,7 +137,7 @@ static void put_results(struct kinesis_call *call, struct answer *out)
             answer_put_text(out, "ErrorMessage", kinesis__limit_text(call, call->refused[i].shard));
         } else if (kind == PUT_FAILED) {
             answer_put_text(out, "ErrorCode", STR("InternalFailure"));
-            answer_put_text(out, "ErrorMessage", STR("Internal service failure."));
+            answer_put_text(out, "ErrorMessage", STR("Internal Service Failure"));
         } else {
             put_result(call, put++, out);
         }
@@ -329,15 +329,17 @@ static void put_all(struct kinesis_call *call, const struct put_entry *entries, 
 static bool check_ordering(struct kinesis_call *call, str text)
 {
     struct stream_sequence sequence;
-    if (stream_sequence_parse(text, &sequence) != OK ||
-        sequence.arrival_s > kinesis__now_ms(call->service) / 1000) {
-        kinesis__fail(call, "InvalidArgumentException",
-                      "ExclusiveMinimumSequenceNumber " STR_FMT
-                      " used in PutRecord is invalid: it is not the number of an earlier record.",
-                      STR_ARG(text));
-        return false;
+    if (stream_sequence_parse(text, &sequence) == OK &&
+        sequence.arrival_s <= kinesis__now_ms(call->service) / 1000) {
+        return true;
     }
-    return true;
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    kinesis__fail(call, "InvalidArgumentException",
+                  "ExclusiveMinimumSequenceNumber " STR_FMT " used in PutRecord on stream " STR_FMT
+                  " under account " STR_FMT " is invalid.",
+                  STR_ARG(text), STR_ARG(info.id.name), STR_ARG(info.id.account));
+    return false;
 }
 
 void kinesis__put_record(struct kinesis_call *call)

@@ -22,15 +22,17 @@ void kinesis__reshard_begun(struct kinesis_call *call, err e)
     }
 }
 
-static void fail_closed(struct kinesis_call *call, str shard_id)
+static void fail_closed(struct kinesis_call *call, u32 shard)
 {
+    char shard_id[21];
     struct stream_info info;
     stream_get_info(call->stream, &info);
+    stream_shard_format(shard, shard_id);
     kinesis__fail(call, "InvalidArgumentException",
-                  "Shard " STR_FMT " in stream " STR_FMT " under account " STR_FMT
+                  "Shard %s in stream " STR_FMT " under account " STR_FMT
                   " has already been merged or split, and thus is not eligible for merging or "
                   "splitting.",
-                  STR_ARG(shard_id), STR_ARG(info.id.name), STR_ARG(info.id.account));
+                  shard_id, STR_ARG(info.id.name), STR_ARG(info.id.account));
 }
 
 /* Finds an open shard; answers and returns false when there is none. */
@@ -40,7 +42,7 @@ static bool find_open(struct kinesis_call *call, str shard_id, struct stream_sha
         return false;
     }
     if (out->closed_ms != 0) {
-        fail_closed(call, shard_id);
+        fail_closed(call, out->index);
         return false;
     }
     return true;
@@ -60,23 +62,24 @@ static void fail_hash(struct kinesis_call *call, const struct stream_shard *shar
     struct stream_info info;
     char first[40];
     char last[40];
+    char shard_id[21];
     stream_get_info(call->stream, &info);
+    stream_shard_format(shard->index, shard_id);
     stream_hash_format(shard->hash_first, first);
     stream_hash_format(shard->hash_last, last);
     kinesis__fail(call, "InvalidArgumentException",
-                  "NewStartingHashKey " STR_FMT " used in SplitShard() on shard " STR_FMT
-                  " in stream " STR_FMT " under account " STR_FMT
+                  "NewStartingHashKey " STR_FMT
+                  " used in SplitShard() on shard %s in stream " STR_FMT " under account " STR_FMT
                   " is not both greater than one plus the shard's StartingHashKey %s and less than "
                   "the shard's EndingHashKey %s.",
-                  STR_ARG(call->args[ARG_HASH_KEY].text), STR_ARG(call->args[ARG_SHARD_ID].text),
-                  STR_ARG(info.id.name), STR_ARG(info.id.account), first, last);
+                  STR_ARG(call->args[ARG_HASH_KEY].text), shard_id, STR_ARG(info.id.name),
+                  STR_ARG(info.id.account), first, last);
 }
 
 void kinesis__split_shard(struct kinesis_call *call)
 {
     struct stream_shard shard;
-    str shard_id = call->args[ARG_SHARD_ID].text;
-    if (!kinesis__find_stream(call) || !find_open(call, shard_id, &shard)) {
+    if (!kinesis__find_stream(call) || !find_open(call, call->args[ARG_SHARD_ID].text, &shard)) {
         return;
     }
     u128 hash = 0;
@@ -91,13 +94,27 @@ void kinesis__split_shard(struct kinesis_call *call)
     if (e == ERR_INVALID) {
         fail_hash(call, &shard);
     } else if (e == ERR_CLOSED) {
-        fail_closed(call, shard_id);
+        fail_closed(call, shard.index);
     } else if (e != OK) {
         kinesis__reshard_begun(call, e);
     }
 }
 
 /* --- MergeShards ---------------------------------------------------------------------------- */
+
+static void fail_pair(struct kinesis_call *call, u32 lower, u32 upper)
+{
+    char lower_id[21];
+    char upper_id[21];
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    stream_shard_format(lower, lower_id);
+    stream_shard_format(upper, upper_id);
+    kinesis__fail(call, "InvalidArgumentException",
+                  "Shards %s and %s in stream " STR_FMT " under account " STR_FMT
+                  " are not an adjacent pair of shards eligible for merging",
+                  lower_id, upper_id, STR_ARG(info.id.name), STR_ARG(info.id.account));
+}
 
 void kinesis__merge_shards(struct kinesis_call *call)
 {
@@ -111,17 +128,11 @@ void kinesis__merge_shards(struct kinesis_call *call)
     }
     err e = stream_merge(call->stream, lower.index, upper.index, kinesis__change_done, call);
     if (e == ERR_INVALID) {
-        struct stream_info info;
-        stream_get_info(call->stream, &info);
-        kinesis__fail(
-            call, "InvalidArgumentException",
-            "Shards " STR_FMT " and " STR_FMT " in stream " STR_FMT " under account " STR_FMT
-            " are not an adjacent pair of shards eligible for merging",
-            STR_ARG(lower_id), STR_ARG(upper_id), STR_ARG(info.id.name), STR_ARG(info.id.account));
+        fail_pair(call, lower.index, upper.index);
     } else if (e == ERR_CLOSED) {
         struct stream_shard now;
         bool is_lower = stream_find_shard(call->stream, lower.index, &now) && now.closed_ms != 0;
-        fail_closed(call, is_lower ? lower_id : upper_id);
+        fail_closed(call, is_lower ? lower.index : upper.index);
     } else if (e != OK) {
         kinesis__reshard_begun(call, e);
     }

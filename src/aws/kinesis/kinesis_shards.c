@@ -82,7 +82,7 @@ bool kinesis__next_shard(struct stream *stream, i32 *position, struct stream_sha
 bool kinesis__shard_after(struct kinesis_call *call, str shard_id, i32 *position_out)
 {
     u32 index = 0;
-    if (stream_shard_parse(shard_id, &index) != OK) {
+    if (kinesis__parse_shard(shard_id, &index) != OK) {
         kinesis__fail(call, "InvalidArgumentException", "Invalid shard id " STR_FMT ".",
                       STR_ARG(shard_id));
         return false;
@@ -91,9 +91,33 @@ bool kinesis__shard_after(struct kinesis_call *call, str shard_id, i32 *position
     return true;
 }
 
+/* What says where a listing begins goes with no token; answers and returns false. */
+static bool check_alone(struct kinesis_call *call)
+{
+    static const struct {
+        enum arg arg;
+        const char *name;
+    } excluded[] = {
+        {ARG_STREAM_NAME, "StreamName"},
+        {ARG_CREATED, "StreamCreationTimestamp"},
+        {ARG_START_SHARD, "ExclusiveStartShardId"},
+    };
+    for (isize i = 0; i < COUNT_OF(excluded); i++) {
+        if (call->args[excluded[i].arg].is_set) {
+            kinesis__fail(call, "InvalidArgumentException",
+                          "NextToken and %s cannot be provided together.", excluded[i].name);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool kinesis__take_next_token(struct kinesis_call *call, enum token_kind kind, struct token *out)
 {
     struct kinesis *service = call->service;
+    if (!check_alone(call)) {
+        return false;
+    }
     str text = call->args[ARG_NEXT_TOKEN].text;
     if (kinesis__open_token(service, call->arena, text, kind, out) != OK) {
         kinesis__fail(call, "InvalidArgumentException", "Invalid NextToken.");
@@ -148,12 +172,12 @@ static bool take_filter(struct kinesis_call *call, struct token *ask)
     bool needs_time = ask->filter == FILTER_AT_TIMESTAMP || ask->filter == FILTER_FROM_TIMESTAMP;
     if (needs_shard != shard->is_set || needs_time != time->is_set) {
         kinesis__fail(call, "InvalidArgumentException",
-                      "A ShardFilter of type " STR_FMT " %s a ShardId and %s a Timestamp.",
-                      STR_ARG(call->args[ARG_FILTER_TYPE].text), needs_shard ? "needs" : "takes no",
-                      needs_time ? "needs" : "takes no");
+                      "A ShardFilter of type " STR_FMT " %s ShardId and %s Timestamp.",
+                      STR_ARG(call->args[ARG_FILTER_TYPE].text),
+                      needs_shard ? "needs a" : "takes no", needs_time ? "needs a" : "takes no");
         return false;
     }
-    if (needs_shard && stream_shard_parse(shard->text, &ask->filter_shard) != OK) {
+    if (needs_shard && kinesis__parse_shard(shard->text, &ask->filter_shard) != OK) {
         kinesis__fail(call, "InvalidArgumentException", "Invalid shard id " STR_FMT ".",
                       STR_ARG(shard->text));
         return false;
@@ -216,21 +240,6 @@ static bool begin_listing(struct kinesis_call *call, struct token *ask, i32 *pos
 
 static bool continue_listing(struct kinesis_call *call, struct token *ask, i32 *position_out)
 {
-    static const struct {
-        enum arg arg;
-        const char *name;
-    } excluded[] = {
-        {ARG_STREAM_NAME, "StreamName"},
-        {ARG_CREATED, "StreamCreationTimestamp"},
-        {ARG_START_SHARD, "ExclusiveStartShardId"},
-    };
-    for (isize i = 0; i < COUNT_OF(excluded); i++) {
-        if (call->args[excluded[i].arg].is_set) {
-            kinesis__fail(call, "InvalidArgumentException",
-                          "NextToken and %s cannot be provided together.", excluded[i].name);
-            return false;
-        }
-    }
     if (!kinesis__take_next_token(call, TOKEN_SHARDS, ask)) {
         return false;
     }
@@ -250,10 +259,7 @@ void kinesis__list_shards(struct kinesis_call *call)
     if (!has_begun) {
         return;
     }
-    i64 limit = KINESIS_LIST_SHARDS_MAX;
-    if (call->args[ARG_LIMIT].is_set) {
-        limit = MIN(limit, call->args[ARG_LIMIT].number);
-    }
+    i64 limit = kinesis__page_limit(call, KINESIS_LIST_SHARDS_MAX);
     struct stream_info info;
     stream_get_info(call->stream, &info);
     i64 now_ms = kinesis__now_ms(call->service);

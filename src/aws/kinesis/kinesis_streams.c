@@ -108,18 +108,25 @@ static bool choose_mode(struct kinesis_call *call, struct stream_spec *spec)
     return true;
 }
 
-/* What AWS allows in tags: letters and digits of any script, blanks, and these signs. */
+/* What AWS allows in tags: letters and digits of any script, spaces, and these signs. */
 static bool is_tag_text(str text)
 {
     for (isize i = 0; i < text.len; i++) {
         u8 c = text.data[i];
         bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 128;
         bool is_digit = c >= '0' && c <= '9';
-        if (!is_letter && !is_digit && memchr("_./=+-%@: \t", c, 11) == NULL) {
+        if (!is_letter && !is_digit && memchr("_./=+-%@: ", c, 10) == NULL) {
             return false;
         }
     }
     return true;
+}
+
+static void fail_tag_text(struct kinesis_call *call)
+{
+    kinesis__fail(call, "InvalidArgumentException",
+                  "Some tags contain invalid characters. Valid characters: Unicode letters, "
+                  "digits, white space, _ . / = + - %% @.");
 }
 
 struct stream_tag *kinesis__take_tags(struct kinesis_call *call, isize *count_out)
@@ -129,9 +136,7 @@ struct stream_tag *kinesis__take_tags(struct kinesis_call *call, isize *count_ou
     for (isize i = 0; i < arg->count; i++) {
         tags[i] = (struct stream_tag){arg->pairs[i].key, arg->pairs[i].value};
         if (!is_tag_text(tags[i].key) || !is_tag_text(tags[i].value)) {
-            kinesis__fail(call, "InvalidArgumentException",
-                          "Some tags contain invalid characters. Valid characters: Unicode "
-                          "letters, digits, white space, _ . / = + - %% @.");
+            fail_tag_text(call);
             return NULL;
         }
         if (str_starts_nocase(tags[i].key, STR("aws:"))) {
@@ -240,10 +245,7 @@ void kinesis__describe_stream(struct kinesis_call *call)
     if (!kinesis__find_stream(call)) {
         return;
     }
-    i64 limit = KINESIS_DESCRIBE_SHARDS_MAX;
-    if (call->args[ARG_LIMIT].is_set) {
-        limit = MIN(limit, call->args[ARG_LIMIT].number);
-    }
+    i64 limit = kinesis__page_limit(call, KINESIS_DESCRIBE_SHARDS_MAX);
     i32 position = 0;
     if (call->args[ARG_START_SHARD].is_set &&
         !kinesis__shard_after(call, call->args[ARG_START_SHARD].text, &position)) {
@@ -366,8 +368,7 @@ void kinesis__list_streams(struct kinesis_call *call)
         .call = call,
         .summaries = {.is_cbor = call->out.is_cbor},
         .after = call->args[ARG_START_STREAM].text,
-        .limit = call->args[ARG_LIMIT].is_set ? call->args[ARG_LIMIT].number
-                                              : KINESIS_LIST_STREAMS_DEFAULT,
+        .limit = kinesis__page_limit(call, KINESIS_LIST_STREAMS_MAX),
     };
     if (call->args[ARG_NEXT_TOKEN].is_set) {
         struct token token;
@@ -486,6 +487,10 @@ void kinesis__remove_tags(struct kinesis_call *call)
     str *keys = ARENA_ARRAY(call->arena, str, MAX(arg->count, 1));
     for (isize i = 0; i < arg->count; i++) {
         keys[i] = arg->pairs[i].key;
+        if (!is_tag_text(keys[i])) {
+            fail_tag_text(call);
+            return;
+        }
     }
     change_tags(call, NULL, 0, keys, arg->count);
 }
@@ -527,10 +532,9 @@ void kinesis__list_tags(struct kinesis_call *call)
     if (!kinesis__find_stream(call)) {
         return;
     }
-    const struct arg_value *limit = &call->args[ARG_LIMIT];
     answer_open(&call->out, NULL);
-    bool has_more = put_tags(call, call->args[ARG_START_TAG].text,
-                             limit->is_set ? limit->number : STREAM_TAGS_MAX);
+    bool has_more =
+        put_tags(call, call->args[ARG_START_TAG].text, kinesis__page_limit(call, STREAM_TAGS_MAX));
     answer_put_bool(&call->out, "HasMoreTags", has_more);
     answer_close(&call->out);
     kinesis__respond(call);

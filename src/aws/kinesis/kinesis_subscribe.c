@@ -156,14 +156,16 @@ void kinesis__subscriptions_stop(struct kinesis *service)
 
 static void fail_entry(struct kinesis_call *call, err e)
 {
+    char shard_id[21];
     struct stream_info info;
     stream_get_info(call->stream, &info);
+    stream_shard_format(call->read->shard, shard_id);
     if (e == ERR_IN_USE) {
         kinesis__fail(call, "ResourceInUseException",
                       "Another active subscription exists for this consumer: " STR_FMT ":" STR_FMT
-                      ":" STR_FMT ":" STR_FMT,
+                      ":" STR_FMT ":%s",
                       STR_ARG(info.id.account), STR_ARG(info.id.name), STR_ARG(call->consumer.name),
-                      STR_ARG(call->args[ARG_SHARD_ID].text));
+                      shard_id);
     } else {
         kinesis__fail_status(call, 503, "InternalFailureException", "the server stops");
     }

@@ -1,8 +1,7 @@
 /*
  * aws/kinesis/kinesis_validate.c: a body into arguments, by the tables of
- * kinesis_ops.c. Two passes, as AWS makes them: the first finds wrong types and ends
- * at the first one (SerializationException), the second finds every broken
- * constraint and names them together (ValidationException).
+ * kinesis_ops.c. Two passes, as AWS makes them: the first, here, finds wrong types and
+ * ends at the first one (SerializationException); the second is in kinesis_check.c.
  */
 #include "aws/kinesis/kinesis_int.h"
 #include "codec/base64.h"
@@ -11,15 +10,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum {
-    ERRORS_SHOWN_MAX = 10, /* AWS names no more than these. */
-    VALUE_SHOWN_MAX = 256,
-    PATH_BYTES_MAX = 160,
-};
+enum { TYPE_SHOWN_MAX = 64 }; /* Of a value of a wrong type. */
 #define TIME_S_MAX  1e12
 #define TIME_MS_MAX ((i64)1000000000000000)
-
-/* --- first pass: types ---------------------------------------------------------------------- */
 
 struct typing {
     struct kinesis_call *call;
@@ -32,7 +25,7 @@ static bool type_error(struct typing *t, const char *text)
     return false;
 }
 
-/* "NUMBER_VALUE can not be converted to String" and its like. */
+/* "NUMBER_VALUE can not be converted to a String" and its like. */
 static bool conversion_error(struct typing *t, const struct json_value *value, const char *target)
 {
     const char *found = "NULL_VALUE";
@@ -50,7 +43,7 @@ static bool conversion_error(struct typing *t, const struct json_value *value, c
         found = "FALSE_VALUE";
         break;
     case JSON_ARRAY:
-        return type_error(t, "Start of list found where not expected.");
+        return type_error(t, "Start of list found where not expected");
     case JSON_OBJECT:
         return type_error(t, "Start of structure or map found where not expected.");
     case JSON_BYTES:
@@ -63,19 +56,30 @@ static bool conversion_error(struct typing *t, const struct json_value *value, c
     return type_error(t, arena_cstr(t->call->arena, text));
 }
 
+/* Of a list, map or structure: `what` stands for anything else that is no container. */
+static bool container_error(struct typing *t, const struct json_value *value, const char *what)
+{
+    bool is_container = json_kind(value) == JSON_ARRAY || json_kind(value) == JSON_OBJECT;
+    return is_container ? conversion_error(t, value, what) : type_error(t, what);
+}
+
+/* A fraction is cut off, what is too large becomes the largest, as by AWS. */
 static bool take_integer(struct typing *t, const struct json_value *value, struct arg_value *out)
 {
     if (json_kind(value) != JSON_NUMBER) {
-        return conversion_error(t, value, "Integer");
+        return conversion_error(t, value, "an Integer");
     }
     i64 number = 0;
+    double decimal = 0;
     str text = json_text(value);
-    if (str_to_i64(text, &number) != OK || number < INT32_MIN || number > INT32_MAX) {
-        str message = arena_printf(t->call->arena, STR_FMT " can not be converted to Integer",
-                                   STR_ARG(str_slice(text, 0, 64)));
-        return type_error(t, arena_cstr(t->call->arena, message));
+    if (str_to_i64(text, &number) == OK) {
+        out->number = MAX(MIN(number, INT32_MAX), INT32_MIN);
+        return true;
     }
-    out->number = number;
+    if (str_to_f64(text, &decimal) != OK) {
+        decimal = text.len > 0 && text.data[0] == '-' ? INT32_MIN : INT32_MAX;
+    }
+    out->number = (i64)MAX(MIN(decimal, (double)INT32_MAX), (double)INT32_MIN);
     return true;
 }
 
@@ -115,10 +119,48 @@ static bool take_time(struct typing *t, const struct json_value *value, struct a
 static bool take_text(struct typing *t, const struct json_value *value, str *out)
 {
     if (json_kind(value) != JSON_STRING) {
-        return conversion_error(t, value, "String");
+        return conversion_error(t, value, "a String");
     }
     *out = json_text(value);
     return true;
+}
+
+static bool is_base64_letter(u8 c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '/';
+}
+
+/* What AWS finds first: the length, then a character, then bits that belong to no byte. */
+static str base64_problem(struct arena *arena, str text)
+{
+    if (text.len % 4 != 0) {
+        return arena_printf(arena,
+                            "Base64 encoded length is expected a multiple of 4 bytes but found: "
+                            "%lld",
+                            (long long)text.len);
+    }
+    isize pads = str_ends(text, STR("==")) ? 2 : str_ends(text, STR("=")) ? 1 : 0;
+    for (isize i = 0; i < text.len - pads; i++) {
+        if (!is_base64_letter(text.data[i])) {
+            isize end = i + 1;
+            while (end < text.len && (text.data[end] & 0xc0) == 0x80) {
+                end++;
+            }
+            return arena_printf(arena, "Invalid Base64 character: '" STR_FMT "'",
+                                STR_ARG(str_slice(text, i, end)));
+        }
+    }
+    return STR("Invalid last non-pad Base64 character dectected"); /* Their spelling. */
+}
+
+static bool base64_error(struct typing *t, str text)
+{
+    struct arena *arena = t->call->arena;
+    str message = arena_printf(arena, "'" STR_FMT "' can not be converted to a Blob: " STR_FMT,
+                               STR_ARG(kinesis__shorten(text, TYPE_SHOWN_MAX)),
+                               STR_ARG(base64_problem(arena, text)));
+    return type_error(t, arena_cstr(arena, message));
 }
 
 static bool take_blob(struct typing *t, const struct json_value *value, str *out)
@@ -135,8 +177,7 @@ static bool take_blob(struct typing *t, const struct json_value *value, str *out
     isize bytes = base64_decoded_bytes(*out);
     u8 *scratch = bytes < 0 ? NULL : arena_try_alloc(t->call->arena, bytes + 64);
     if (scratch == NULL || base64_decode(*out, scratch, &bytes) != OK) {
-        return type_error(t, "A Blob is not valid base64: it must be padded, of the standard "
-                             "alphabet, without blanks.");
+        return base64_error(t, *out);
     }
     return true;
 }
@@ -146,7 +187,7 @@ static bool take_strings(struct typing *t, const struct json_value *value, bool 
                          struct arg_value *out)
 {
     if (json_kind(value) != (is_map ? JSON_OBJECT : JSON_ARRAY)) {
-        return type_error(t, is_map ? "Expected map or null" : "Expected list or null");
+        return container_error(t, value, is_map ? "Expected map or null" : "Expected list or null");
     }
     isize count = json_count(value);
     out->pairs = ARENA_ARRAY(t->call->arena, struct pair, MAX(count, 1));
@@ -164,7 +205,7 @@ static bool take_strings(struct typing *t, const struct json_value *value, bool 
 static bool take_records(struct typing *t, const struct json_value *value, struct arg_value *out)
 {
     if (json_kind(value) != JSON_ARRAY) {
-        return type_error(t, "Expected list or null");
+        return container_error(t, value, "Expected list or null");
     }
     isize count = json_count(value);
     out->entries = ARENA_ARRAY(t->call->arena, struct put_entry, MAX(count, 1));
@@ -172,7 +213,7 @@ static bool take_records(struct typing *t, const struct json_value *value, struc
     for (isize i = 0; i < count; i++, item = json_next(item)) {
         struct put_entry *entry = &out->entries[i];
         if (json_kind(item) != JSON_OBJECT) {
-            return type_error(t, "Expected structure or null");
+            return container_error(t, item, "Expected null");
         }
         const struct json_value *data = json_get(item, STR("Data"));
         const struct json_value *key = json_get(item, STR("PartitionKey"));
@@ -195,7 +236,7 @@ static bool take_flag(struct typing *t, const struct json_value *value, struct a
 {
     out->number = json_kind(value) == JSON_TRUE;
     return json_kind(value) == JSON_TRUE || json_kind(value) == JSON_FALSE ||
-           conversion_error(t, value, "Boolean");
+           conversion_error(t, value, "a Boolean");
 }
 
 static bool take_struct(struct typing *t, const struct json_value *object,
@@ -219,7 +260,7 @@ static bool take_value(struct typing *t, const struct json_value *value,
         return take_blob(t, value, &out->text);
     case MEMBER_STRUCT:
         return json_kind(value) == JSON_OBJECT ? take_struct(t, value, member->members)
-                                               : type_error(t, "Expected structure or null");
+                                               : container_error(t, value, "Expected null");
     case MEMBER_STRINGS:
     case MEMBER_MAP:
         return take_strings(t, value, member->kind == MEMBER_MAP, out);
@@ -240,221 +281,6 @@ static bool take_struct(struct typing *t, const struct json_value *object,
         }
     }
     return true;
-}
-
-/* --- second pass: constraints --------------------------------------------------------------- */
-
-struct checking {
-    const struct kinesis_call *call;
-    struct buf text;
-    isize count;
-};
-
-/* Names the value that is wrong; NULL is no value. */
-static void put_finding(struct checking *c, const str *value, const char *path)
-{
-    if (c->count > 0) {
-        buf_append(&c->text, STR("; "));
-    }
-    if (value == NULL) {
-        buf_append(&c->text, STR("Value null"));
-    } else {
-        str shown = str_slice(*value, 0, VALUE_SHOWN_MAX);
-        while (shown.len < value->len && shown.len > 0 && (value->data[shown.len] & 0xc0) == 0x80) {
-            shown.len--; /* Never half a character. */
-        }
-        buf_append(&c->text, STR("Value '"));
-        buf_append(&c->text, shown);
-        buf_append_byte(&c->text, '\'');
-    }
-    buf_printf(&c->text, " at '%s' failed to satisfy constraint: ", path);
-}
-
-static void find(struct checking *c, const str *value, const char *path, const char *format, ...)
-    PRINTF(4, 5);
-
-static void find(struct checking *c, const str *value, const char *path, const char *format, ...)
-{
-    if (c->count < ERRORS_SHOWN_MAX) {
-        char rule[512];
-        va_list args;
-        va_start(args, format);
-        IGNORE(vsnprintf(rule, sizeof rule, format, args) < 0); /* The formats are our own. */
-        va_end(args);
-        put_finding(c, value, path);
-        buf_append(&c->text, str_of(rule));
-    }
-    c->count++;
-}
-
-static isize count_characters(str text)
-{
-    isize count = 0;
-    for (isize i = 0; i < text.len; i++) {
-        count += (text.data[i] & 0xc0) != 0x80 ? 1 : 0;
-    }
-    return count;
-}
-
-static void check_length(struct checking *c, const struct member *m, isize length, str shown,
-                         const char *path)
-{
-    if (m->min != NO_MIN && length < m->min) {
-        find(c, &shown, path, "Member must have length greater than or equal to %d", m->min);
-    }
-    if (m->max != NO_MAX && length > m->max) {
-        find(c, &shown, path, "Member must have length less than or equal to %d", m->max);
-    }
-}
-
-static void check_enum(struct checking *c, const struct member *m, str text, const char *path)
-{
-    struct buf all = {0};
-    for (const char *const *value = m->values; *value != NULL; value++) {
-        if (str_eq(str_of(*value), text)) {
-            buf_deinit(&all);
-            return;
-        }
-        buf_printf(&all, "%s%s", value == m->values ? "" : ", ", *value);
-    }
-    find(c, &text, path, "Member must satisfy enum value set: [" STR_FMT "]",
-         STR_ARG(buf_str(&all)));
-    buf_deinit(&all);
-}
-
-static void check_text(struct checking *c, const struct member *m, str text, const char *path)
-{
-    check_length(c, m, count_characters(text), text, path);
-    if (m->pattern != NULL && !m->pattern->matches(text)) {
-        find(c, &text, path, "Member must satisfy regular expression pattern: %s",
-             m->pattern->text);
-    }
-    if (m->values != NULL) {
-        check_enum(c, m, text, path);
-    }
-}
-
-static void check_blob(struct checking *c, const struct member *m, isize bytes, const char *path)
-{
-    char shown[128];
-    snprintf(shown, sizeof shown, "java.nio.HeapByteBuffer[pos=0 lim=%lld cap=%lld]",
-             (long long)bytes, (long long)bytes);
-    check_length(c, m, bytes, str_of(shown), path);
-}
-
-/* "prefix.streamName": members are written with a small first letter in these messages. */
-static void make_path(char *out, const char *prefix, const char *name)
-{
-    bool is_nested = prefix[0] != '\0';
-    snprintf(out, PATH_BYTES_MAX, "%s%s%s", prefix, is_nested ? "." : "", name);
-    char *first = out + strlen(prefix) + (is_nested ? 1 : 0);
-    if (*first >= 'A' && *first <= 'Z') {
-        *first = (char)(*first - 'A' + 'a');
-    }
-}
-
-static void check_entry(struct checking *c, const struct put_entry *entry, const char *prefix)
-{
-    const struct {
-        bool is_set;
-        str text;
-    } values[] = {
-        /* In the order of kinesis__record_members. */
-        {entry->has_data, entry->data},
-        {entry->has_hash, entry->hash},
-        {entry->has_key, entry->key},
-    };
-    for (int i = 0; i < COUNT_OF(values); i++) {
-        const struct member *m = &kinesis__record_members[i];
-        char path[PATH_BYTES_MAX];
-        make_path(path, prefix, m->name);
-        if (!values[i].is_set) {
-            if (m->is_required) {
-                find(c, NULL, path, "Member must not be null");
-            }
-        } else if (m->kind == MEMBER_BLOB) {
-            check_blob(c, m, kinesis__blob_bytes(c->call, values[i].text), path);
-        } else {
-            check_text(c, m, values[i].text, path);
-        }
-    }
-}
-
-static void check_items(struct checking *c, const struct member *m, const struct arg_value *value,
-                        const char *path)
-{
-    char shown[64];
-    snprintf(shown, sizeof shown, value->count == 0 ? "[]" : "[%lld items]",
-             (long long)value->count);
-    check_length(c, m, value->count, str_of(shown), path);
-    for (isize i = 0; i < value->count; i++) {
-        char item[PATH_BYTES_MAX];
-        snprintf(item, sizeof item, "%.100s.%lld.member", path, (long long)i + 1);
-        if (m->kind == MEMBER_RECORDS) {
-            check_entry(c, &value->entries[i], item);
-        } else if (m->kind == MEMBER_MAP) {
-            check_text(c, &m->members[0], value->pairs[i].key, path);
-            snprintf(item, sizeof item, "%.100s.%.40s.member", path, "value");
-            check_text(c, &m->members[1], value->pairs[i].value, item);
-        } else {
-            check_text(c, &m->members[0], value->pairs[i].key, item);
-        }
-    }
-}
-
-static void check_integer(struct checking *c, const struct member *m, i64 number, const char *path)
-{
-    char shown[32];
-    snprintf(shown, sizeof shown, "%lld", (long long)number);
-    str text = str_of(shown);
-    if (m->min != NO_MIN && number < m->min) {
-        find(c, &text, path, "Member must have value greater than or equal to %d", m->min);
-    }
-    if (m->max != NO_MAX && number > m->max) {
-        find(c, &text, path, "Member must have value less than or equal to %d", m->max);
-    }
-}
-
-static void check_struct(struct checking *c, const struct member *members, const char *prefix);
-
-static void check_value(struct checking *c, const struct member *m, const char *path)
-{
-    const struct arg_value *value = &c->call->args[m->arg];
-    switch (m->kind) {
-    case MEMBER_STRING:
-        check_text(c, m, value->text, path);
-        break;
-    case MEMBER_INTEGER:
-        check_integer(c, m, value->number, path);
-        break;
-    case MEMBER_BLOB:
-        check_blob(c, m, kinesis__blob_bytes(c->call, value->text), path);
-        break;
-    case MEMBER_STRUCT:
-        check_struct(c, m->members, path);
-        break;
-    case MEMBER_STRINGS:
-    case MEMBER_MAP:
-    case MEMBER_RECORDS:
-        check_items(c, m, value, path);
-        break;
-    case MEMBER_BOOLEAN:
-    case MEMBER_TIMESTAMP:
-        break;
-    }
-}
-
-static void check_struct(struct checking *c, const struct member *members, const char *prefix)
-{
-    for (const struct member *m = members; m->name != NULL; m++) {
-        char path[PATH_BYTES_MAX];
-        make_path(path, prefix, m->name);
-        if (c->call->args[m->arg].is_set) {
-            check_value(c, m, path);
-        } else if (m->is_required) {
-            find(c, NULL, path, "Member must not be null");
-        }
-    }
 }
 
 isize kinesis__blob_bytes(const struct kinesis_call *call, str blob)
@@ -480,13 +306,5 @@ bool kinesis__validate(struct kinesis_call *call, str body)
         kinesis__fail_form(call, typing.error);
         return false;
     }
-    struct checking checking = {.call = call};
-    check_struct(&checking, call->operation->members, "");
-    if (checking.count > 0) {
-        kinesis__fail(call, "ValidationException", "%lld validation error%s detected: " STR_FMT,
-                      (long long)checking.count, checking.count == 1 ? "" : "s",
-                      STR_ARG(buf_str(&checking.text)));
-    }
-    buf_deinit(&checking.text);
-    return checking.count == 0;
+    return kinesis__check_constraints(call);
 }

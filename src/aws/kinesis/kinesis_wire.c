@@ -129,14 +129,19 @@ static void fail(struct kinesis_call *call, int status, const char *type, const 
 static void fail(struct kinesis_call *call, int status, const char *type, const char *format,
                  va_list args)
 {
-    char text[4096];
-    int length = vsnprintf(text, sizeof text, format, args);
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
     CHECK(length >= 0);
-    str message = str_from(text, MIN(length, (int)sizeof text - 1));
+    char *text = mem_alloc(length + 1);
+    CHECK(vsnprintf(text, (size_t)length + 1, format, again) == length);
+    va_end(again);
+    str message = str_from(text, length);
     while (message.len > 0 && !str_is_utf8(message)) {
         message.len--; /* It was cut within a character. */
     }
     answer_error(call, status, type, "message", message);
+    mem_free(text);
 }
 
 void kinesis__fail(struct kinesis_call *call, const char *type, const char *format, ...)
