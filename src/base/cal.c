@@ -134,6 +134,37 @@ isize cal_format_http(i64 us, char *out)
     return finish(out, text_put(p, " GMT"));
 }
 
+err cal_parse_http(str text, i64 *us_out)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    enum { ZONE_AT = 25 };
+    text = str_trim(text);
+    str zone = text.len > ZONE_AT ? str_slice(text, ZONE_AT, text.len) : STR_EMPTY;
+    if (!str_eq(zone, STR(" GMT")) && !str_eq(zone, STR(" -0000")) &&
+        !str_eq(zone, STR(" +0000"))) {
+        return ERR_SYNTAX;
+    }
+    isize month = str_find(str_of(months), str_slice(text, 8, 11), 0);
+    static const i8 places[] = {5, 12, 17, 20, 23}, lengths[] = {2, 4, 2, 2, 2};
+    i32 parts[COUNT_OF(places)];
+    for (isize i = 0; i < COUNT_OF(places); i++) {
+        u64 value;
+        TRY(str_to_u64(str_slice(text, places[i], places[i] + lengths[i]), &value));
+        parts[i] = (i32)value;
+    }
+    if (month < 0 || month % 3 != 0) {
+        return ERR_SYNTAX;
+    }
+    struct cal cal = {parts[1], (i32)month / 3 + 1, parts[0], parts[2], parts[3], parts[4], 0};
+    bool is_real = cal.day >= 1 && cal.day <= cal_month_days(cal.year, cal.month) &&
+                   cal.hour < 24 && cal.minute < 60 && cal.second < 61;
+    if (!is_real) {
+        return ERR_SYNTAX;
+    }
+    *us_out = cal_to_us(&cal);
+    return OK;
+}
+
 isize cal_format_amz(i64 us, char *out)
 {
     struct cal cal;

@@ -31,6 +31,9 @@ i64 cal_to_us(const struct cal *cal); /* Drops digits below the microsecond. */
 isize cal_format_iso_ms(i64 us, char *out);
 /* "Tue, 24 Nov 2026 01:02:03 GMT" (RFC 9110 IMF-fixdate) into out[32]; returns its length. */
 isize cal_format_http(i64 us, char *out);
+/* And back, blanks around it allowed, and "-0000" or "+0000" (RFC 5322, as Python writes it) for
+ * "GMT". ERR_SYNTAX: another form, or no such day. */
+MUST_USE err cal_parse_http(str text, i64 *us_out);
 /* "20261124T010203Z" (SigV4) into out[CAL_AMZ_BYTES]; returns its length. */
 enum { CAL_AMZ_BYTES = 20 };
 isize cal_format_amz(i64 us, char *out);

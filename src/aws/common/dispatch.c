@@ -1,6 +1,7 @@
 /* aws/common/dispatch.c: from a request to its service. */
 #include "aws/common/dispatch.h"
 
+#include "aws/common/auth_fault.h"
 #include "aws/common/caller.h"
 #include "aws/common/names.h"
 #include "aws/common/refusal.h"
@@ -284,7 +285,7 @@ static bool is_foreign(struct http_exchange *x)
 
 static void refuse(struct http_exchange *x, int status, const char *code, const char *message)
 {
-    aws_refuse(x, status, code, message, STR_EMPTY);
+    aws_refuse(x, status, code, str_of(message), STR_EMPTY);
 }
 
 /* --- browsers that ask first
@@ -401,6 +402,16 @@ static enum aws_protocol protocol_of(struct http_exchange *x, bool has_target)
                                                                              : AWS_REST_XML;
 }
 
+/* The signature is missing or cannot be read. */
+static void refuse_form(struct aws_dispatch *dispatch, struct http_exchange *x)
+{
+    enum aws_protocol protocol = protocol_of(x, http_header(x, "x-amz-target").len > 0);
+    bool is_s3 = protocol == AWS_REST_XML;
+    struct aws_fault fault;
+    aws_fault_of_form(x, protocol, is_s3, &fault);
+    aws_fault_answer(x, protocol, is_s3, &fault, uuid_make(dispatch, http_arena(x)));
+}
+
 static void run(struct aws_request *request, void *ctx)
 {
     const struct opened *opened = ctx;
@@ -432,7 +443,7 @@ static void call(struct opened *opened, struct aws_dispatch *dispatch, struct ht
     }
     if (!listed(opened->service->scopes, caller->service)) {
         aws_refuse(x, 400, "InvalidSignatureException",
-                   "Credential should be scoped to correct service.", request->request_id);
+                   STR("Credential should be scoped to correct service."), request->request_id);
         return;
     }
     aws_verify(dispatch->os, &dispatch->keys, request, run, opened);
@@ -516,7 +527,7 @@ void aws_dispatch_handle(struct http_exchange *x, void *ctx)
     }
     str target = http_header(x, "x-amz-target");
     if (!caller.is_signed && target.len > 0) {
-        refuse(x, 400, "MissingAuthenticationTokenException", "Missing Authentication Token");
+        refuse_form(dispatch, x);
         return;
     }
     struct opened *opened = caller.is_signed ? NULL : by_public_action(dispatch, x);
@@ -530,7 +541,7 @@ void aws_dispatch_handle(struct http_exchange *x, void *ctx)
     opened = by_target(dispatch, target);
     opened = opened != NULL ? opened : by_scope(dispatch, caller.service);
     if (caller.is_signed && opened == NULL) {
-        str text = arena_printf(http_arena(x), "the service \\\"" STR_FMT "\\\" is not supported",
+        str text = arena_printf(http_arena(x), "the service \"" STR_FMT "\" is not supported",
                                 STR_ARG(caller.service));
         refuse(x, 501, "UnsupportedOperation", arena_cstr(http_arena(x), text));
         return;
@@ -544,5 +555,9 @@ void aws_dispatch_handle(struct http_exchange *x, void *ctx)
         call(opened, dispatch, x, &caller);
         return;
     }
-    refuse(x, 403, "AccessDenied", "the request is not signed");
+    if (aws_claims_signature(x)) {
+        refuse_form(dispatch, x);
+    } else {
+        refuse(x, 403, "AccessDenied", "the request is not signed");
+    }
 }

@@ -9,8 +9,7 @@
 
 /* The media type of the request's body, without parameters. */
 str aws_content_type(const struct http_exchange *x);
-/* Answers. `request_id` may be empty. */
-void aws_refuse(struct http_exchange *x, int status, const char *code, const char *message,
-                str request_id);
+/* Answers. `message`: plain text. `request_id` may be empty. */
+void aws_refuse(struct http_exchange *x, int status, const char *code, str message, str request_id);
 
 #endif

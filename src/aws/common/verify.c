@@ -1,7 +1,8 @@
 /* aws/common/verify.c: is a request signed with the server's keys? */
 #include "aws/common/verify.h"
 
-#include "aws/common/refusal.h"
+#include "aws/common/auth_fault.h"
+#include "base/cal.h"
 #include "codec/sigv4.h"
 
 enum { BODY_BYTES_MAX = 16 << 20, SKEW_S = 300, SKEW_S3_S = 900 };
@@ -20,66 +21,63 @@ struct verifying {
 
 struct refusal {
     const char *json_code, *query_code, *s3_code, *message;
-    int status; /* Of XML; JSON services say 400. */
 };
 
-static const struct refusal refusals[] = {
-    [SIGV4_INCOMPLETE] = {"IncompleteSignatureException", "IncompleteSignature",
-                          "AuthorizationHeaderMalformed",
-                          "Authorization needs Credential, SignedHeaders with host and every "
-                          "x-amz- header, Signature, and X-Amz-Date of the credential's day",
-                          400},
-    [SIGV4_EXPIRED] = {"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed",
-                       "Signature expired: the time of the request is too far from the server's",
-                       403},
-    [SIGV4_UNKNOWN_KEY] = {"UnrecognizedClientException", "InvalidClientTokenId",
-                           "InvalidAccessKeyId",
-                           "The security token included in the request is "
-                           "invalid.",
-                           403},
-    [SIGV4_MISMATCH] = {"InvalidSignatureException", "SignatureDoesNotMatch",
-                        "SignatureDoesNotMatch",
-                        "The request signature we calculated does not match the signature you "
-                        "provided. Check your AWS Secret Access Key and signing method.",
-                        403},
-};
+static const struct refusal unknown_key = {
+    "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId",
+    "The security token included in the request is invalid."};
+static const struct refusal mismatch = {
+    "InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch",
+    "The request signature we calculated does not match the signature you "
+    "provided. Check your AWS Secret Access Key and signing method."};
 
 static bool is_s3(const struct verifying *v)
 {
     return str_eq(v->claim.service, STR("s3"));
 }
 
+static bool is_json(const struct verifying *v)
+{
+    return v->request->protocol == AWS_JSON_1_0 || v->request->protocol == AWS_JSON_1_1;
+}
+
+static void answer_fault(const struct verifying *v, const struct aws_fault *fault)
+{
+    aws_fault_answer(v->request->x, v->request->protocol, is_s3(v), fault, v->request->request_id);
+}
+
 static void answer(const struct verifying *v, const char *code, const char *message, int status)
 {
-    struct http_exchange *x = v->request->x;
-    struct arena *arena = http_arena(x);
-    str id = v->request->request_id, type = STR("text/xml"), text;
-    if (v->request->protocol == AWS_JSON_1_0 || v->request->protocol == AWS_JSON_1_1) {
-        aws_refuse(x, status, code, message, id);
-        return;
-    }
-    if (is_s3(v)) {
-        text = arena_printf(arena,
-                            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code>"
-                            "<Message>%s</Message><RequestId>" STR_FMT "</RequestId></Error>",
-                            code, message, STR_ARG(id));
-    } else {
-        text = arena_printf(arena,
-                            "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s"
-                            "</Message></Error><RequestId>" STR_FMT "</RequestId></ErrorResponse>",
-                            code, message, STR_ARG(id));
-    }
-    struct http_field fields[] = {{STR("Content-Type"), type}, {STR("x-amzn-RequestId"), id}};
-    http_respond(x, status, fields, COUNT_OF(fields), text);
+    struct aws_fault fault = {.status = status, .code = code, .message = str_of(message)};
+    answer_fault(v, &fault);
+}
+
+static void refuse_form(const struct verifying *v)
+{
+    struct aws_fault fault;
+    aws_fault_of_form(v->request->x, v->request->protocol, is_s3(v), &fault);
+    answer_fault(v, &fault);
+}
+
+static i64 skew_s(const struct verifying *v)
+{
+    return is_s3(v) ? SKEW_S3_S : SKEW_S;
 }
 
 static void refuse(const struct verifying *v, enum sigv4_verdict verdict)
 {
-    const struct refusal *refusal = &refusals[verdict];
-    bool is_json = v->request->protocol == AWS_JSON_1_0 || v->request->protocol == AWS_JSON_1_1;
-    const char *code = is_json ? refusal->json_code : refusal->query_code;
-    answer(v, is_s3(v) ? refusal->s3_code : code, refusal->message,
-           is_json ? 400 : refusal->status);
+    struct aws_fault fault;
+    if (verdict == SIGV4_INCOMPLETE) {
+        refuse_form(v);
+    } else if (verdict == SIGV4_EXPIRED) {
+        aws_fault_of_time(v->request->x, v->request->protocol, &v->claim, skew_s(v),
+                          os_wall_us(v->os), &fault);
+        answer_fault(v, &fault);
+    } else {
+        const struct refusal *refusal = verdict == SIGV4_UNKNOWN_KEY ? &unknown_key : &mismatch;
+        const char *code = is_json(v) ? refusal->json_code : refusal->query_code;
+        answer(v, is_s3(v) ? refusal->s3_code : code, refusal->message, 403);
+    }
 }
 
 /* --- the check
@@ -113,7 +111,7 @@ static enum sigv4_verdict check(const struct verifying *v, str payload_hash)
                                     .payload_hash = payload_hash};
     fields_take(x, &request);
     return sigv4_verify(http_arena(x), &request, &v->claim, v->keys->access_key, v->keys->secret,
-                        os_wall_us(v->os), is_s3(v) ? SKEW_S3_S : SKEW_S);
+                        os_wall_us(v->os), skew_s(v));
 }
 
 static void finish(const struct verifying *v, str payload_hash)
@@ -161,6 +159,18 @@ static bool is_repeated(struct http_exchange *x, str wanted)
     return found > 1;
 }
 
+/* Of x-amz-date, else of Date, which has its own form: what is signed has that of the first. */
+static str request_time(struct http_exchange *x)
+{
+    str date = http_header(x, "date");
+    i64 us;
+    if (http_header(x, "x-amz-date").len > 0 || cal_parse_http(date, &us) != OK) {
+        return http_header(x, "x-amz-date").len > 0 ? http_header(x, "x-amz-date") : date;
+    }
+    char text[CAL_AMZ_BYTES];
+    return arena_copy(http_arena(x), str_from(text, cal_format_amz(us, text)));
+}
+
 static bool claim_take(struct verifying *v)
 {
     struct http_exchange *x = v->request->x;
@@ -175,7 +185,7 @@ static bool claim_take(struct verifying *v)
     if (in_query != ERR_NOT_FOUND || sigv4_parse_header(header, &v->claim) != OK) {
         return false; /* Signed twice, or not in full. */
     }
-    v->claim.time = http_header(x, "x-amz-date");
+    v->claim.time = request_time(x);
     return true;
 }
 
@@ -185,9 +195,9 @@ void aws_verify(struct os *os, const struct aws_keys *keys, struct aws_request *
     struct http_exchange *x = request->x;
     struct verifying *v = ARENA_NEW(http_arena(x), struct verifying);
     *v = (struct verifying){.os = os, .keys = keys, .request = request, .fn = fn, .ctx = ctx};
+    v->claim.service = request->caller.service;
     bool has_header = http_header(x, "authorization").len > 0;
     if (!has_header && str_find(http_query(x), STR("X-Amz-Credential="), 0) < 0) {
-        v->claim.service = request->caller.service;
         answer(v, "InvalidRequest",
                "The authorization mechanism you have provided is not supported. Please use "
                "AWS4-HMAC-SHA256.",
@@ -195,7 +205,7 @@ void aws_verify(struct os *os, const struct aws_keys *keys, struct aws_request *
         return;
     }
     if (!claim_take(v)) {
-        refuse(v, SIGV4_INCOMPLETE);
+        refuse_form(v);
         return;
     }
     str declared = http_header(x, "x-amz-content-sha256");

@@ -1,5 +1,6 @@
 /* aws/s3/s3_copy_ops.c: CopyObject and UploadPartCopy: bytes from another object. */
 #include "aws/s3/s3_int.h"
+#include "base/cal.h"
 
 enum { SECOND_US = 1000000 };
 
@@ -51,7 +52,7 @@ static int etag_holds(struct s3_call *call, const char *name, str etag)
 static int newer_than(struct s3_call *call, const char *name, i64 modified_us)
 {
     i64 us;
-    if (s3__http_date(s3__header(call, name), &us) != OK) {
+    if (cal_parse_http(s3__header(call, name), &us) != OK) {
         return -1;
     }
     return modified_us / SECOND_US > us / SECOND_US;

@@ -37,7 +37,7 @@ static bool modified_since(const struct s3_call *call, const char *name, i64 mod
                            bool otherwise)
 {
     i64 since_us;
-    if (s3__http_date(s3__header(call, name), &since_us) != OK) {
+    if (cal_parse_http(s3__header(call, name), &since_us) != OK) {
         return otherwise;
     }
     return modified_us / SECOND_US > since_us / SECOND_US;

@@ -92,8 +92,6 @@ bool s3__is_bucket_name(str name);
 str s3__unquote(str etag);
 /* Percent-encoding as encoding-type=url wants it; as it is when !is_url. */
 str s3__encode(struct s3_call *call, str text, bool is_url);
-/* HTTP date to microseconds. */
-MUST_USE err s3__http_date(str text, i64 *us_out);
 /* The algorithm that x-amz-checksum-algorithm or -sdk-checksum-algorithm names. */
 bool s3__algorithm(struct s3_call *call, const char *header, enum s3_algorithm *out);
 

@@ -1,6 +1,5 @@
 /* aws/s3/s3_request.c: what a request says: bucket, key, parameters, header fields. */
 #include "aws/s3/s3_int.h"
-#include "base/cal.h"
 
 /* --- target
  * ---------------------------------------------------------------------------------------- */
@@ -203,36 +202,6 @@ bool s3__bucket(struct s3_call *call)
 
 /* --- header fields
  * --------------------------------------------------------------------------------- */
-
-/* "Tue, 24 Nov 2026 01:02:03 GMT" */
-err s3__http_date(str text, i64 *us_out)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    enum { LENGTH = 29 };
-    text = str_trim(text);
-    if (text.len != LENGTH || !str_ends(text, STR(" GMT"))) {
-        return ERR_SYNTAX;
-    }
-    isize month = str_find(str_of(months), str_slice(text, 8, 11), 0);
-    static const i8 places[] = {5, 12, 17, 20, 23}, lengths[] = {2, 4, 2, 2, 2};
-    i32 parts[COUNT_OF(places)];
-    for (isize i = 0; i < COUNT_OF(places); i++) {
-        u64 value;
-        TRY(str_to_u64(str_slice(text, places[i], places[i] + lengths[i]), &value));
-        parts[i] = (i32)value;
-    }
-    if (month < 0 || month % 3 != 0) {
-        return ERR_SYNTAX;
-    }
-    struct cal cal = {parts[1], (i32)month / 3 + 1, parts[0], parts[2], parts[3], parts[4], 0};
-    bool is_real = cal.day >= 1 && cal.day <= cal_month_days(cal.year, cal.month) &&
-                   cal.hour < 24 && cal.minute < 60 && cal.second < 61;
-    if (!is_real) {
-        return ERR_SYNTAX;
-    }
-    *us_out = cal_to_us(&cal);
-    return OK;
-}
 
 bool s3__algorithm(struct s3_call *call, const char *header, enum s3_algorithm *out)
 {
