@@ -322,7 +322,7 @@ def test_put_words_lines_files_and_bytes(leat, tmp_path):
                          capture_output=True, env=environment(leat, **more), timeout=20).stdout
     assert raw.endswith(b"\xff\x00\nrest\n")
     assert 'no text or number "nope"' in run(leat, "stream", "put", "p", "{}", "--key-field", "nope", code=1, **more)[1]
-    assert "more than the maximum record size" in run(leat, "stream", "put", "p", "--whole", input=b"x" * (1 << 20) + b"y", code=1, **more)[1]
+    assert "Member must have length less than or equal to 1048576" in run(leat, "stream", "put", "p", "--whole", input=b"x" * (1 << 20) + b"y", code=1, **more)[1]
     assert "cannot read" in run(leat, "stream", "put", "p", "--file", "/nonexistent", code=5, **more)[1]
     run(leat, "stream", "put", "gone", "x", code=5, **more)
 

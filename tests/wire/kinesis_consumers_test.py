@@ -142,12 +142,15 @@ def test_a_stream_with_consumers_is_not_deleted_by_mistake(kinesis, arn):
     made = register(kinesis, arn, "one")
     code, message = failure(kinesis.delete_stream, StreamARN=arn)
     assert code == "ResourceInUseException"
-    assert "EnforceConsumerDeletion" in message
+    name = arn.rpartition("/")[2]
+    assert message == (
+        f"DeleteStream can't delete 000000000000:{name} because there are consumers associated with "
+        f"this data stream. To delete {name} anyway, set the EnforceConsumerDeletion parameter to "
+        "true to force the deletion of all the consumers that are associated with it.")
     assert failure(kinesis.delete_stream, StreamARN=arn, EnforceConsumerDeletion=False)[0] == code
     kinesis.delete_stream(StreamARN=arn, EnforceConsumerDeletion=True)
     assert failure(kinesis.describe_stream_consumer, ConsumerARN=made["ConsumerARN"])[0] \
         == "ResourceNotFoundException"
-    name = arn.rpartition("/")[2]
     kinesis.create_stream(StreamName=name, ShardCount=1)
     assert kinesis.list_stream_consumers(StreamARN=arn)["Consumers"] == []
 

@@ -220,8 +220,14 @@ def test_consumers(held):
 
     assert described(**named) == described(ConsumerARN=made["ConsumerARN"]) == "CREATING"
     refused = failure(kinesis.subscribe_to_shard, ConsumerARN=made["ConsumerARN"], ShardId=SHARD, StartingPosition=HORIZON)
-    assert refused == ("ResourceInUseException", "Consumer new of stream a under account 000000000000 not ACTIVE, instead in "
-                                                 "state CREATING")
+    seconds = made["ConsumerARN"].rpartition(":")[2]
+    assert refused == ("ResourceInUseException", f"Consumer new with creation timestamp {seconds} under stream: a , account "
+                                                 "000000000000 is not in ACTIVE status.")
+    text = f"Consumer new with creation timestamp {seconds} under stream a and account 000000000000 is not in ACTIVE status."
+    for change, what in ((kinesis.put_resource_policy, {"Policy": "{}"}), (kinesis.tag_resource, {"Tags": {"a": "b"}}),
+                         (kinesis.untag_resource, {"TagKeys": ["a"]}), (kinesis.delete_resource_policy, {})):
+        assert failure(change, ResourceARN=made["ConsumerARN"], **what) == ("ResourceInUseException", text)
+    assert kinesis.get_resource_policy(ResourceARN=made["ConsumerARN"])["Policy"] == "{}"
     held.stop()  # A restart ends the state.
     held.start()
     kinesis = client(held)
@@ -236,7 +242,6 @@ def test_consumers(held):
     first, token = consumers(kinesis, stream, MaxResults=1)
     rest, end = consumers(kinesis, stream, NextToken=token)
     assert first + rest == listed and end is None
-    text = "Consumer new of stream a under account 000000000000 not ACTIVE, instead in state DELETING"
     assert failure(kinesis.register_stream_consumer, **named) == ("ResourceInUseException", text)
     assert failure(kinesis.deregister_stream_consumer, **named) == (
         "ResourceNotFoundException", "Consumer new of stream a under account 000000000000 not found.")

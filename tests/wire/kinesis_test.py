@@ -257,9 +257,13 @@ def test_tokens_belong_to_their_stream_and_account(leat, kinesis, name):
     ):
         answer = failure(stranger.list_shards, NextToken=token)
         assert answer == ("InvalidArgumentException", "Invalid NextToken.")
-    answer = failure(kinesis.list_shards, NextToken=token, StreamARN=arn + "-2")
-    assert answer == ("InvalidArgumentException", "Invalid NextToken.")
-    assert len(kinesis.list_shards(NextToken=token, StreamARN=arn)["Shards"]) == 1
+    beside = {"StreamName": name, "StreamARN": arn, "StreamCreationTimestamp": 1,
+              "ExclusiveStartShardId": "0", "ShardFilter": {"Type": "AT_LATEST"}}
+    for member, value in beside.items():
+        answer = failure(kinesis.list_shards, NextToken=token, **{member: value})
+        assert answer == ("InvalidArgumentException",
+                          f"NextToken and {member} cannot be provided together.")
+    assert len(kinesis.list_shards(NextToken=token)["Shards"]) == 1
 
 
 def test_retention(kinesis, stream):
@@ -456,6 +460,14 @@ def test_record_size(kinesis, stream):
         kinesis.put_record, StreamName=stream, Data=b"x" * limit, PartitionKey="k"
     )
     assert code == "InvalidArgumentException" and "1048577" in text
+    text = ("1 validation error detected: Value at '{}' failed to satisfy constraint: Member must "
+            "have length less than or equal to 1048576.")
+    large = {"Data": b"x" * (limit + 1), "PartitionKey": "k"}
+    assert failure(kinesis.put_record, StreamName=stream, **large) == (
+        "ValidationException", text.format("data"))
+    records = [{"Data": b"", "PartitionKey": "k"}, large]
+    assert failure(kinesis.put_records, StreamName=stream, Records=records) == (
+        "ValidationException", text.format("records.2.member.data"))
 
 
 def test_record_size_of_the_stream(kinesis, name):

@@ -28,14 +28,18 @@ void kinesis__fail_no_consumer(struct kinesis_call *call, str name)
                   STR_ARG(name), STR_ARG(info.id.name), STR_ARG(info.id.account));
 }
 
-void kinesis__fail_consumer_status(struct kinesis_call *call, str name, const char *status)
+void kinesis__fail_consumer_status(struct kinesis_call *call,
+                                   const struct stream_consumer *consumer)
 {
     struct stream_info info;
     stream_get_info(call->stream, &info);
+    bool is_subscription = call->operation->run == kinesis__subscribe; /* AWS has two texts. */
     kinesis__fail(call, "ResourceInUseException",
-                  "Consumer " STR_FMT " of stream " STR_FMT " under account " STR_FMT
-                  " not ACTIVE, instead in state %s",
-                  STR_ARG(name), STR_ARG(info.id.name), STR_ARG(info.id.account), status);
+                  "Consumer " STR_FMT " with creation timestamp %lld under stream%s " STR_FMT
+                  " %s account " STR_FMT " is not in ACTIVE status.",
+                  STR_ARG(consumer->name), (long long)(consumer->created_ms / 1000),
+                  is_subscription ? ":" : "", STR_ARG(info.id.name), is_subscription ? "," : "and",
+                  STR_ARG(info.id.account));
 }
 
 /* The id that an ARN of the checked pattern names. */
@@ -111,7 +115,12 @@ static bool open_consumer(struct kinesis_call *call, str name, str seconds)
                  (is_any || wanted_s == created_ms / 1000);
     if (found) {
         call->consumer = (struct stream_consumer){name, created_ms};
-        return true;
+        bool is_early = call->operation->needs == NEEDS_CREATED &&
+                        kinesis__is_consumer_new(call->service, &call->consumer);
+        if (is_early) {
+            kinesis__fail_consumer_status(call, &call->consumer);
+        }
+        return !is_early;
     }
     struct stream_consumer gone;
     call->is_consumer_deleting = kinesis__deleting_consumer(call, name, &gone) &&
@@ -121,7 +130,7 @@ static bool open_consumer(struct kinesis_call *call, str name, str seconds)
         return false;
     }
     if (call->operation->needs != NEEDS_NOTHING) {
-        kinesis__fail_consumer_status(call, name, "DELETING");
+        kinesis__fail_consumer_status(call, &gone);
         return false;
     }
     call->consumer = gone;

@@ -93,7 +93,7 @@ void kinesis__register_consumer(struct kinesis_call *call)
         return;
     }
     if (kinesis__deleting_consumer(call, spec.name, &gone)) {
-        kinesis__fail_consumer_status(call, spec.name, "DELETING");
+        kinesis__fail_consumer_status(call, &gone);
         return;
     }
     spec.consumers_max = consumers_max(call);

@@ -297,8 +297,9 @@ bool kinesis__find_shard(struct kinesis_call *call, str shard_id, struct stream_
 void kinesis__fail_no_stream(struct kinesis_call *call, struct stream_id id);
 /* The same for a consumer of call->stream. */
 void kinesis__fail_no_consumer(struct kinesis_call *call, str name);
-/* ResourceInUseException for it. */
-void kinesis__fail_consumer_status(struct kinesis_call *call, str name, const char *status);
+/* ResourceInUseException for it: it is CREATING or DELETING. */
+void kinesis__fail_consumer_status(struct kinesis_call *call,
+                                   const struct stream_consumer *consumer);
 i64 kinesis__now_ms(const struct kinesis *service);
 /* Of a page: what the request asks for, but no more than `page_max`, which is the default too. */
 i64 kinesis__page_limit(const struct kinesis_call *call, i64 page_max);

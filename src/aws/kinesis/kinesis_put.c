@@ -271,8 +271,32 @@ bool kinesis__put_fast(struct kinesis_call *call, str body)
 
 /* --- the document way ----------------------------------------------------------------------- */
 
+/* AWS names the member when the data alone are too large, without the value. */
+static void fail_size(struct kinesis_call *call, const struct put_entry *entry, isize index)
+{
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    isize data_bytes = kinesis__blob_bytes(call, entry->data);
+    if (data_bytes <= info.record_bytes_max) {
+        kinesis__fail(call, "InvalidArgumentException",
+                      "Data and PartitionKey of a record have %lld bytes, more than the maximum "
+                      "record size of stream " STR_FMT ", %d bytes.",
+                      (long long)(data_bytes + entry->key.len), STR_ARG(info.id.name),
+                      info.record_bytes_max);
+        return;
+    }
+    bool is_batch = call->operation->run == kinesis__put_records;
+    str record = is_batch ? arena_printf(call->arena, "records.%lld.member.", (long long)index + 1)
+                          : STR_EMPTY;
+    kinesis__fail(call, "ValidationException",
+                  "1 validation error detected: Value at '" STR_FMT
+                  "data' failed to satisfy constraint: Member must have length less than or equal "
+                  "to %d.",
+                  STR_ARG(record), info.record_bytes_max);
+}
+
 static void fail_problem(struct kinesis_call *call, enum put_problem problem,
-                         const struct put_entry *entry)
+                         const struct put_entry *entry, isize index)
 {
     struct stream_info info;
     stream_get_info(call->stream, &info);
@@ -287,11 +311,7 @@ static void fail_problem(struct kinesis_call *call, enum put_problem problem,
                       STR_ARG(entry->hash));
         return;
     case PUT_RECORD_TOO_LARGE:
-        kinesis__fail(call, "InvalidArgumentException",
-                      "Data and PartitionKey of a record have %lld bytes, more than the maximum "
-                      "record size of stream " STR_FMT ", %d bytes.",
-                      (long long)(kinesis__blob_bytes(call, entry->data) + entry->key.len),
-                      STR_ARG(info.id.name), info.record_bytes_max);
+        fail_size(call, entry, index);
         return;
     case PUT_TOO_LARGE:
         kinesis__fail(call, "InvalidArgumentException", "Records size exceeds %d MB limit",
@@ -309,7 +329,7 @@ static void put_all(struct kinesis_call *call, const struct put_entry *entries, 
     isize bad = 0;
     enum put_problem problem = build(call, entries, count, &bad);
     if (problem != PUT_GOOD) {
-        fail_problem(call, problem, &entries[bad]);
+        fail_problem(call, problem, &entries[bad], bad);
         return;
     }
     if (call->put_count == 0) { /* All were refused. */

@@ -91,7 +91,7 @@ bool kinesis__shard_after(struct kinesis_call *call, str shard_id, i32 *position
     return true;
 }
 
-/* What says where a listing begins goes with no token; answers and returns false. */
+/* What says which listing is meant goes with no token; answers and returns false. */
 static bool check_alone(struct kinesis_call *call)
 {
     static const struct {
@@ -99,10 +99,16 @@ static bool check_alone(struct kinesis_call *call)
         const char *name;
     } excluded[] = {
         {ARG_STREAM_NAME, "StreamName"},
+        {ARG_STREAM_ARN, "StreamARN"},
         {ARG_CREATED, "StreamCreationTimestamp"},
         {ARG_START_SHARD, "ExclusiveStartShardId"},
+        {ARG_FILTER, "ShardFilter"},
     };
+    bool is_arn_due = call->operation->run == kinesis__list_consumers;
     for (isize i = 0; i < COUNT_OF(excluded); i++) {
+        if (excluded[i].arg == ARG_STREAM_ARN && is_arn_due) {
+            continue;
+        }
         if (call->args[excluded[i].arg].is_set) {
             kinesis__fail(call, "InvalidArgumentException",
                           "NextToken and %s cannot be provided together.", excluded[i].name);

@@ -206,11 +206,13 @@ void kinesis__delete_stream(struct kinesis_call *call)
     if (e == ERR_IN_USE) {
         struct stream_info info;
         stream_get_info(call->stream, &info);
-        kinesis__fail(call, "ResourceInUseException",
-                      "Stream " STR_FMT " under account " STR_FMT
-                      " has enhanced fan-out consumers. Deregister them, or set "
-                      "EnforceConsumerDeletion to true.",
-                      STR_ARG(info.id.name), STR_ARG(info.id.account));
+        kinesis__fail(
+            call, "ResourceInUseException",
+            "DeleteStream can't delete " STR_FMT ":" STR_FMT
+            " because there are consumers associated with this data stream. To delete " STR_FMT
+            " anyway, set the EnforceConsumerDeletion parameter to true to force "
+            "the deletion of all the consumers that are associated with it.",
+            STR_ARG(info.id.account), STR_ARG(info.id.name), STR_ARG(info.id.name));
     } else {
         kinesis__change_begun(call, e);
     }

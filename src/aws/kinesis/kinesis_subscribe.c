@@ -239,7 +239,7 @@ void kinesis__subscribe(struct kinesis_call *call)
         return;
     }
     if (kinesis__is_consumer_new(call->service, &call->consumer)) {
-        kinesis__fail_consumer_status(call, call->consumer.name, "CREATING");
+        kinesis__fail_consumer_status(call, &call->consumer);
         return;
     }
     if (!kinesis__find_shard(call, call->args[ARG_SHARD_ID].text, &shard)) {
