@@ -229,6 +229,20 @@ def test_our_own_host_names(leat, host):
     assert ask(leat, "/health", f"{host}:{leat.port}") == [200]
 
 
+def test_host_names_of_services(leat):
+    """Those that the certificate names; leat's own paths are not for them."""
+    signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20261124/us-east-1/kinesis/aws4_request, "
+                               "SignedHeaders=host, Signature=00",
+              "X_Amz_Target": "Kinesis_20131202.ListShards", "Content_Type": "application/x-amz-json-1.1",
+              "Content_Length": 0}
+    for host in ("kinesis.us-east-1.localhost", "kinesis.us-east-1.amazonaws.com", "host.docker.internal",
+                 "localhost.localstack.cloud", "kinesis.localhost.localstack.cloud"):
+        assert ask(leat, "/", host, method="POST", **signed) == [400], host  # No body, but no 421.
+        assert ask(leat, "/", f"{host}:{leat.port}", method="POST", **signed) == [400], host
+        assert ask(leat, "/health", host) == [421], host
+    assert ask(leat, "/", "other.docker.internal", method="POST", **signed) == [421]
+
+
 def test_other_sites_change_nothing(leat):
     for fields in (
         {"Origin": "http://evil.com"},

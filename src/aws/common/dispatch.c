@@ -251,7 +251,7 @@ static bool is_own_name(str host)
     return false;
 }
 
-/* What SDKs and virtual hosts of S3 say. */
+/* What SDKs, virtual hosts of S3 and containers on this machine say. */
 static bool is_service_name(str host)
 {
     static const char *const suffixes[] = {".localhost", ".localhost.localstack.cloud",
@@ -262,7 +262,8 @@ static bool is_service_name(str host)
             return true;
         }
     }
-    return str_eq_nocase(name, STR("localhost.localstack.cloud"));
+    return str_eq_nocase(name, STR("localhost.localstack.cloud")) ||
+           str_eq_nocase(name, STR("host.docker.internal"));
 }
 
 /* A browser on another site may neither read nor change anything. */

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { EXTENDED_ID_BYTES = 54, EXTENDED_ID_CHARACTERS = 72 };
+enum { EXTENDED_ID_BYTES = 72, EXTENDED_ID_CHARACTERS = 96 };
 
 str kinesis__content_type(const struct kinesis_call *call)
 {
@@ -34,7 +34,7 @@ static void head_init(struct head *head, const struct kinesis_call *call, str co
     struct rng rng;
     str request_id = call->request->request_id;
     rng_init(&rng, hash64(request_id.data, request_id.len, 0));
-    u8 noise[EXTENDED_ID_BYTES + 2];
+    u8 noise[EXTENDED_ID_BYTES];
     for (isize i = 0; i < (isize)sizeof noise; i += (isize)sizeof(u64)) {
         put_u64(noise + i, rng_next(&rng));
     }
