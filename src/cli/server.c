@@ -41,6 +41,7 @@ struct server {
     struct tls_identity *tls;
     struct aws_keys keys;
     struct aws_metrics metrics;
+    struct budget answers; /* What answers to slow clients hold: whole ones, frames of the log. */
     char data_dir[PATH_BYTES];
     char endpoint[128];
     char tls_endpoint[128], tls_note[512];
@@ -82,22 +83,21 @@ static err part_opened(const struct server *server, err e, const char *what, str
     return e;
 }
 
-/* LEAT_SEGMENT_BYTES=N: small segments, for tests that are to see many begin and end. 0: unset. */
-static err segment_bytes(u64 *out, struct diag *diag)
+/* A size for tests: LEAT_SEGMENT_BYTES=N, small segments, of which they are to see many begin and
+ * end; LEAT_ANSWER_BYTES=N, how much answers may hold. 0: unset. */
+static err bytes_setting(const char *name, i64 *out, struct diag *diag)
 {
     enum { BYTES_MIN = 64 << 10, BYTES_MAX = 1 << 30 };
-    const char *text = os_getenv("LEAT_SEGMENT_BYTES");
-    i64 bytes = 0;
+    const char *text = os_getenv(name);
     *out = 0;
     if (text == NULL) {
         return OK;
     }
-    if (str_to_i64(str_of(text), &bytes) != OK || bytes < BYTES_MIN || bytes > BYTES_MAX) {
+    if (str_to_i64(str_of(text), out) != OK || *out < BYTES_MIN || *out > BYTES_MAX) {
         return diag_set(diag, ERR_INVALID, "SRV013",
-                        "LEAT_SEGMENT_BYTES=\"%s\" is no number of bytes from %d to %d", text,
-                        BYTES_MIN, BYTES_MAX);
+                        "%s=\"%s\" is no number of bytes from %d to %d", name, text, BYTES_MIN,
+                        BYTES_MAX);
     }
-    *out = (u64)bytes;
     return OK;
 }
 
@@ -115,8 +115,11 @@ static err storage_open(struct server *server, struct diag *diag)
     (void)snprintf(path, sizeof path, "%s/log", server->data_dir);
     struct log_options options = {.dir = path,
                                   .durability = server->options.durability,
-                                  .scrub_period_ms = server->options.scrub_period_ms};
-    TRY(segment_bytes(&options.segment_bytes, diag));
+                                  .scrub_period_ms = server->options.scrub_period_ms,
+                                  .pinned = &server->answers};
+    i64 segment_bytes;
+    TRY(bytes_setting("LEAT_SEGMENT_BYTES", &segment_bytes, diag));
+    options.segment_bytes = (u64)segment_bytes;
     TRY(log_open(server->os, &options, &server->log, diag));
     log_set_around(server->log, http_posts_hold, http_posts_release);
     TRY(part_opened(server, streams_open(server->os, server->log, &server->streams, diag),
@@ -321,7 +324,11 @@ static err http_open(struct server *server, struct diag *diag)
         .handler = aws_dispatch_handle,
         .handler_ctx = server->dispatch,
         .limits.connections = connections_max(),
+        .answers = &server->answers,
     };
+    i64 answer_bytes;
+    TRY(bytes_setting("LEAT_ANSWER_BYTES", &answer_bytes, diag));
+    options.limits.answer_bytes = (isize)answer_bytes;
     if (server->options.tls == TLS_IF_FREE && os_port_is_taken(options.tls_port)) {
         char holder[256];
         bool is_known = os_port_holder(options.tls_port, holder, (isize)sizeof holder);

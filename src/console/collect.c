@@ -114,6 +114,13 @@ static void collect_process(struct metric_snapshot *s, void *ctx)
             (double)stats.bad_requests);
     counter(s, "leat_http_timeouts_total", "Connections ended for slowness.",
             (double)stats.timeouts);
+    gauge(s, "leat_http_bodies_held_bytes", "Request bodies that are kept in memory.",
+          (double)stats.bodies_bytes);
+    gauge(s, "leat_http_answers_held_bytes",
+          "Memory of answers that clients have not taken, with frames of the log.",
+          (double)stats.answers_bytes);
+    counter(s, "leat_http_busy_total", "Requests refused for what bodies or answers hold.",
+            (double)stats.busy);
 }
 
 static double replay_progress(const struct replay_status *replay)

@@ -156,6 +156,7 @@ static struct log *log_new(struct os *os, const struct log_options *options)
     log->segment_bytes = options->segment_bytes != 0 ? options->segment_bytes : SEGMENT_BYTES;
     log->reserve_bytes = options->reserve_bytes != 0 ? options->reserve_bytes : RESERVE_BYTES;
     log->cache_bytes = options->cache_bytes != 0 ? options->cache_bytes : CACHE_BYTES;
+    log->pinned = options->pinned;
     log->scrub_period_ms =
         options->scrub_period_ms != 0 ? options->scrub_period_ms : SCRUB_PERIOD_MS;
     log->queue_end = &log->queue;

@@ -28,6 +28,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/budget.h"
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/metric.h"
@@ -78,6 +79,9 @@ struct log_options {
     u64 reserve_bytes;   /* 0 = 64 MiB kept free on the disk. */
     u64 scrub_period_ms; /* 0 = a day: so often all sealed segments are read and checked. */
     u64 cache_bytes;     /* 0 = 16 MiB of committed frames kept in memory for readers. */
+    /* Borrowed: charged with the frames that nothing but log_frame_pin keeps in memory. NULL: they
+     * are not counted. */
+    struct budget *pinned;
 };
 
 /* Opens or creates; recovers after a crash. Errors: ERR_IN_USE (another process), ERR_CORRUPT (diag
@@ -202,6 +206,10 @@ u64 log_recent_no(struct log *log);
 
 void log_frame_ref(struct log_frame *frame);
 void log_frame_unref(struct log_frame *frame); /* NULL is allowed. */
+/* Who keeps a frame for long says so, with a reference: from then on, and until the last such has
+ * unpinned it, it is charged to options.pinned, once, while it is not among the recent ones. */
+void log_frame_pin(struct log_frame *frame);
+void log_frame_unpin(struct log_frame *frame);
 /* Memory that only the caller's reference keeps: 0 for a frame that others have, as the cache. */
 isize log_frame_held_bytes(const struct log_frame *frame);
 u64 log_frame_lsn(const struct log_frame *frame);

@@ -139,7 +139,7 @@ bool log__body_is_valid(const struct log__frame_head *head, const u8 *frame)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
-enum { CAPACITY_MIN = 4096 };
+enum { CAPACITY_MIN = 4096, CACHED = 1, PIN = 2 /* In pins. */ };
 
 struct log_frame *log__frame_new(struct log *log, isize bytes)
 {
@@ -169,6 +169,7 @@ struct log_frame *log__frame_new(struct log *log, isize bytes)
     }
     frame->used_max = MAX(frame->used_max, bytes);
     frame->refs = 1;
+    frame->pins = 0;
     return frame;
 }
 
@@ -205,6 +206,41 @@ void log__pool_trim(struct log *log)
     log->pool_count = 0;
     log->pool_bytes = 0;
     os_mutex_unlock(&log->pool_lock);
+}
+
+static bool is_charged(u32 pins)
+{
+    return pins >= PIN && (pins & CACHED) == 0;
+}
+
+/* Each change sees what it begins with and leaves behind: together they charge and give once. */
+static void pins_change(struct log_frame *frame, u32 by)
+{
+    u32 before = __atomic_fetch_add(&frame->pins, by, __ATOMIC_RELAXED);
+    struct budget *budget = frame->log->pinned;
+    if (budget == NULL || is_charged(before) == is_charged(before + by)) {
+        return;
+    }
+    if (is_charged(before)) {
+        budget_give(budget, frame->used_max);
+    } else {
+        budget_charge(budget, frame->used_max);
+    }
+}
+
+void log_frame_pin(struct log_frame *frame)
+{
+    pins_change(frame, PIN);
+}
+
+void log_frame_unpin(struct log_frame *frame)
+{
+    pins_change(frame, -(u32)PIN);
+}
+
+void log__frame_cached(struct log_frame *frame, bool is_cached)
+{
+    pins_change(frame, is_cached ? CACHED : -(u32)CACHED);
 }
 
 isize log_frame_held_bytes(const struct log_frame *frame)

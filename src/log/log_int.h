@@ -74,6 +74,7 @@ struct log__frame_head {
 
 struct log_frame {
     int refs; /* Atomic. */
+    u32 pins; /* Atomic; log_frame.c. */
     struct log *log;
     struct log__frame_head head;
     isize capacity; /* Of data. */
@@ -93,6 +94,8 @@ bool log__head_decode(const u8 *in, const struct log__identity *id, u64 offset,
 /* Verifies checksum, directory and record lengths of a frame whose header has been decoded. */
 bool log__body_is_valid(const struct log__frame_head *head, const u8 *frame);
 struct log_frame *log__frame_new(struct log *log, isize bytes);
+/* It is among the recent ones from now on, or no more; before the reference for that goes. */
+void log__frame_cached(struct log_frame *frame, bool is_cached);
 void log__pool_trim(struct log *log);
 
 /* --- the index of one segment -------------------------------------------------------------- */
@@ -340,7 +343,8 @@ struct log {
     u64 newest_no;   /* Segment that says what the log consists of. */
     u64 bad_segment; /* That a start refused; 0 = none. */
     u64 segment_bytes, reserve_bytes, cache_bytes;
-    bool is_full_told; /* Committer only: what was said last. */
+    struct budget *pinned; /* NULL: not counted. */
+    bool is_full_told;     /* Committer only: what was said last. */
     u8 uuid[LOG__UUID_BYTES];
     struct os_file *lock_file;
     struct os *memory_os; /* Owned; of LOG_MEMORY. */

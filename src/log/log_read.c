@@ -21,6 +21,7 @@ static void cache_drop_first(struct log *log)
     log->cached_bytes -= (u64)frame->used_max;
     log->cache_first = (log->cache_first + 1) % log->cache_capacity;
     log->cache_count--;
+    log__frame_cached(frame, false);
     log_frame_unref(frame);
 }
 
@@ -43,6 +44,7 @@ void log__cache_add(struct log *log, struct log_frame *frame)
         cache_grow(log);
     }
     log_frame_ref(frame);
+    log__frame_cached(frame, true);
     log->cached_bytes += (u64)frame->used_max;
     log->cache_count++;
     *cache_at(log, log->cache_count - 1) = frame;

@@ -95,7 +95,10 @@ void http__exchange_unref(struct http_exchange *x)
     chunks_free(x->body_first);
     chunks_free(x->out_first);
     buf_deinit(&x->body);
-    __atomic_sub_fetch(&x->loop->server->body_bytes, x->body_held, __ATOMIC_RELAXED);
+    budget_give(&x->loop->server->bodies, x->body_held);
+    if (x->answer_reserved > 0) {
+        budget_give(x->loop->server->answers, x->answer_reserved);
+    }
     buf_deinit(&x->head);
     os_mutex_deinit(&x->lock);
     os_cond_deinit(&x->changed);
@@ -219,8 +222,18 @@ struct http_chunk *http__chunk_piece(struct http_loop *loop)
     return chunk;
 }
 
+void http__chunk_pass_charge(struct http_chunk *from, struct http_chunk *to)
+{
+    to->budget = from->budget;
+    to->charge = from->charge;
+    from->budget = NULL;
+}
+
 void http__chunk_free(struct http_chunk *chunk)
 {
+    if (chunk->budget != NULL) {
+        budget_give(chunk->budget, chunk->charge);
+    }
     if (chunk->home != NULL && chunk->home->piece == NULL) {
         chunk->home->piece = chunk;
         return;
@@ -519,14 +532,9 @@ void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx)
 /* Counts bytes of a body that is kept in memory; false when all of them would be too many. */
 static bool body_hold(struct http_exchange *x, isize bytes)
 {
-    struct http_server *server = x->loop->server;
-    isize all = __atomic_add_fetch(&server->body_bytes, bytes, __ATOMIC_RELAXED);
-    if (all > server->limits.body_bytes) {
-        __atomic_sub_fetch(&server->body_bytes, bytes, __ATOMIC_RELAXED);
-        return false;
-    }
-    x->body_held += bytes;
-    return true;
+    bool is_held = budget_take(&x->loop->server->bodies, bytes);
+    x->body_held += is_held ? bytes : 0;
+    return is_held;
 }
 
 /* Room for a body whose first bytes have come: what is announced may never come. */
@@ -536,12 +544,24 @@ static isize bytes_ahead(const struct http_exchange *x, isize bytes)
     return (isize)MAX(MIN(x->content_length, ahead), bytes);
 }
 
+static void refuse(struct http_exchange *x, const char *text)
+{
+    static const struct http_field retry = {{(const u8 *)"Retry-After", 11}, {(const u8 *)"1", 1}};
+    http_busy_fn fn = x->busy_fn;
+    x->busy_fn = NULL;
+    metric_add(&x->loop->server->stats.busy, 1);
+    if (fn != NULL) {
+        fn(x, text, x->busy_ctx);
+    } else {
+        http_respond(x, 503, &retry, 1, arena_printf(&x->arena, "%s\n", text));
+    }
+}
+
 /* The rest of the body is not read: the answer closes the connection. */
 static void refuse_body(struct http_exchange *x)
 {
-    static const struct http_field retry = {{(const u8 *)"Retry-After", 11}, {(const u8 *)"1", 1}};
     x->body_mode = HTTP_BODY_DISCARD;
-    http_respond(x, 503, &retry, 1, STR("the server holds too many request bodies\n"));
+    refuse(x, "the server holds too many request bodies");
 }
 
 bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
@@ -733,14 +753,68 @@ static i64 length_in_fields(const struct http_field *fields, isize count, i64 ot
     return otherwise;
 }
 
+isize http_answers_room(const struct http_exchange *x)
+{
+    const struct budget *answers = x->loop->server->answers;
+    return answers->bytes_max - budget_bytes(answers);
+}
+
+bool http_answers_are_full(const struct http_exchange *x)
+{
+    return http_answers_room(x) <= -x->loop->server->answers->bytes_max;
+}
+
+bool http_answer_reserve(struct http_exchange *x, isize bytes)
+{
+    CHECK(x->answer_reserved == 0);
+    x->answer_reserved = budget_take(x->loop->server->answers, bytes) ? bytes : 0;
+    return x->answer_reserved > 0;
+}
+
+void http_answer_anyway(struct http_exchange *x)
+{
+    x->is_answered_anyway = true;
+}
+
+void http_on_busy(struct http_exchange *x, http_busy_fn fn, void *ctx)
+{
+    x->busy_fn = fn;
+    x->busy_ctx = ctx;
+}
+
+/* Counts what a whole answer holds until its client has taken it; false when that is too much. */
+static bool hold(struct http_exchange *x, struct http_chunk *chunk)
+{
+    struct budget *answers = x->loop->server->answers;
+    chunk->charge = x->answer_reserved;
+    if (chunk->charge >= chunk->bytes) {
+        chunk->budget = answers;
+        x->answer_reserved = 0;
+        return true;
+    }
+    if (x->is_answered_anyway || chunk->bytes <= HTTP_PIECE_BYTES_MIN) {
+        budget_charge(answers, chunk->bytes);
+    } else if (!budget_take(answers, chunk->bytes)) {
+        return false;
+    }
+    chunk->budget = answers;
+    chunk->charge = chunk->bytes;
+    return true;
+}
+
 static void finish(struct http_exchange *x, int status, const struct http_field *fields,
                    isize count, struct http_chunk *chunk)
 {
-    os_mutex_lock(&x->lock);
     bool is_bare = has_no_body(x, status);
-    i64 length = chunk == NULL ? 0 : chunk->bytes;
+    if (chunk->bytes > HTTP_HELD_BYTES_MIN && !is_bare && !hold(x, chunk)) {
+        http__chunk_free(chunk);
+        refuse(x, "the server holds too many answers that clients do not take");
+        return;
+    }
+    os_mutex_lock(&x->lock);
+    i64 length = chunk->bytes;
     head_set(x, status, fields, count, is_bare ? length_in_fields(fields, count, length) : length);
-    if (chunk != NULL && !is_bare && chunk->bytes > 0 && !x->is_gone) {
+    if (!is_bare && chunk->bytes > 0 && !x->is_gone) {
         out_append(x, chunk);
         chunk = NULL;
     }
@@ -898,6 +972,9 @@ static struct http_chunk *piece_make(struct http_exchange *x)
     CHECK(chunk->bytes <= HTTP_PIECE_BYTES);
     CHECK(chunk->bytes <= x->pieces.length);
     x->pieces.length -= chunk->bytes;
+    chunk->budget = x->loop->server->answers;
+    chunk->charge = HTTP_PIECE_BYTES;
+    budget_charge(chunk->budget, chunk->charge);
     x->pieces_taken++;
     os_mutex_lock(&x->lock);
     x->out_bytes += chunk->bytes;

@@ -23,6 +23,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/budget.h"
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/metric.h"
@@ -48,6 +49,7 @@ struct http_limits {
     isize body_rate_bytes;    /* 0 = 1 KiB/s averaged over 10 s after 5 s; 408 */
     isize body_bytes;         /* Of all bodies that http_collect_body keeps; 0 = 512 MiB, or an
                                  eighth of the memory that the process may have; 503 */
+    isize answer_bytes;       /* Of all answers that clients have not taken; 0 = the same; 503 */
     i32 workers;              /* 0 = 64 threads at most for http_run_blocking */
 };
 
@@ -58,6 +60,9 @@ struct http_server_options {
     u16 tls_port;             /* 0 = any free port; see http_server_tls_port */
     i32 loops;                /* 0 = os_cpu_count() */
     struct http_limits limits;
+    /* Borrowed: counts what answers hold, also what others charge it with; its maximum is set to
+     * limits.answer_bytes. NULL = one of the server's own. */
+    struct budget *answers;
     http_fn handler; /* LOOP */
     void *handler_ctx;
 };
@@ -74,6 +79,8 @@ void http_server_stop(struct http_server *server, u32 grace_ms);
 
 struct http_server_stats {
     u64 connections_open, connections_total, requests, bytes_in, bytes_out, bad_requests, timeouts;
+    u64 busy;                          /* For what answers or bodies hold. */
+    isize bodies_bytes, answers_bytes; /* Held now. */
 };
 void http_server_get_stats(struct http_server *server, struct http_server_stats *out);
 /* From a request's header to the start of its answer. Relaxed atomics; lives as the server. */
@@ -128,6 +135,25 @@ void http_respond(struct http_exchange *x, int status, const struct http_field *
 /* Takes the buffer's memory (leaves it empty) instead of copying. */
 void http_respond_buf(struct http_exchange *x, int status, const struct http_field *fields,
                       isize field_count, struct buf *body);
+/* What answers hold is bounded (limits.answer_bytes): whole ones of more than HTTP_HELD_BYTES_MIN
+ * until the kernel has them, the piece of each answer in pieces, and what others charge to
+ * options.answers. Beyond it a whole answer of more than HTTP_PIECE_BYTES_MIN is dropped and the
+ * request refused instead (http_on_busy). */
+/* Any thread: bytes that answers may still hold; below 0 when they hold more. */
+isize http_answers_room(const struct http_exchange *x);
+/* Any thread: they hold twice that, for small ones are always given; nothing should be begun. */
+bool http_answers_are_full(const struct http_exchange *x);
+/* Whoever holds the exchange: counts a whole answer of so many bytes before it is made; once.
+ * False: there is no room for it, and something smaller is to be answered. */
+MUST_USE bool http_answer_reserve(struct http_exchange *x, isize bytes);
+/* Whoever holds the exchange: its answer is sent whatever is held, for the request has changed
+ * something and is not to be repeated. */
+void http_answer_anyway(struct http_exchange *x);
+/* LOOP, before the body is collected. `fn` is called instead of an answer, or of the rest of the
+ * body, for which there is no memory, by the thread that answers: it answers with 503 and little
+ * more than `text`. Without it the text is the body. */
+typedef void (*http_busy_fn)(struct http_exchange *x, const char *text, void *ctx);
+void http_on_busy(struct http_exchange *x, http_busy_fn fn, void *ctx);
 /* An answer that is made while the client takes it. */
 struct http_pieces {
     i64 length; /* Of all; greater than 0. */
@@ -136,7 +162,7 @@ struct http_pieces {
     void (*over)(void *ctx); /* Once: after the last piece, or when the client has gone. */
     void *ctx;
 };
-enum { HTTP_PIECE_BYTES_MIN = 64 << 10 };
+enum { HTTP_PIECE_BYTES_MIN = 64 << 10, HTTP_HELD_BYTES_MIN = 16 << 10 };
 /* LOOP. Answers in pieces: `next` is called (LOOP) when the client has taken what came before, so
  * that one piece is held, however slow it is. Ends the exchange; not for HEAD, 204 and 304. */
 void http_respond_pieces(struct http_exchange *x, int status, const struct http_field *fields,

@@ -46,6 +46,8 @@ struct http_chunk {
     isize bytes, sent;
     isize overhead;         /* Of the bytes: TLS, not the answer. */
     struct http_loop *home; /* LOOP. Of a piece: keeps its memory for the next one. */
+    struct budget *budget;  /* Charged with `charge` until it is freed; NULL: none is. */
+    isize charge;
     u8 *data;
 };
 
@@ -84,7 +86,7 @@ struct http_exchange {
     enum http_body_mode body_mode;
     struct buf body;
     isize body_bytes_max;
-    isize body_held; /* Counted in the server's body_bytes. */
+    isize body_held; /* Taken from the server's budget for bodies. */
     err body_error;
     bool is_body_complete;
     http_fn body_fn;
@@ -116,6 +118,10 @@ struct http_exchange {
     void *worker_ctx;
     http_answered_fn answered_fn;
     void *answered_ctx;
+    http_busy_fn busy_fn; /* Of who holds the exchange, as the next. */
+    void *busy_ctx;
+    bool is_answered_anyway;
+    isize answer_reserved; /* Taken from the budget for answers, for one that is to come. */
     /* LOOP */
     http_fn gone_fn;
     void *gone_ctx;
@@ -199,7 +205,8 @@ struct http_server {
     i32 loop_count;
     i32 next_loop;
     struct os_pool *pool;
-    isize body_bytes;               /* Atomic: held by http_collect_body, of all exchanges. */
+    struct budget bodies; /* Held by http_collect_body, of all exchanges. */
+    struct budget own_answers, *answers;
     bool is_refusing;               /* Accepting is paused: no descriptors. */
     struct http_server_stats stats; /* Relaxed atomics. */
     struct metric_histogram times;
@@ -266,6 +273,8 @@ struct http_chunk *http__exchange_take(struct http_exchange *x);
 bool http__exchange_is_done(struct http_exchange *x, bool *is_aborted_out);
 void http__exchange_sent(struct http_exchange *x, isize bytes);
 void http__chunk_free(struct http_chunk *chunk);
+/* What `from` is charged with, `to` is from now on. */
+void http__chunk_pass_charge(struct http_chunk *from, struct http_chunk *to);
 /* Takes the buffer's memory. */
 struct http_chunk *http__chunk_of_buf(struct buf *buf);
 struct http_chunk *http__chunk_new(const void *data, isize bytes);

@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, WORKERS_QUEUE = 1024, BODY_BYTES_MAX = 512 << 20 };
+enum { BACKLOG = 1024, WORKERS_QUEUE = 1024, HELD_BYTES_MAX = 512 << 20 };
 
 static void limits_fill(struct http_limits *l)
 {
@@ -22,8 +22,9 @@ static void limits_fill(struct http_limits *l)
     l->idle_timeout_ms = l->idle_timeout_ms != 0 ? l->idle_timeout_ms : 60000;
     l->write_timeout_ms = l->write_timeout_ms != 0 ? l->write_timeout_ms : 30000;
     l->body_rate_bytes = l->body_rate_bytes != 0 ? l->body_rate_bytes : 1024;
-    isize body_bytes = (isize)MIN(os_memory_bytes() / 8, BODY_BYTES_MAX);
-    l->body_bytes = l->body_bytes != 0 ? l->body_bytes : body_bytes;
+    isize held_bytes = (isize)MIN(os_memory_bytes() / 8, HELD_BYTES_MAX);
+    l->body_bytes = l->body_bytes != 0 ? l->body_bytes : held_bytes;
+    l->answer_bytes = l->answer_bytes != 0 ? l->answer_bytes : held_bytes;
     l->workers = l->workers != 0 ? l->workers : 64;
 }
 
@@ -333,6 +334,9 @@ err http_server_start(struct os *os, const struct http_server_options *options,
     server->options.bind = options->bind != NULL ? options->bind : "127.0.0.1";
     server->limits = options->limits;
     limits_fill(&server->limits);
+    server->bodies.bytes_max = server->limits.body_bytes;
+    server->answers = options->answers != NULL ? options->answers : &server->own_answers;
+    server->answers->bytes_max = server->limits.answer_bytes;
     i32 loop_count = options->loops > 0 ? options->loops : os_cpu_count();
     server->loops = mem_zalloc(loop_count * (isize)sizeof(struct http_loop));
     server->pool = os_pool_new("leat-http", server->limits.workers, WORKERS_QUEUE);
@@ -396,6 +400,9 @@ void http_server_get_stats(struct http_server *server, struct http_server_stats 
         .bytes_out = __atomic_load_n(&s->bytes_out, __ATOMIC_RELAXED),
         .bad_requests = __atomic_load_n(&s->bad_requests, __ATOMIC_RELAXED),
         .timeouts = __atomic_load_n(&s->timeouts, __ATOMIC_RELAXED),
+        .busy = __atomic_load_n(&s->busy, __ATOMIC_RELAXED),
+        .bodies_bytes = budget_bytes(&server->bodies),
+        .answers_bytes = budget_bytes(server->answers),
     };
 }
 

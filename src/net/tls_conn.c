@@ -217,6 +217,7 @@ struct http_chunk *http__tls_seal(struct http_conn *conn, struct http_chunk *chu
     }
     CHECK((isize)wrote == chunk->bytes);
     struct http_chunk *sealed = out_take(tls, chunk->bytes);
+    http__chunk_pass_charge(chunk, sealed);
     http__chunk_free(chunk);
     return sealed;
 }

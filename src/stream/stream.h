@@ -328,9 +328,10 @@ struct stream_read_limits {
     isize bytes_max; /* Of data and partition keys; at least one row is returned. */
     i32 frames_max;  /* 0 = 1000; bounds the work of one call. */
 };
-/* Rows of `shard` with number >= from_no. An empty page is no error. *next_no_out: where the next
- * read starts. *behind_ms_out: 0 when the page reaches the tip, else age of the last row read.
- * is_at_end (of stream_page_at_end): the shard is closed and read to its end. */
+/* Rows of `shard` with number >= from_no. An empty page is no error. A page ends early when frames
+ * that only it keeps have 32 MiB: those of other shards lie between its rows. *next_no_out: where
+ * the next read starts. *behind_ms_out: 0 when the page reaches the tip, else age of the last row
+ * read. is_at_end (of stream_page_at_end): the shard is closed and read to its end. */
 MUST_USE err stream_read(struct stream *stream, u32 shard, u64 from_no,
                          const struct stream_read_limits *limits, struct stream_page **out,
                          u64 *next_no_out, i64 *behind_ms_out);
@@ -352,6 +353,8 @@ bool stream_page_next(struct stream_rows *cursor, struct stream_row *out);
 /* Memory that only this page keeps, with whatever else lies in its frames; those that are recent
  * are kept in any case. */
 isize stream_page_held_bytes(const struct stream_page *page);
+/* Once, by who keeps the page for as long as a client likes: log_frame_pin, until it is freed. */
+void stream_page_pin(struct stream_page *page);
 bool stream_page_at_end(const struct stream_page *page);
 void stream_page_free(struct stream_page *page);
 

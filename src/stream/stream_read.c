@@ -5,7 +5,7 @@
  */
 #include "stream/stream_int.h"
 
-enum { PAGE_MAGIC = 0x50414745, FRAMES_DEFAULT = 1000 };
+enum { PAGE_MAGIC = 0x50414745, FRAMES_DEFAULT = 1000, HELD_BYTES_MAX = 32 << 20 };
 
 /* The rows of one frame. */
 struct part {
@@ -16,7 +16,7 @@ struct part {
 
 struct stream_page {
     u32 magic;
-    bool is_at_end;
+    bool is_at_end, is_pinned;
     struct part *parts; /* Owned. */
     isize part_count, part_capacity;
     isize count; /* Of rows. */
@@ -88,6 +88,7 @@ struct reading {
     struct stream_page *page;
     u64 next_no;
     i64 seen_ms; /* Arrival of the last frame that was looked at. */
+    isize held_bytes;
     bool is_at_tip;
 };
 
@@ -118,7 +119,9 @@ static err read_frame(struct reading *r, i64 cutoff_ms, bool *more_out)
     CHECK(log_frame_find(frame, r->channel, &run));
     log_run_skip(&run, r->next_no);
     r->next_no = MAX(r->next_no, run.first_no);
-    *more_out = take_rows(r->page, add_part(r->page, frame, &run), r->limits, &r->next_no);
+    r->held_bytes += log_frame_held_bytes(frame);
+    *more_out = take_rows(r->page, add_part(r->page, frame, &run), r->limits, &r->next_no) &&
+                r->held_bytes < HELD_BYTES_MAX;
     return OK;
 }
 
@@ -205,6 +208,16 @@ isize stream_page_held_bytes(const struct stream_page *page)
     return bytes;
 }
 
+void stream_page_pin(struct stream_page *page)
+{
+    CHECK_MAGIC(page, PAGE_MAGIC);
+    CHECK(!page->is_pinned);
+    page->is_pinned = true;
+    for (isize i = 0; i < page->part_count; i++) {
+        log_frame_pin(page->parts[i].frame);
+    }
+}
+
 void stream_page_begin(const struct stream_page *page, struct stream_rows *out)
 {
     CHECK_MAGIC(page, PAGE_MAGIC);
@@ -240,6 +253,9 @@ void stream_page_free(struct stream_page *page)
     }
     CHECK_MAGIC(page, PAGE_MAGIC);
     for (isize i = 0; i < page->part_count; i++) {
+        if (page->is_pinned) {
+            log_frame_unpin(page->parts[i].frame);
+        }
         log_frame_unref(page->parts[i].frame);
     }
     mem_free(page->parts);

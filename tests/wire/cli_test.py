@@ -179,10 +179,11 @@ COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _leat; echo "${{COM
     assert "complete -c leat" in run(None, "completion", "fish")[0]
 
 
+@pytest.mark.parametrize("name", ["LEAT_SEGMENT_BYTES", "LEAT_ANSWER_BYTES"])
 @pytest.mark.parametrize("text", ["abc", "", "1", "99999999999999999999"])
-def test_sizes_of_segments_that_are_none(tmp_path, text):
-    out, err = run(None, "start", "--data", str(tmp_path), "--port", str(leat_server.free_port()), code=78, LEAT_SEGMENT_BYTES=text)
-    assert "SRV013" in err and f'LEAT_SEGMENT_BYTES="{text}"' in err
+def test_sizes_that_are_none(tmp_path, name, text):
+    out, err = run(None, "start", "--data", str(tmp_path), "--port", str(leat_server.free_port()), code=78, **{name: text})
+    assert "SRV013" in err and f'{name}="{text}"' in err
 
 
 # --- env, aws, doctor

@@ -362,6 +362,22 @@ def test_bodies_that_are_only_announced(tmp_path):
     server.stop()
 
 
+@covers("what answers hold that clients have not taken, all together")
+def test_answers():
+    """One that alone is larger; answers_cap_test.py has the clients."""
+    server = leat_server.Server()
+    server.environment = {"LEAT_ANSWER_BYTES": "65536"}
+    client = conftest.make_client(server.start(), "dynamodb")
+    client.create_table(TableName="items", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+                        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
+    client.put_item(TableName="items", Item={"k": {"S": "k"}, "v": {"S": "v" * 65536}})
+    with pytest.raises(client.exceptions.ClientError) as caught:
+        client.scan(TableName="items")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert client.scan(TableName="items", ProjectionExpression="k")["Count"] == 1
+    server.stop()
+
+
 @covers("SQL sessions")
 def test_sql_sessions():
     server = leat_server.Server().start()

@@ -23,8 +23,12 @@ static str finish(struct http_exchange *x, struct buf *text)
 
 static void write_xml(struct buf *out, bool is_s3, const struct aws_fault *fault, str id)
 {
-    buf_append(out, is_s3 ? STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>")
-                          : STR("<ErrorResponse><Error><Type>Sender</Type><Code>"));
+    if (is_s3) {
+        buf_append(out, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>"));
+    } else {
+        buf_printf(out, "<ErrorResponse><Error><Type>%s</Type><Code>",
+                   fault->status < 500 ? "Sender" : "Receiver");
+    }
     buf_append(out, str_of(fault->code));
     buf_append(out, STR("</Code><Message>"));
     query_write_xml(out, fault->message);
@@ -43,8 +47,8 @@ void aws_fault_answer(struct http_exchange *x, enum aws_protocol protocol, bool 
                       const struct aws_fault *fault, str request_id)
 {
     if (is_json(protocol)) {
-        int status = fault->status == 413 ? 413 : 400;
-        aws_refuse(x, status, fault->code, fault->message, request_id);
+        bool is_kept = fault->status == 413 || fault->status >= 500;
+        aws_refuse(x, is_kept ? fault->status : 400, fault->code, fault->message, request_id);
         return;
     }
     struct buf body = {0};

@@ -1,6 +1,7 @@
 /*
  * aws/common/auth_fault.h: what AWS says to a request whose signature is missing, not
- * whole, or of another time: its codes and texts, each in the form of the protocol.
+ * whole, or of another time: its codes and texts. Each in the form of the protocol, as are
+ * other errors that come before, or instead of, those of a service.
  */
 #ifndef AWS_COMMON_AUTH_FAULT_H
 #define AWS_COMMON_AUTH_FAULT_H
@@ -9,13 +10,13 @@
 #include "codec/sigv4.h"
 
 struct aws_fault {
-    int status;       /* Of XML; JSON services say 400. */
+    int status;       /* Of XML; JSON services say 400 for 4xx but 413. */
     const char *code; /* As the protocol and the service name it. */
     str message;      /* Plain text in the exchange's arena. */
     str details;      /* Further elements of S3's error, in XML; may be empty. */
 };
 
-/* LOOP. Answers in JSON, CBOR, the XML of S3, or that of Query services. */
+/* Answers in JSON, CBOR, the XML of S3, or that of Query services. */
 void aws_fault_answer(struct http_exchange *x, enum aws_protocol protocol, bool is_s3,
                       const struct aws_fault *fault, str request_id);
 

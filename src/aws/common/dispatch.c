@@ -419,6 +419,17 @@ static void run(struct aws_request *request, void *ctx)
     opened->service->handle(request);
 }
 
+/* What SDKs try again. */
+static void refuse_busy(struct http_exchange *x, const char *text, void *ctx)
+{
+    const struct aws_request *request = ctx;
+    str service = request->caller.service;
+    bool is_public = service.len == 0 && request->protocol == AWS_REST_XML;
+    struct aws_fault fault = {.status = 503, .code = "ServiceUnavailable", .message = str_of(text)};
+    aws_fault_answer(x, request->protocol, is_public || str_eq(service, STR("s3")), &fault,
+                     request->request_id);
+}
+
 static void call(struct opened *opened, struct aws_dispatch *dispatch, struct http_exchange *x,
                  const struct aws_caller *caller)
 {
@@ -438,6 +449,11 @@ static void call(struct opened *opened, struct aws_dispatch *dispatch, struct ht
     struct timed *timed = ARENA_NEW(http_arena(x), struct timed);
     *timed = (struct timed){opened, request};
     http_on_answered(x, note_time, timed);
+    http_on_busy(x, refuse_busy, request);
+    if (http_answers_are_full(x)) {
+        refuse_busy(x, "the server holds too many answers that clients do not take", request);
+        return;
+    }
     if (dispatch->keys.secret.len == 0 || !caller->is_signed) {
         opened->service->handle(request);
         return;

@@ -14,31 +14,32 @@
 static const struct {
     const char *name;
     void (*run)(struct ddb_call *call);
+    bool changes_items;
 } operations[] = {
-    {"GetItem", ddb__get_item},
-    {"PutItem", ddb__put_item},
-    {"UpdateItem", ddb__update_item},
-    {"DeleteItem", ddb__delete_item},
-    {"Query", ddb__query},
-    {"Scan", ddb__scan},
-    {"BatchGetItem", ddb__batch_get},
-    {"BatchWriteItem", ddb__batch_write},
-    {"TransactGetItems", ddb__transact_get},
-    {"TransactWriteItems", ddb__transact_write},
-    {"CreateTable", ddb__create_table},
-    {"DescribeTable", ddb__describe_table},
-    {"ListTables", ddb__list_tables},
-    {"DeleteTable", ddb__delete_table},
-    {"UpdateTable", ddb__update_table},
-    {"TagResource", ddb__tag_resource},
-    {"UntagResource", ddb__untag_resource},
-    {"ListTagsOfResource", ddb__list_tags},
-    {"DescribeTimeToLive", ddb__describe_ttl},
-    {"UpdateTimeToLive", ddb__update_ttl},
-    {"DescribeContinuousBackups", ddb__describe_backups},
-    {"UpdateContinuousBackups", ddb__update_backups},
-    {"DescribeEndpoints", ddb__describe_endpoints},
-    {"DescribeLimits", ddb__describe_limits},
+    {"GetItem", ddb__get_item, false},
+    {"PutItem", ddb__put_item, true},
+    {"UpdateItem", ddb__update_item, true},
+    {"DeleteItem", ddb__delete_item, true},
+    {"Query", ddb__query, false},
+    {"Scan", ddb__scan, false},
+    {"BatchGetItem", ddb__batch_get, false},
+    {"BatchWriteItem", ddb__batch_write, true},
+    {"TransactGetItems", ddb__transact_get, false},
+    {"TransactWriteItems", ddb__transact_write, true},
+    {"CreateTable", ddb__create_table, false},
+    {"DescribeTable", ddb__describe_table, false},
+    {"ListTables", ddb__list_tables, false},
+    {"DeleteTable", ddb__delete_table, false},
+    {"UpdateTable", ddb__update_table, false},
+    {"TagResource", ddb__tag_resource, false},
+    {"UntagResource", ddb__untag_resource, false},
+    {"ListTagsOfResource", ddb__list_tags, false},
+    {"DescribeTimeToLive", ddb__describe_ttl, false},
+    {"UpdateTimeToLive", ddb__update_ttl, false},
+    {"DescribeContinuousBackups", ddb__describe_backups, false},
+    {"UpdateContinuousBackups", ddb__update_backups, false},
+    {"DescribeEndpoints", ddb__describe_endpoints, false},
+    {"DescribeLimits", ddb__describe_limits, false},
 };
 
 /* --- answers ------------------------------------------------------------------------------- */
@@ -164,6 +165,9 @@ static void operation_run(struct ddb_call *call, str body)
     ddb_store_lock(call->store);
     operations[i].run(call);
     ddb_store_unlock(call->store);
+    if (operations[i].changes_items && call->work.type == NULL) {
+        http_answer_anyway(call->request->x);
+    }
 }
 
 static void work(struct http_exchange *x, void *ctx)

@@ -45,6 +45,11 @@ static void finish(struct http_exchange *x, void *ctx)
         kinesis__respond(call);
         return;
     }
+    if (call->result == ERR_LIMIT) {
+        kinesis__fail_status(call, 503, "ServiceUnavailable",
+                             "the server holds too many answers that clients do not take");
+        return;
+    }
     if (call->result == ERR_CORRUPT && call->read->behind_no > 0) {
         fail_damaged(call);
         return;
@@ -258,35 +263,56 @@ static void measure_throttled(struct kinesis_call *call, u32 shard)
     kinesis__measure_shard(call->service->meters, &info, shard, of_shard, COUNT_OF(of_shard));
 }
 
-/* Any thread: reads a page and builds the answer. */
-static void build_page(struct kinesis_call *call)
+enum { PAGE_BYTES_MIN = 24 << 10, ROW_SHARE_BYTES = 384 };
+
+/* A page is smaller when answers hold nearly all that they may, down to one whose answer is small
+ * enough to be given always. With its frames it holds less than four times its bytes. */
+static isize page_bytes_max(const struct kinesis_call *call)
+{
+    isize share = http_answers_room(call->x) / 4;
+    return MAX(MIN(share, KINESIS_GET_BYTES_MAX), PAGE_BYTES_MIN);
+}
+
+/* Any thread: reads a page and builds the answer. ERR_LIMIT: answers hold too much for it. */
+static err try_page(struct kinesis_call *call, isize bytes_max)
 {
     struct stream_read_limits limits = {
-        .rows_max = call->read->rows_max,
-        .bytes_max = KINESIS_GET_BYTES_MAX,
+        .rows_max = (i32)MIN(call->read->rows_max, bytes_max / ROW_SHARE_BYTES),
+        .bytes_max = bytes_max,
     };
     struct stream_page *page = NULL;
     u64 next_no = 0;
     i64 behind_ms = 0;
-    call->result = stream_read(call->stream, call->read->shard, call->read->from_no, &limits, &page,
-                               &next_no, &behind_ms);
-    if (call->result != OK) {
-        call->read->behind_no =
-            call->result == ERR_CORRUPT
-                ? stream_skip_damage(call->stream, call->read->shard, call->read->from_no)
-                : 0;
-        return;
-    }
-    if (call->service->limits != NULL) {
+    TRY(stream_read(call->stream, call->read->shard, call->read->from_no, &limits, &page, &next_no,
+                    &behind_ms));
+    isize bytes = stream_page_bytes(page);
+    err e = kinesis__write_records(call, page, next_no, behind_ms);
+    if (e == OK && call->service->limits != NULL) {
         kinesis__limit_read_done(call->service->limits, stream_number(call), call->read->shard,
-                                 stream_page_bytes(page));
+                                 bytes);
     }
-    kinesis__write_records(call, page, next_no, behind_ms);
-    measure_get(call, page, behind_ms);
+    if (e == OK) {
+        measure_get(call, page, behind_ms);
+        stream_count_call(call->stream, false);
+    }
     if (call->read->answer == NULL) {
         stream_page_free(page);
     }
-    stream_count_call(call->stream, false);
+    return e;
+}
+
+/* Any thread. */
+static void build_page(struct kinesis_call *call)
+{
+    call->result = try_page(call, page_bytes_max(call));
+    if (call->result == ERR_LIMIT) { /* Others read at the same time. */
+        answer_deinit(&call->out);
+        call->result = try_page(call, PAGE_BYTES_MIN);
+    }
+    call->read->behind_no =
+        call->result == ERR_CORRUPT
+            ? stream_skip_damage(call->stream, call->read->shard, call->read->from_no)
+            : 0;
 }
 
 /* READER */

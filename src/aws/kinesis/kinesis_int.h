@@ -379,9 +379,9 @@ void kinesis__put_rows(struct kinesis_call *call, const struct stream_page *page
 /* "ChildShards":[...] */
 void kinesis__put_children(struct kinesis_call *call, struct answer *out);
 /* Any thread. The answer of GetRecords: in call->out or, of a large one, in call->read->answer,
- * which takes the page then. */
-void kinesis__write_records(struct kinesis_call *call, struct stream_page *page, u64 next_no,
-                            i64 behind_ms);
+ * which takes the page then. ERR_LIMIT: answers hold too much for it. */
+MUST_USE err kinesis__write_records(struct kinesis_call *call, struct stream_page *page,
+                                    u64 next_no, i64 behind_ms);
 /* LOOP. Sends call->read->answer. Ends the call. */
 void kinesis__send_records(struct kinesis_call *call);
 

@@ -217,6 +217,7 @@ static void finish(struct http_exchange *x, void *ctx)
         kinesis__put_encryption(call, out);
     }
     answer_close(out);
+    http_answer_anyway(call->x);
     kinesis__respond(call);
 }
 

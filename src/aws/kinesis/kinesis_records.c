@@ -121,8 +121,8 @@ static bool is_worth_pieces(const struct records_answer *answer)
            stream_page_held_bytes(answer->page) <= 2 * answer->bytes;
 }
 
-void kinesis__write_records(struct kinesis_call *call, struct stream_page *page, u64 next_no,
-                            i64 behind_ms)
+err kinesis__write_records(struct kinesis_call *call, struct stream_page *page, u64 next_no,
+                           i64 behind_ms)
 {
     struct answer *out = &call->out;
     struct records_answer *answer = ARENA_NEW(call->arena, struct records_answer);
@@ -144,8 +144,13 @@ void kinesis__write_records(struct kinesis_call *call, struct stream_page *page,
     answer->behind = str_slice(buf_str(&out->buf), before, out->buf.len);
     answer->bytes = out->buf.len + rows_bytes(&answer->rows);
     if (is_worth_pieces(answer)) {
-        call->read->answer = answer;
-        return;
+        stream_page_pin(page);
+        call->read->answer = http_answers_room(call->x) >= 0 ? answer : NULL;
+        return call->read->answer != NULL ? OK : ERR_LIMIT;
+    }
+    bool is_small = answer->bytes <= HTTP_PIECE_BYTES_MIN;
+    if (!is_small && !http_answer_reserve(call->x, (isize)answer->bytes)) {
+        return ERR_LIMIT;
     }
     struct buf whole = {0};
     isize room = (isize)answer->bytes + (isize)2 * ROWS_ROOM;
@@ -155,6 +160,7 @@ void kinesis__write_records(struct kinesis_call *call, struct stream_page *page,
     whole.len = (isize)answer->bytes;
     answer_deinit(out);
     out->buf = whole;
+    return OK;
 }
 
 void kinesis__send_records(struct kinesis_call *call)

@@ -167,6 +167,68 @@ static void the_cache_counts_what_is_used(void **state)
     test_dir_remove(&dir);
 }
 
+static struct log_frame *frame_of(struct log *log, u64 lsn)
+{
+    struct log_frame *frame = NULL;
+    assert_int_equal(log_frame_after(log, lsn - 1, &frame), OK);
+    return frame;
+}
+
+static void let_go(struct log_frame *frame)
+{
+    log_frame_unpin(frame);
+    log_frame_unref(frame);
+}
+
+/* A frame that is pinned is counted once, and only while it is not among the recent ones. */
+static void pinned_frames_are_counted(void **state)
+{
+    (void)state;
+    enum { RECORD_BYTES = 100 << 10, FRAMES = 8 };
+    struct test_dir dir;
+    test_dir_make(&dir);
+    struct budget pinned = {0};
+    struct log_options options = {
+        .dir = dir.path, .reserve_bytes = 1, .cache_bytes = 1, .pinned = &pinned};
+    struct diag diag = {0};
+    struct log *log = NULL;
+    assert_int_equal(log_open(os_real(), &options, &log, &diag), OK);
+    test_put(log, a, 1, RECORD_BYTES);
+    struct log_frame *one = frame_of(log, log_tip(log)), *again = frame_of(log, log_tip(log));
+    assert_ptr_equal(one, again);
+    log_frame_pin(one);
+    log_frame_pin(again);
+    assert_int_equal(budget_bytes(&pinned), 0);
+    test_put(log, a, 2, RECORD_BYTES); /* It is not the newest any more. */
+    isize bytes = budget_bytes(&pinned);
+    assert_true(bytes >= RECORD_BYTES);
+    assert_true(bytes < 2 * RECORD_BYTES);
+    let_go(one);
+    assert_int_equal(budget_bytes(&pinned), bytes);
+    let_go(again);
+    assert_int_equal(budget_bytes(&pinned), 0);
+    for (u64 i = 3; i < FRAMES; i++) {
+        test_put(log, a, i, RECORD_BYTES);
+    }
+    /* From the disk, each time another one. */
+    u64 old = log_tip(log) - 3;
+    one = frame_of(log, old);
+    again = frame_of(log, old);
+    log_frame_pin(one);
+    log_frame_pin(again);
+    assert_int_equal(budget_bytes(&pinned),
+                     log_frame_held_bytes(one) + log_frame_held_bytes(again));
+    let_go(one);
+    let_go(again);
+    struct log_frame *unpinned = frame_of(log, log_tip(log));
+    test_put(log, a, FRAMES, RECORD_BYTES);
+    assert_int_equal(budget_bytes(&pinned), 0);
+    log_frame_unref(unpinned);
+    log_close(log);
+    assert_int_equal(budget_bytes(&pinned), 0);
+    test_dir_remove(&dir);
+}
+
 struct watched {
     u64 frames, done;
 };
@@ -300,6 +362,7 @@ int main(void)
         cmocka_unit_test(second_process_is_refused),
         cmocka_unit_test(limits),
         cmocka_unit_test(the_cache_counts_what_is_used),
+        cmocka_unit_test(pinned_frames_are_counted),
         cmocka_unit_test(groups_and_watches),
         cmocka_unit_test(seeks_by_time),
         cmocka_unit_test(memory_and_os),
