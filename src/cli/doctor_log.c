@@ -22,6 +22,8 @@ struct check {
     struct doctor *d;
     struct streams *streams; /* NULL: their catalog cannot be read. */
     u64 damages;
+    enum outcome state;             /* Of what is lost: WARNING when it is about to be given up. */
+    char missing[PATH_BYTES + 128]; /* The first segment without a file; empty: none. */
 };
 
 static void be_quiet(void *ctx, str line)
@@ -34,7 +36,7 @@ static void report_control(struct check *c, const struct log_damage_run *run)
 {
     const char *name =
         run->channel.shard < LOG_CONTROL_COUNT ? control_names[run->channel.shard] : NULL;
-    doctor_report(c->d, BAD, "lost", NULL, "%u records of %s, %llu to %llu", run->count,
+    doctor_report(c->d, c->state, "lost", NULL, "%u records of %s, %llu to %llu", run->count,
                   name == NULL ? "a channel that this leat does not know" : name,
                   (unsigned long long)run->first_no,
                   (unsigned long long)(run->first_no + run->count - 1));
@@ -45,7 +47,7 @@ static void report_run(struct check *c, const struct log_damage_run *run, i64 ar
     struct stream *stream =
         c->streams == NULL ? NULL : streams_find_number(c->streams, run->channel.stream);
     if (stream == NULL) {
-        doctor_report(c->d, BAD, "lost", NULL,
+        doctor_report(c->d, c->state, "lost", NULL,
                       "%u records of a stream without a name (number %u), shard %u", run->count,
                       run->channel.stream, run->channel.shard);
         return;
@@ -60,7 +62,7 @@ static void report_run(struct check *c, const struct log_damage_run *run, i64 ar
         stream_row_sequence(stream, run->channel.shard, run->first_no + run->count - 1, arrival_ms,
                             last);
     }
-    doctor_report(c->d, BAD, "lost", NULL,
+    doctor_report(c->d, c->state, "lost", NULL,
                   "%u records of stream \"" STR_FMT "\" (" STR_FMT ", " STR_FMT
                   "), %s, sequence numbers %s to %s",
                   run->count, STR_ARG(info.id.name), STR_ARG(info.id.account),
@@ -68,10 +70,47 @@ static void report_run(struct check *c, const struct log_damage_run *run, i64 ar
     stream_unref(stream);
 }
 
+/* A segment as a whole: the records' streams cannot be told, their numbers can. */
+static void report_whole(struct check *c, const struct log_damage *damage)
+{
+    char from[32] = "?", to[32] = "?", path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/log/%016llx.seg", c->d->data_dir,
+                   (unsigned long long)damage->segment);
+    if (c->missing[0] == '\0') {
+        (void)snprintf(c->missing, sizeof c->missing, "%s: \"%s\"", damage->what, path);
+    }
+    if (damage->lsn_first == 0 || damage->lsn_last == 0) { /* At an end of the log. */
+        doctor_report(
+            c->d, c->state, "lost", NULL,
+            "%s: its records, LSN %llu %s; of which streams cannot be told", path,
+            (unsigned long long)(damage->lsn_last == 0 ? damage->lsn_first : damage->lsn_last),
+            damage->lsn_last == 0 ? "and later" : "and earlier");
+        return;
+    }
+    if (damage->lsn_first > damage->lsn_last) {
+        doctor_report(c->d, c->state, "lost", NULL,
+                      "%s: its records, older than LSN %llu; of which streams cannot be told", path,
+                      (unsigned long long)damage->lsn_first);
+        return;
+    }
+    (void)cal_format_iso_ms(damage->arrival_first_ms * 1000, from);
+    (void)cal_format_iso_ms(damage->arrival_last_ms * 1000, to);
+    doctor_report(c->d, c->state, "lost", NULL,
+                  "%s: LSN %llu to %llu, records %llu to %llu, arrived %s to %s; of which streams "
+                  "cannot be told",
+                  path, (unsigned long long)damage->lsn_first, (unsigned long long)damage->lsn_last,
+                  (unsigned long long)damage->no_first, (unsigned long long)damage->no_last, from,
+                  to);
+}
+
 static void on_damage(void *ctx, const struct log_damage *damage)
 {
     struct check *c = ctx;
     c->damages++;
+    if (damage->is_whole) {
+        report_whole(c, damage);
+        return;
+    }
     if (damage->bytes == 0) {
         doctor_report(c->d, WARNING, "damage", NULL, "%s/log/%016llx.seg: %s", c->d->data_dir,
                       (unsigned long long)damage->segment, damage->what);
@@ -80,7 +119,7 @@ static void on_damage(void *ctx, const struct log_damage *damage)
     char from[32], to[32];
     (void)cal_format_iso_ms(damage->arrival_first_ms * 1000, from);
     (void)cal_format_iso_ms(damage->arrival_last_ms * 1000, to);
-    doctor_report(c->d, BAD, "damage", NULL,
+    doctor_report(c->d, c->state, "damage", NULL,
                   "%s/log/%016llx.seg, offset %llu, %llu bytes: %s, LSN %llu to %llu, records %llu "
                   "to %llu, arrived %s to %s%s",
                   c->d->data_dir, (unsigned long long)damage->segment,
@@ -106,9 +145,25 @@ static void on_moved(void *ctx, const char *name)
                   d->data_dir);
 }
 
-static void check_open(struct doctor *d, struct log *log)
+static void report_all(struct doctor *d, const struct check *c, u64 frames)
 {
-    struct check c = {.d = d};
+    static const char hint[] =
+        "restore a backup, or go on without what is lost: leat doctor --salvage";
+    if (c->missing[0] != '\0') {
+        doctor_report(d, BAD, "log", hint, "%s", c->missing);
+    } else if (c->damages == 0) {
+        doctor_report(d, GOOD, "log", NULL, "%llu frames of %s/log read, all intact",
+                      (unsigned long long)frames, d->data_dir);
+    } else {
+        doctor_report(d, BAD, "log", hint, "%llu damages in %llu frames of %s/log",
+                      (unsigned long long)c->damages, (unsigned long long)frames, d->data_dir);
+    }
+}
+
+/* `is_before_salvage`: says what will be lost, and no more. */
+static void check_open(struct doctor *d, struct log *log, bool is_before_salvage)
+{
+    struct check c = {.d = d, .state = is_before_salvage ? WARNING : BAD};
     struct diag diag;
     u64 frames = 0;
     diag_init(&diag);
@@ -121,14 +176,8 @@ static void check_open(struct doctor *d, struct log *log)
     }
     if (e != OK) {
         doctor_report(d, BAD, "log", NULL, "%s/log cannot be read: %s", d->data_dir, err_text(e));
-    } else if (c.damages == 0) {
-        doctor_report(d, GOOD, "log", NULL, "%llu frames of %s/log read, all intact",
-                      (unsigned long long)frames, d->data_dir);
-    } else {
-        doctor_report(d, BAD, "log",
-                      "restore a backup, or go on without what is lost: leat doctor --salvage",
-                      "%llu damages in %llu frames of %s/log", (unsigned long long)c.damages,
-                      (unsigned long long)frames, d->data_dir);
+    } else if (!is_before_salvage) {
+        report_all(d, &c, frames);
     }
 }
 
@@ -144,6 +193,11 @@ void doctor_check_log(struct doctor *d, bool is_salvaging)
     }
     struct log_options options = {.dir = path};
     trace_set_sink(be_quiet, NULL, NULL);
+    diag_init(&diag);
+    if (is_salvaging && log_open_check(os_real(), &options, &log, &diag) == OK) {
+        check_open(d, log, true);
+        log_close_check(log);
+    }
     diag_init(&diag);
     if (is_salvaging) {
         struct log_salvage_report report = {on_moved, d};
@@ -165,7 +219,7 @@ void doctor_check_log(struct doctor *d, bool is_salvaging)
                           : NULL,
                       "%s", diag.message[0] == '\0' ? err_text(e) : diag.message);
     } else {
-        check_open(d, log);
+        check_open(d, log, false);
         log_close_check(log);
     }
 }

@@ -202,6 +202,7 @@ static void log_free(struct log *log)
     log__map_deinit(&log->tips);
     mem_free(log->cache);
     mem_free(log->segments);
+    mem_free(log->missing);
     mem_free(log->items);
     mem_free(log->items_spare);
     mem_free(log->dir);

@@ -270,6 +270,7 @@ struct log_damage_run {
 struct log_damage {
     const char *what;
     u64 segment, offset, bytes; /* 0 bytes: nothing that was acknowledged is lost. */
+    bool is_whole; /* All of the segment, whose file is gone or cannot be used. Else false. */
     u64 lsn_first, lsn_last, no_first, no_last;
     i64 arrival_first_ms, arrival_last_ms;
     const struct log_damage_run *runs; /* Borrowed; none when the index is lost too. */
@@ -278,7 +279,8 @@ struct log_damage {
 typedef void (*log_damage_fn)(void *ctx, const struct log_damage *damage);
 
 /* A log that no process has open, to be looked at: changes nothing, starts no threads, takes no
- * batches. Errors as log_open. Close with log_close_check. */
+ * batches. Errors as log_open, but that it goes on without segments that are missing. Close with
+ * log_close_check. */
 MUST_USE err log_open_check(struct os *os, const struct log_options *options, struct log **out,
                             struct diag *diag);
 void log_close_check(struct log *log);

@@ -111,9 +111,34 @@ static err look_at_segment(struct look *look, struct log__segment *segment)
     return e;
 }
 
+/* What stood in it is known by where its neighbours end and begin. */
+static void report_missing(struct look *look, const struct log__missing *missing)
+{
+    const struct log *log = look->log;
+    struct log_damage damage = {
+        .what = missing->what, .segment = missing->no, .is_whole = true, .bytes = 1};
+    for (u32 i = 0; i < log->segment_count; i++) {
+        const struct log__segment *segment = log->segments[i];
+        if (segment->id.segment < missing->no && segment->kind == LOG__NORMAL) {
+            damage.lsn_first = segment->last_lsn + 1;
+            damage.no_first = segment->last_no + 1;
+            damage.arrival_first_ms = segment->last_arrival_ms;
+        } else if (segment->id.segment > missing->no && segment->kind == LOG__NORMAL) {
+            damage.lsn_last = segment->first_lsn - 1;
+            damage.no_last = segment->first_no - 1;
+            damage.arrival_last_ms = segment->first_arrival_ms;
+            break;
+        }
+    }
+    look->each(look->ctx, &damage);
+}
+
 err log_check(struct log *log, log_damage_fn each, void *ctx, u64 *frames_out)
 {
     struct look look = {.log = log, .each = each, .ctx = ctx};
+    for (u32 i = 0; i < log->missing_count; i++) {
+        report_missing(&look, &log->missing[i]);
+    }
     for (u32 i = 0; i < log->segment_count; i++) {
         TRY(look_at_segment(&look, log->segments[i]));
     }

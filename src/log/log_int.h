@@ -203,6 +203,8 @@ struct log__segment {
     struct log__loaded *loaded; /* Guarded by lru_lock. */
     u64 loaded_stamp;           /* Guarded by lru_lock. */
     bool is_rebuilt;            /* Index and trailer in the file are damaged. */
+    u64 known_lsn, known_no;    /* Last ones, as the segment behind it says; 0 = it does not. */
+    i64 known_ms;
 };
 
 /* What a segment holds beside frames: of each there is a second copy, or it can be made again. */
@@ -217,6 +219,8 @@ MUST_USE err log__header_read(struct os_file *file, u64 file_bytes, struct log__
 void log__header_deinit(struct log__header *header);
 MUST_USE err log__trailer_read(struct os_file *file, u64 file_bytes, struct log__trailer *out);
 void log__trailer_decode_into(struct log__segment *segment, const struct log__trailer *trailer);
+/* Of index and trailer behind the last frame. */
+u64 log__seal_bytes(u32 kind, const struct log__index *index);
 /* Encodes index and trailer that belong at `offset`. */
 void log__seal_encode(const struct log__segment *segment, const struct log__index *index,
                       u64 offset, struct buf *out, struct log__trailer *trailer_out);
@@ -332,6 +336,12 @@ struct log__scrub {
     bool is_running;
 };
 
+/* A segment that belongs to the log and cannot be used at all: looking goes on without it. */
+struct log__missing {
+    u64 no;
+    const char *what;
+};
+
 struct log {
     struct os *os;
     char *dir;
@@ -340,8 +350,10 @@ struct log {
     bool is_checked_only, is_salvaged, is_newest_open;
     struct log__scrub scrub;
     u64 scrub_period_ms;
-    u64 newest_no;   /* Segment that says what the log consists of. */
-    u64 bad_segment; /* That a start refused; 0 = none. */
+    u64 newest_no;                /* Segment that says what the log consists of. */
+    u64 bad_segment;              /* That a start refused; 0 = none. */
+    struct log__missing *missing; /* Of one that is only checked. */
+    u32 missing_count;
     u64 segment_bytes, reserve_bytes, cache_bytes;
     struct budget *pinned; /* NULL: not counted. */
     bool is_full_told;     /* Committer only: what was said last. */

@@ -18,7 +18,8 @@ struct found {
     u64 no;
     u64 bytes;
     struct log__header header;
-    bool is_foreign; /* Of another store. */
+    bool is_foreign; /* Of another store, or without a header that can be read. */
+    bool is_lost;    /* The latter. */
     bool is_member;
 };
 
@@ -175,6 +176,24 @@ static err damaged(struct recovery *r, u64 no, const char *what)
     return ERR_CORRUPT;
 }
 
+/* A start refuses; looking notes it, once, and goes on. */
+static err missing(struct recovery *r, u64 no, const char *what)
+{
+    struct log *log = r->log;
+    if (!log->is_checked_only) {
+        return damaged(r, no, what);
+    }
+    for (u32 i = 0; i < log->missing_count; i++) {
+        if (log->missing[i].no == no) {
+            return OK;
+        }
+    }
+    log->missing =
+        mem_resize(log->missing, ((isize)log->missing_count + 1) * (isize)sizeof *log->missing);
+    log->missing[log->missing_count++] = (struct log__missing){no, what};
+    return OK;
+}
+
 static err read_header(struct recovery *r, struct found *found)
 {
     struct os_file *file;
@@ -196,7 +215,9 @@ static err read_header(struct recovery *r, struct found *found)
         return diag_set_newer(r->diag, "LOG0002", what, found->header.version, LOG__VERSION);
     }
     if (e == ERR_CORRUPT) {
-        return damaged(r, found->no, "both headers of a segment are damaged at offset 0");
+        found->is_lost = true;
+        found->is_foreign = true;
+        return missing(r, found->no, "both headers of a segment are damaged at offset 0");
     }
     TRY(e);
     if (found->header.is_single) {
@@ -225,7 +246,7 @@ static err read_headers(struct recovery *r)
     }
     /* Behind the newest it may stand where the newest stood. */
     const struct found *last = r->file_count > 0 ? &r->files[r->file_count - 1] : NULL;
-    if (last != NULL && last->is_foreign) {
+    if (last != NULL && last->is_foreign && !last->is_lost) {
         return damaged(r, last->no, "the last segment is of another store or has another's name");
     }
     if (r->newest == NULL) {
@@ -237,7 +258,7 @@ static err read_headers(struct recovery *r)
     r->max_segment = MAX(r->max_segment, r->store_newest);
     bool is_passed_over = r->log->is_salvaged || PLANTED(BUG_MISSING_IGNORED);
     return r->newest->no < r->store_newest && !is_passed_over
-               ? damaged(r, r->store_newest, "the newest segment of the log is missing")
+               ? missing(r, r->store_newest, "the newest segment of the log is missing")
                : OK;
 }
 
@@ -400,6 +421,20 @@ static struct found *find_file(struct recovery *r, u64 no)
     return found != NULL && !found->is_foreign ? found : NULL;
 }
 
+/* Where the normal segment behind `found` begins, there `found` ended. */
+static void end_take(const struct recovery *r, const struct found *found,
+                     struct log__segment *segment)
+{
+    for (const struct found *next = found + 1; next < r->files + r->file_count; next++) {
+        if (!next->is_foreign && next->header.kind == LOG__NORMAL) {
+            segment->known_lsn = next->header.next_lsn - 1;
+            segment->known_no = next->header.next_no - 1;
+            segment->known_ms = next->header.arrival_ms;
+            return;
+        }
+    }
+}
+
 static err load_member(struct recovery *r, const struct found *found)
 {
     struct log__segment *segment = segment_of(found);
@@ -418,11 +453,17 @@ static err load_member(struct recovery *r, const struct found *found)
         trace(TRACE_ERROR, "log", "the trailer of a segment is damaged; reading all of it",
               T_INT("segment", found->no));
         segment->is_rebuilt = true;
+        if (segment->kind == LOG__NORMAL) {
+            end_take(r, found, segment);
+        }
         struct log__index index;
         u64 end;
         e = log__scan(r->log, segment, file, &index, &end);
         if (e == OK) {
             fill_from_index(segment, &index);
+            bool is_end_lost = segment->last_lsn == segment->known_lsn;
+            segment->last_arrival_ms =
+                MAX(segment->last_arrival_ms, is_end_lost ? segment->known_ms : 0);
             log__index_deinit(&index);
         }
     }
@@ -443,7 +484,8 @@ static err load_members(struct recovery *r)
             continue;
         }
         if (found == NULL) {
-            return damaged(r, r->members[i], "a segment of the log is missing");
+            TRY(missing(r, r->members[i], "a segment of the log is missing"));
+            continue;
         }
         if (found == r->newest || found->is_member) {
             return damaged(r, r->members[i], "a segment is named twice");

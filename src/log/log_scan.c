@@ -90,24 +90,24 @@ static err find_later(struct scan *scan, u64 bad, u64 *offset_out)
     return e;
 }
 
-static void add_fence(struct scan *scan, u64 from, u64 to, const struct log_frame *next)
+/* What stood in [from, to): every frame up to this one, and every number. */
+static void add_fence(struct scan *scan, u64 from, u64 to, u64 lsn_last, u64 no_last)
 {
     metric_add(&scan->log->stats.corrupt_frames, 1);
     trace(TRACE_ERROR, "log", "a damaged range has been fenced",
           T_INT("segment", scan->segment->id.segment), T_INT("offset", from), T_INT("end", to),
-          T_INT("lsn_first", scan->prev_lsn + 1), T_INT("lsn_last", next->head.lsn - 1));
-    if (next->head.lsn == scan->prev_lsn + 1 || PLANTED(BUG_FENCE_FORGOTTEN)) {
+          T_INT("lsn_first", scan->prev_lsn + 1), T_INT("lsn_last", lsn_last));
+    if (lsn_last == scan->prev_lsn || PLANTED(BUG_FENCE_FORGOTTEN)) {
         return; /* Only bytes between two frames. */
     }
-    log__index_add_damage(&scan->index,
-                          &(struct log__frame_info){
-                              .lsn = next->head.lsn - 1,
-                              .offset = from,
-                              .first_no = scan->prev_no + 1,
-                              .last_no = MAX(next->head.first_no - 1, scan->prev_no + 1),
-                              .arrival_ms = scan->prev_arrival_ms,
-                              .bytes = (u32)MIN(to - from, UINT32_MAX),
-                          });
+    log__index_add_damage(&scan->index, &(struct log__frame_info){
+                                            .lsn = lsn_last,
+                                            .offset = from,
+                                            .first_no = scan->prev_no + 1,
+                                            .last_no = MAX(no_last, scan->prev_no + 1),
+                                            .arrival_ms = scan->prev_arrival_ms,
+                                            .bytes = (u32)MIN(to - from, UINT32_MAX),
+                                        });
 }
 
 static bool is_chained(const struct scan *scan, const struct log__frame_head *head)
@@ -149,6 +149,21 @@ static void accept(struct scan *scan, const struct log_frame *frame)
     scan->prev_arrival_ms = frame->head.arrival_ms;
 }
 
+/* A sealed segment that ends too early: the frames that are missing are known by what its trailer
+ * says, else by where the segment behind it begins. That one need not be the next that there was:
+ * where index and trailer fit, nothing is missing. */
+static void fence_end(struct scan *scan, u64 end)
+{
+    const struct log__segment *segment = scan->segment;
+    u64 lsn = segment->is_rebuilt ? segment->known_lsn : segment->last_lsn;
+    u64 no = segment->is_rebuilt ? segment->known_no : segment->last_no;
+    bool is_whole = segment->is_rebuilt && scan->index.damaged_count == 0 &&
+                    end + log__seal_bytes(segment->kind, &scan->index) == scan->file_bytes;
+    if (lsn > scan->prev_lsn && !is_whole) {
+        add_fence(scan, end, MAX(scan->file_bytes, end + LOG__HEADER_BYTES), lsn, no);
+    }
+}
+
 static err scan_all(struct scan *scan, u64 *end_out)
 {
     u64 offset = scan->segment->frames_offset;
@@ -166,11 +181,12 @@ static err scan_all(struct scan *scan, u64 *end_out)
         TRY(find_later(scan, offset, &later));
         if (later == scan->file_bytes) {
             *end_out = offset;
+            fence_end(scan, offset);
             return note_tail(scan, offset);
         }
         TRY(frame_at(scan, later, &frame));
         CHECK(frame != NULL);
-        add_fence(scan, offset, later, frame);
+        add_fence(scan, offset, later, frame->head.lsn - 1, frame->head.first_no - 1);
         log_frame_unref(frame);
         scan->is_chain_broken = true;
         offset = later;

@@ -369,6 +369,17 @@ static void channels_encode(const struct log__index *index, u8 *p, u8 *bloom)
     mem_free(order);
 }
 
+u64 log__seal_bytes(u32 kind, const struct log__index *index)
+{
+    struct log__trailer trailer = {
+        .frame_count = index->frame_count,
+        .channel_count = index->channel_count,
+        .run_count = index->run_count,
+    };
+    isize unit = kind == LOG__NORMAL ? LOG__BLOCK_BYTES : LOG__PACKED_BYTES;
+    return (u64)round_up((isize)table_bytes(&trailer), unit) + LOG__BLOCK_BYTES;
+}
+
 void log__seal_encode(const struct log__segment *segment, const struct log__index *index,
                       u64 offset, struct buf *out, struct log__trailer *trailer_out)
 {
@@ -391,8 +402,7 @@ void log__seal_encode(const struct log__segment *segment, const struct log__inde
                                                : MAX(segment->next_no, segment->last_no + 1),
     };
     isize used = (isize)table_bytes(&trailer);
-    isize unit = segment->kind == LOG__NORMAL ? LOG__BLOCK_BYTES : LOG__PACKED_BYTES;
-    isize bytes = round_up(used, unit);
+    isize bytes = (isize)log__seal_bytes(segment->kind, index) - LOG__BLOCK_BYTES;
     u8 *p = buf_reserve(out, bytes + LOG__BLOCK_BYTES);
     memset(p + used, 0, (size_t)(bytes - used));
     frames_encode(index, p);

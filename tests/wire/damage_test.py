@@ -121,7 +121,8 @@ def test_a_damaged_frame_is_an_error_until_it_is_given_up(data):
     check_the_place(client, error, said[1][2])
     server.stop()
     said = doctor(data, "--salvage")
-    assert [name for name, _, _ in said] == ["salvage", "log"] and said[-1][1] == "ok"
+    assert [name for name, _, _ in said] == ["damage", "lost", "salvage", "log"] and said[-1][1] == "ok"
+    assert {status for _, status, _ in said[:-1]} == {"warning"}  # What it gives up is said once more.
     assert (data / "log" / "lost+found" / path.name).exists()
     server = opened(data)
     client = make_client(server, "kinesis", config=ONCE)
@@ -199,6 +200,48 @@ def refused(data, *texts):
 def salvaged(data):
     assert doctor(data, "--salvage")[-1][1] == "ok"
     assert doctor(data)[-1][1] == "ok"
+
+
+def frame_with(data, text):
+    path, offset = segment_with(data, text)
+    return path, offset // 4096 * 4096  # Small frames begin in the block of their first record.
+
+
+@pytest.mark.parametrize("cuts_at_a_frame", [True, False])
+def test_a_sealed_segment_that_was_cut_has_lost_its_end(data, cuts_at_a_frame):
+    """As far as the segment behind it says: it must not look like the tail that a crash tore."""
+    path, offset = frame_with(data, b"batch-1-0")
+    os.truncate(path, offset if cuts_at_a_frame else offset + 100)
+    said = doctor(data)
+    range_lost = next(message for name, status, message in said if name == "damage" and status == "failed")
+    assert f"{path}, offset {offset}," in range_lost and said[-1][1] == "failed"
+    first, last = map(int, re.search(r"records (\d+) to (\d+)", range_lost).groups())
+    assert last - first + 1 >= 2 * ROWS
+    start = [leat_server.BINARY, "start", "--data", str(data), "--port", "0"]
+    done = subprocess.run(start, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 78 and "catalog" in done.stderr  # Changes of it may have stood there.
+    said = doctor(data, "--salvage")
+    assert said[-1][1] == "ok" and ("damage", "warning", range_lost) in said
+    assert doctor(data)[-1][1] == "ok"
+    server = opened(data)
+    assert records(make_client(server, "kinesis", config=ONCE)) == (all_but(1, 2), None)
+    server.stop()
+
+
+def test_what_stood_in_a_missing_segment_is_said(data):
+    server = opened(data)
+    make_client(server, "kinesis", config=ONCE).put_record(StreamName="s", Data="last", PartitionKey="k")
+    server.stop()
+    path, _ = segment_with(data, b"batch-4-0")
+    other, offset = segment_with(data, b"batch-2-0")
+    flip(other, offset)  # Looking goes on without the one that is missing.
+    path.unlink()
+    said = doctor(data)
+    lost = [message for name, _, message in said if name == "lost"]
+    first, last = map(int, re.search(r"records (\d+) to (\d+)", lost[0]).groups())
+    assert str(path) in lost[0] and last - first + 1 >= 3 * ROWS
+    assert f"{ROWS} records of stream \"s\"" in lost[1]
+    assert ("lost", "warning", lost[0]) in doctor(data, "--salvage")
 
 
 def test_the_newest_segment_is_missed(data):
