@@ -171,6 +171,36 @@ def test_answers_are_those_of_json(kinesis, name, operation, members):
         kinesis.call_json(operation, members))
 
 
+def test_puts_by_name_and_arn(kinesis, name):
+    """The short way of puts takes both, and leaves what is wrong to the long one."""
+    arn = f"arn:aws:kinesis:us-east-1:000000000000:stream/{name}"
+    puts = {"PutRecord": {"Data": b"", "PartitionKey": "k"},
+            "PutRecords": {"Records": [{"Data": b"", "PartitionKey": "k"}]}}
+    wrong = (
+        ({"StreamARN": arn, "StreamName": "other"}, "InvalidArgumentException"),
+        ({"StreamARN": arn + "x"}, "ResourceNotFoundException"),
+        ({"StreamARN": arn + "/consumer/c:1"}, "ResourceNotFoundException"),
+        ({"StreamARN": arn.replace("us-east-1", "eu-west-1")}, "ResourceNotFoundException"),
+        ({"StreamARN": arn.replace("0" * 12, "1" * 12)}, "ResourceNotFoundException"),
+        ({"StreamARN": arn, "StreamName": ""}, "ValidationException"),
+        ({"StreamARN": ""}, "ValidationException"),
+        ({"StreamARN": "arn:aws:kinesis:us-east-1:0:stream/" + name}, "ValidationException"),
+        ({"StreamARN": arn[:-len(name)] + "x" * 129}, "ResourceNotFoundException"),
+        ({}, "InvalidArgumentException"),
+    )
+    before = len(read_all(kinesis, name))
+    for operation, members in puts.items():
+        texts = json.loads(json.dumps(members, default=lambda data: ""))
+        for named in ({"StreamName": name}, {"StreamARN": arn}, {"StreamARN": arn, "StreamName": name}):
+            assert kinesis.call(operation, {**named, **members})
+            assert kinesis.call_json(operation, {**texts, **named})
+        for named, error in wrong:
+            assert kinesis.fail(operation, encode({**named, **members}))[1]["__type"] == error, named
+            body = kinesis.post(operation, json.dumps({**texts, **named}), JSON)[1]
+            assert json.loads(body)["__type"] == error, named
+    assert len(read_all(kinesis, name)) == before + 12
+
+
 def test_errors_are_maps(kinesis):
     status, error = kinesis.fail("DescribeStream", encode({"StreamName": "none"}))
     assert status == 400

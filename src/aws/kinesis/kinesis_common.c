@@ -42,8 +42,7 @@ void kinesis__fail_consumer_status(struct kinesis_call *call,
                   STR_ARG(info.id.account));
 }
 
-/* The id that an ARN of the checked pattern names. */
-static struct stream_id arn_id(str arn)
+struct stream_id kinesis__arn_id(str arn)
 {
     str rest = arn;
     struct stream_id id;
@@ -90,7 +89,7 @@ bool kinesis__find_stream(struct kinesis_call *call)
         return false;
     }
     if (arn->is_set) {
-        struct stream_id named = arn_id(arn->text);
+        struct stream_id named = kinesis__arn_id(arn->text);
         if (name->is_set && !str_eq(named.name, name->text)) {
             kinesis__fail(call, "InvalidArgumentException",
                           "StreamName " STR_FMT " does not match StreamARN " STR_FMT ".",
@@ -140,7 +139,7 @@ static bool open_consumer(struct kinesis_call *call, str name, str seconds)
 /* Stream and, after "/consumer/", the consumer that an ARN names. */
 static bool open_arn(struct kinesis_call *call, str arn)
 {
-    struct stream_id id = arn_id(arn);
+    struct stream_id id = kinesis__arn_id(arn);
     const str between = STR("/consumer/");
     isize at = str_find(id.name, between, 0);
     if (at < 0) {

@@ -231,6 +231,8 @@ int kinesis__operation_index(const struct operation *operation);
 /* The name that was probably meant; NULL when none is near. */
 const char *kinesis__near_operation(str name);
 extern const struct member kinesis__record_members[];
+/* Of a stream, or of one of its consumers. */
+bool kinesis__is_arn(str s);
 
 /* Bytes of a blob of this request; -1 when it cannot be base64. */
 isize kinesis__blob_bytes(const struct kinesis_call *call, str blob);
@@ -279,6 +281,8 @@ const char *kinesis__status_name(enum stream_status status);
 
 /* --- kinesis_common.c: finding things --------------------------------------------------------- */
 
+/* The stream that an ARN for which kinesis__is_arn() holds names; its strings borrow from it. */
+struct stream_id kinesis__arn_id(str arn);
 /* Sets call->stream from StreamName or StreamARN or ResourceARN; answers and returns false when
  * there is none. */
 bool kinesis__find_stream(struct kinesis_call *call);

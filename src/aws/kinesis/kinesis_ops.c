@@ -57,7 +57,7 @@ static bool is_stream_id(str s)
 }
 
 /* arn:aws*:kinesis:REGION:12 digits:stream/NAME, the last part without blanks. */
-static bool is_arn(str s)
+bool kinesis__is_arn(str s)
 {
     bool found = true;
     str rest = s;
@@ -88,7 +88,7 @@ static bool is_arn(str s)
 static bool is_consumer_arn(str s)
 {
     isize at = str_find(s, STR("/consumer/"), 0);
-    if (at < 0 || !is_arn(s)) {
+    if (at < 0 || !kinesis__is_arn(s)) {
         return false;
     }
     bool found = false;
@@ -104,10 +104,11 @@ static bool is_consumer_arn(str s)
 static const struct pattern name_pattern = {"[a-zA-Z0-9_.-]+", is_name};
 static const struct pattern sequence_pattern = {"0|([1-9]\\d{0,128})", is_sequence};
 static const struct pattern hash_pattern = {"0|([1-9]\\d{0,38})", is_hash_key};
-static const struct pattern arn_pattern = {"arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+", is_arn};
+static const struct pattern arn_pattern = {"arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+",
+                                           kinesis__is_arn};
 static const struct pattern stream_id_pattern = {"[a-z0-9]{20}-[a-z0-9]{3}", is_stream_id};
 static const struct pattern resource_pattern = {"arn:aws.*:kinesis:.*:\\d{12}:.*stream/\\S+",
-                                                is_arn};
+                                                kinesis__is_arn};
 
 static const struct pattern consumer_pattern = {
     "^(arn):aws.*:kinesis:.*:\\d{12}:.*stream\\/[a-zA-Z0-9_.-]+\\/consumer\\/"

@@ -236,9 +236,27 @@ static void submit(struct kinesis_call *call)
 
 /* --- the hot path --------------------------------------------------------------------------- */
 
-bool kinesis__put_fast(struct kinesis_call *call, str body)
+/* The stream that the request names, by name or ARN or both; an empty name for what the other way
+ * has to look at. */
+static struct stream_id scanned_id(const struct kinesis_call *call, const struct put_scan *scan)
 {
     const struct aws_caller *caller = &call->request->caller;
+    const struct stream_id none = {caller->account, caller->region, STR_EMPTY};
+    struct stream_id id = {caller->account, caller->region, scan->stream_name};
+    if (scan->stream_arn.data == NULL) {
+        return id.name.len > STREAM_NAME_MAX ? none : id;
+    }
+    if (!kinesis__is_arn(scan->stream_arn)) {
+        return none;
+    }
+    id = kinesis__arn_id(scan->stream_arn);
+    bool is_ours = str_eq(id.account, caller->account) && str_eq(id.region, caller->region);
+    bool is_same = scan->stream_name.data == NULL || str_eq(scan->stream_name, id.name);
+    return is_ours && is_same && id.name.len <= STREAM_NAME_MAX ? id : none;
+}
+
+bool kinesis__put_fast(struct kinesis_call *call, str body)
+{
     if (call->service->limits != NULL || call->has_record_faults ||
         kinesis__has_transitions(call->service)) {
         return false; /* What is built twice would be counted twice; and states are looked at. */
@@ -247,8 +265,8 @@ bool kinesis__put_fast(struct kinesis_call *call, str body)
     bool is_batch = call->operation->run == kinesis__put_records;
     bool is_plain = call->out.is_cbor ? kinesis__scan_put_cbor(call->arena, body, is_batch, &scan)
                                       : kinesis__scan_put(call->arena, body, is_batch, &scan);
-    if (!is_plain || scan.stream_arn.len > 0 || scan.stream_name.len < 1 ||
-        scan.stream_name.len > STREAM_NAME_MAX) {
+    struct stream_id id = scanned_id(call, &scan);
+    if (!is_plain || id.name.len == 0) {
         return false;
     }
     for (isize i = 0; i < scan.count; i++) {
@@ -257,9 +275,7 @@ bool kinesis__put_fast(struct kinesis_call *call, str body)
             return false;
         }
     }
-    call->stream =
-        streams_find(call->service->streams,
-                     (struct stream_id){caller->account, caller->region, scan.stream_name});
+    call->stream = streams_find(call->service->streams, id);
     isize bad = 0;
     if (call->stream == NULL || build(call, scan.entries, scan.count, &bad) != PUT_GOOD) {
         stream_unref(call->stream);
