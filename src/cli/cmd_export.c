@@ -253,12 +253,42 @@ static bool shard_read(struct export *x, const struct json_value *about)
 /* --- the whole
  * ---------------------------------------------------------------------------------------- */
 
+/* 0: x->code says why not. */
+static i64 record_kib_ask(struct export *x)
+{
+    struct arena arena = {0};
+    struct buf body = {0};
+    const struct json_value *answer = NULL;
+    buf_append_byte(&body, '{');
+    api_member(&body, "StreamName", str_of(x->stream));
+    buf_append_byte(&body, '}');
+    while (answer == NULL && x->code == EXIT_OK) {
+        answer = ask(x, &arena, "DescribeStreamSummary", buf_str(&body));
+    }
+    i64 kib = json_get_i64(json_get(answer, STR("StreamDescriptionSummary")),
+                           STR("MaxRecordSizeInKiB"), 0);
+    buf_deinit(&body);
+    arena_deinit(&arena);
+    return kib;
+}
+
 static bool head_send(struct export *x, const struct json_value *stream)
 {
     struct buf shards = {0};
+    i64 record_kib = record_kib_ask(x);
+    if (x->code != EXIT_OK) {
+        return false;
+    }
     api_put_json(&shards, json_get(stream, STR("shards")));
-    export_head_write(&x->lines, str_of(x->stream), str_of(x->region), os_wall_us(os_real()) / 1000,
-                      json_get_i64(stream, STR("open_shard_count"), 0), buf_str(&shards));
+    struct export_head head = {
+        .stream = str_of(x->stream),
+        .region = str_of(x->region),
+        .at_ms = os_wall_us(os_real()) / 1000,
+        .shard_count = json_get_i64(stream, STR("open_shard_count"), 0),
+        .record_kib = record_kib,
+        .shards = buf_str(&shards),
+    };
+    export_head_write(&x->lines, &head);
     buf_deinit(&shards);
     return lines_send(x);
 }

@@ -28,6 +28,7 @@ struct import {
     i64 head_line; /* Where the export began that has not ended yet; 0 = none. */
     i64 records, section_records;
     i64 shard_count; /* Of the first head. */
+    i64 record_kib;  /* Of all heads, the largest record; 0 = as a new stream has it. */
     bool is_over;
 };
 
@@ -91,6 +92,7 @@ static void head_take(struct import *m, const struct export_line *head)
     }
     m->head_line = m->line;
     m->shard_count = m->shard_count == 0 ? head->shard_count : m->shard_count;
+    m->record_kib = MAX(m->record_kib, head->record_kib);
 }
 
 /* --- reading
@@ -202,24 +204,51 @@ static bool pass(struct import *m)
 /* --- the stream
  * --------------------------------------------------------------------------------------- */
 
-static int wait_active(const struct import *m)
+static int summary_ask(const struct import *m, struct aws_client *client, struct arena *arena,
+                       const struct json_value **out)
+{
+    struct buf body = {0};
+    buf_append_byte(&body, '{');
+    api_member(&body, "StreamName", str_of(m->stream));
+    buf_append_byte(&body, '}');
+    int code = kinesis_call(client, arena, "DescribeStreamSummary", buf_str(&body), out);
+    *out = json_get(*out, STR("StreamDescriptionSummary"));
+    buf_deinit(&body);
+    return code;
+}
+
+/* It takes the records that the one which was exported took. */
+static int record_kib_set(const struct import *m, struct aws_client *client, struct arena *arena,
+                          const struct json_value *summary)
+{
+    struct buf body = {0};
+    const struct json_value *answer;
+    if (m->record_kib <= json_get_i64(summary, STR("MaxRecordSizeInKiB"), 0)) {
+        return EXIT_OK;
+    }
+    buf_append_byte(&body, '{');
+    api_member(&body, "StreamARN", json_get_text(summary, STR("StreamARN")));
+    buf_printf(&body, ",\"MaxRecordSizeInKiB\":%lld}", (long long)m->record_kib);
+    int code = kinesis_call(client, arena, "UpdateMaxRecordSize", buf_str(&body), &answer);
+    buf_deinit(&body);
+    return code;
+}
+
+static int make_ready(const struct import *m)
 {
     struct retry retry = {0};
     struct aws_client *client = kinesis_client_new(m->region);
     struct arena arena = {0};
-    struct buf body = {0};
-    const struct json_value *answer = NULL;
-    buf_append_byte(&body, '{');
-    api_member(&body, "StreamName", str_of(m->stream));
-    buf_append_byte(&body, '}');
+    const struct json_value *summary = NULL;
     int code;
     do {
-        code = kinesis_call(client, &arena, "DescribeStreamSummary", buf_str(&body), &answer);
-        answer = json_get(answer, STR("StreamDescriptionSummary"));
+        code = summary_ask(m, client, &arena, &summary);
     } while (code == EXIT_OK &&
-             str_eq(json_get_text(answer, STR("StreamStatus")), STR("CREATING")) &&
+             str_eq(json_get_text(summary, STR("StreamStatus")), STR("CREATING")) &&
              retry_pause(&retry));
-    buf_deinit(&body);
+    if (code == EXIT_OK) {
+        code = record_kib_set(m, client, &arena, summary);
+    }
     arena_deinit(&arena);
     aws_client_free(client);
     return code;
@@ -240,7 +269,7 @@ static int create(const struct import *m)
     int code = api_call(&arena, "POST", "/_leat/api/streams", buf_str(&body), &answer);
     buf_deinit(&body);
     arena_deinit(&arena);
-    return code == EXIT_OK ? wait_active(m) : code;
+    return code == EXIT_OK ? make_ready(m) : code;
 }
 
 /* Is it there? Asked before a long file is read. */
@@ -320,6 +349,7 @@ static int run(struct import *m, bool creates)
     CHECK(m->hash != NULL);
     os_interrupt_catch();
     code = is_stdin ? EXIT_OK : check(m);
+    m->record_kib = is_stdin ? RECORD_PUT_BYTES_MAX >> 10 : m->record_kib; /* Not known yet. */
     if (code == EXIT_OK && creates) {
         code = create(m);
     }

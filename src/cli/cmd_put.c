@@ -132,7 +132,7 @@ static const char *wrong_of(const struct option *o, int words)
 
 static bool keys_are_good(const struct option *o)
 {
-    if (o[KEY].is_given && (o[KEY].text[0] == '\0' || !str_is_utf8(str_of(o[KEY].text)))) {
+    if (o[KEY].is_given && !record_put_key_is_good(str_of(o[KEY].text))) {
         print_error(NULL, "a partition key has 1 to 256 characters of UTF-8");
         return false;
     }

@@ -247,9 +247,19 @@ int cmd_stream_tail(int argc, char **argv)
         print_error(NULL, "--limit takes a whole number from 1 on");
         return EXIT_USAGE;
     }
-    if (options[FROM].is_given && options[FROM].text[0] == '\0') {
-        print_error("latest, trim-horizon, or a time: 2026-11-24T01:02:03", "--from is empty");
-        return EXIT_USAGE;
+    static const struct {
+        int option;
+        const char *hint;
+    } full[] = {{FROM, "latest, trim-horizon, or a time: 2026-11-24T01:02:03"},
+                {WHERE, "leave it out to see all records"},
+                {SHARD, "leave it out to see all shards"},
+                {CONSUMER, "leat stream consumers NAME lists them"}};
+    for (isize i = 0; i < COUNT_OF(full); i++) { /* Most often a variable that is not set. */
+        const struct option *option = &options[full[i].option];
+        if (option->is_given && option->text[0] == '\0') {
+            print_error(full[i].hint, "--%s is empty", option->name);
+            return EXIT_USAGE;
+        }
     }
     if (options[NUL].is_given && !options[DATA].is_given) {
         print_error("leat stream tail NAME --data --null", "--null is about what --data prints");

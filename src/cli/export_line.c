@@ -16,15 +16,15 @@ static void member(struct buf *out, const char *name, str value)
     json_write_string(out, value);
 }
 
-void export_head_write(struct buf *out, str stream, str region, i64 at_ms, i64 shard_count,
-                       str shards)
+void export_head_write(struct buf *out, const struct export_head *head)
 {
     buf_printf(out, "{\"leat_export\":%d", EXPORT_VERSION);
-    member(out, "stream", stream);
-    member(out, "region", region);
-    buf_printf(out, ",\"exported_ms\":%lld,\"open_shard_count\":%lld,\"shards\":", (long long)at_ms,
-               (long long)shard_count);
-    buf_append(out, shards);
+    member(out, "stream", head->stream);
+    member(out, "region", head->region);
+    buf_printf(out, ",\"exported_ms\":%lld,\"open_shard_count\":%lld,\"max_record_kib\":%lld",
+               (long long)head->at_ms, (long long)head->shard_count, (long long)head->record_kib);
+    buf_append(out, STR(",\"shards\":"));
+    buf_append(out, head->shards);
     buf_append(out, STR("}\n"));
 }
 
@@ -86,6 +86,7 @@ static err head_read(const struct json_value *line, struct export_line *out, str
     out->kind = EXPORT_HEAD;
     out->stream = json_get_text(line, STR("stream"));
     out->shard_count = json_get_i64(line, STR("open_shard_count"), 0);
+    out->record_kib = json_get_i64(line, STR("max_record_kib"), 0);
     return version_check(json_get(line, STR("leat_export")), diag);
 }
 

@@ -31,13 +31,19 @@ struct export_line {
     struct export_record record;
     str stream;       /* Of the head. */
     i64 shard_count;  /* Of the head: open ones; 0 = not given. */
+    i64 record_kib;   /* Of the head: the largest record that the stream takes; 0 = not given. */
     i64 record_count; /* Of the end. */
     str hash;
 };
 
-/* With their line feeds. `shards` is the text of a JSON array. */
-void export_head_write(struct buf *out, str stream, str region, i64 at_ms, i64 shard_count,
-                       str shards);
+struct export_head {
+    str stream, region;
+    i64 at_ms, shard_count, record_kib;
+    str shards; /* Text of a JSON array. */
+};
+
+/* With their line feeds. */
+void export_head_write(struct buf *out, const struct export_head *head);
 void export_record_write(struct buf *out, const struct export_record *record);
 void export_end_write(struct buf *out, i64 record_count, str hash);
 /* Reads a line without its line feed; strings live in it or in the arena. ERR_SYNTAX, ERR_INVALID,

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NAMES_MAX = 64, LEFT_BYTES = 64 };
+enum { NAMES_MAX = 64, LEFT_BYTES = 64, REGION_CHARS_MAX = 64 };
 
 static const struct {
     char letter;
@@ -115,12 +115,20 @@ static bool word_check(const struct option *option, str text)
     return false;
 }
 
+/* What may stand in a signature's scope. */
+static bool is_region(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return len > 0 && len <= REGION_CHARS_MAX && text[len] == '\0';
+}
+
 static bool value_set(struct option *option, const char *text)
 {
     option->is_given = true;
     option->text = text;
-    if (text[0] == '\0' && option->kind == OPTION_TEXT && strcmp(option->name, "region") == 0) {
-        print_error("for example --region us-east-1", "--region is empty");
+    if (option->kind == OPTION_TEXT && strcmp(option->name, "region") == 0 && !is_region(text)) {
+        print_error("for example --region us-east-1",
+                    text[0] == '\0' ? "--region is empty" : "\"%s\" is no name of a region", text);
         return false;
     }
     if (option->kind == OPTION_TEXT && strchr(option->value_name, '|') != NULL) {

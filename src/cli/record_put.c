@@ -208,9 +208,11 @@ static void refused_take(struct record_put *p, struct arena *arena, int status, 
 {
     const struct json_value *answer = json_parse_request(arena, body);
     str type = json_get_text(answer, STR("__type")), text = json_get_text(answer, STR("message"));
-    bool is_record = status == 400 && (str_eq(type, STR("ValidationException")) ||
-                                       str_eq(type, STR("InvalidArgumentException")) ||
-                                       str_eq(type, STR("SerializationException")));
+    bool is_stream = str_find(text, STR("at 'streamName'"), 0) >= 0; /* Wrong for every record. */
+    bool is_record = status == 400 && !is_stream &&
+                     (str_eq(type, STR("ValidationException")) ||
+                      str_eq(type, STR("InvalidArgumentException")) ||
+                      str_eq(type, STR("SerializationException")));
     bool is_throttled = str_eq(type, STR("ProvisionedThroughputExceededException")) ||
                         str_eq(type, STR("LimitExceededException"));
     if (is_record && p->window > 1) {
@@ -301,13 +303,18 @@ static isize chars_of(str text)
     return chars;
 }
 
+bool record_put_key_is_good(str key)
+{
+    return key.len > 0 && str_is_utf8(key) && chars_of(key) <= KEY_CHARS_MAX;
+}
+
 static bool is_good(struct record_put *p, const struct record_put_record *record)
 {
     if (record->data.len > RECORD_PUT_BYTES_MAX) {
         record_put_refuse(p, record->line, "is larger than a record may be: 10 MiB");
         return false;
     }
-    if (!str_is_utf8(record->key) || chars_of(record->key) > KEY_CHARS_MAX) {
+    if (record->key.len > 0 && !record_put_key_is_good(record->key)) {
         record_put_refuse(p, record->line,
                           "has a partition key that is not 1 to %d characters "
                           "of UTF-8",

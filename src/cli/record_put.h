@@ -27,6 +27,8 @@ struct record_put_record {
 struct record_put;
 struct record_put *record_put_new(const struct record_put_options *options);
 void record_put_free(struct record_put *put);
+/* 1 to 256 characters of UTF-8. */
+bool record_put_key_is_good(str key);
 /* Copies; sends when enough is there. */
 void record_put_add(struct record_put *put, const struct record_put_record *record);
 /* Sends what is there. */

@@ -159,6 +159,27 @@ def test_a_file_is_not_written_over_and_a_directory_gets_one(leat, resharded, tm
     assert os.listdir(tmp_path) == [file.name]
 
 
+@pytest.mark.parametrize("is_piped", [False, True])
+def test_large_records_come_along(leat, tmp_path, is_piped):
+    """The stream that import makes takes what the other one took."""
+    stream, copy, file = name(), name(), tmp_path / "large.jsonl.zst"
+    client = kinesis(leat)
+    client.create_stream(StreamName=stream, ShardCount=1)
+    arn = client.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
+    client.update_max_record_size(StreamARN=arn, MaxRecordSizeInKiB=4096)
+    client.put_record(StreamName=stream, PartitionKey="k", Data=os.urandom(3 << 20))
+    run(leat, "stream", "export", stream, str(file))
+    if is_piped:
+        out, _ = run(leat, "stream", "export", stream, "-")
+        subprocess.run([BINARY, "stream", "import", copy, "-", "--create"], input=out.encode(), check=True,
+                       env=environment(leat), timeout=60)
+    else:
+        run(leat, "stream", "import", copy, str(file), "--create")
+    assert flat(leat, copy) == flat(leat, stream)
+    kib = client.describe_stream_summary(StreamName=copy)["StreamDescriptionSummary"]["MaxRecordSizeInKiB"]
+    assert kib == (10240 if is_piped else 4096)
+
+
 DAMAGES = {
     "a byte of a line": (lambda t: t[:2] + [t[2].replace(b'"arrival_ms":1', b'"arrival_ms":2')] + t[3:],
                          "line 5 does not match"),

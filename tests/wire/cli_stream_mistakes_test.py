@@ -20,6 +20,12 @@ def stream(leat):
 @pytest.mark.parametrize("args, code, says", [
     (["put", "nope", "x"], 5, 'there is no stream "nope" in us-east-1'),
     (["put", "NAME", "x", "--region", ""], 2, "--region is empty"),
+    (["put", "NAME", "x", "--region", "x y"], 2, '"x y" is no name of a region'),
+    (["put", "a/b", "x"], 2, "Value 'a/b' at 'streamName'"),
+    (["put", "NAME", "x", "--key", "k" * 257], 2, "a partition key has 1 to 256 characters"),
+    (["tail", "NAME", "--where", ""], 2, "--where is empty"),
+    (["tail", "NAME", "--shard", ""], 2, "--shard is empty"),
+    (["tail", "NAME", "--consumer", ""], 2, "--consumer is empty"),
     (["put", "NAME", "x", "--region", "nowhere"], 5, "leat stream create NAME --region nowhere"),
     (["split", "NAME", "0", "--at", "abc"], 2, "--at is a whole number"),
     (["split", "NAME", "0", "--at", "9" * 40], 2, "leat stream show NAME lists"),
