@@ -340,6 +340,24 @@ static err http_open(struct server *server, struct diag *diag)
     return http_server_start(server->os, &options, &server->http, diag);
 }
 
+/* Addresses of IPv6 stand in brackets. */
+static void url_write(char *out, size_t bytes, const char *scheme, const char *address,
+                      unsigned port)
+{
+    bool is_v6 = strchr(address, ':') != NULL;
+    (void)snprintf(out, bytes, "%s://%s%s%s:%u", scheme, is_v6 ? "[" : "", address,
+                   is_v6 ? "]" : "", port);
+}
+
+/* As this machine reaches itself. */
+static const char *own_address(const char *bind)
+{
+    if (strcmp(bind, "0.0.0.0") == 0) {
+        return "127.0.0.1";
+    }
+    return strcmp(bind, "::") == 0 ? "::1" : bind;
+}
+
 static err endpoint_open(struct server *server, struct diag *diag)
 {
     TRY(tls_open(server, diag));
@@ -347,16 +365,15 @@ static err endpoint_open(struct server *server, struct diag *diag)
     if (http_server_tls_port(server->http) != 0) {
         net_client_trust(
             tls_identity_path(server->tls)); /* Tables and replays may come that way. */
-        (void)snprintf(server->tls_endpoint, sizeof server->tls_endpoint, "https://%s:%u",
-                       server->options.bind, http_server_tls_port(server->http));
+        url_write(server->tls_endpoint, sizeof server->tls_endpoint, "https", server->options.bind,
+                  http_server_tls_port(server->http));
     }
     console_set_http(server->console, server->http);
-    (void)snprintf(server->endpoint, sizeof server->endpoint, "http://%s:%u", server->options.bind,
-                   http_server_port(server->http));
-    char local[sizeof server->endpoint]; /* As this machine reaches it. */
-    bool is_any = strcmp(server->options.bind, "0.0.0.0") == 0;
-    (void)snprintf(local, sizeof local, "http://%s:%u", is_any ? "127.0.0.1" : server->options.bind,
-                   http_server_port(server->http));
+    url_write(server->endpoint, sizeof server->endpoint, "http", server->options.bind,
+              http_server_port(server->http));
+    char local[sizeof server->endpoint];
+    url_write(local, sizeof local, "http", own_address(server->options.bind),
+              http_server_port(server->http));
     engine_set_endpoint(server->engine, local, server->keys.access_key, server->keys.secret);
     replays_start(server->replays, local);
     return OK;
@@ -390,8 +407,7 @@ err server_open(const struct server_options *options, struct server **out, struc
     server->options = *options;
     server->keys = keys;
     str_copy_cstr(str_of(options->data_dir), server->data_dir, PATH_BYTES);
-    (void)snprintf(server->endpoint, sizeof server->endpoint, "http://%s:%u", options->bind,
-                   options->port);
+    url_write(server->endpoint, sizeof server->endpoint, "http", options->bind, options->port);
     err e = storage_open(server, diag);
     if (e == OK) {
         e = services_open(server, diag);

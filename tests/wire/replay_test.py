@@ -222,6 +222,27 @@ def test_sources_file_gzip_object_and_input(leat, dirty, tmp_path):
         assert [unstamped(data) for _, _, data in read_all(client, STREAM)] == wanted, source
 
 
+class SixServer(leat_server.Server):
+    """On the loopback address of IPv6."""
+
+    @property
+    def endpoint(self):
+        return f"http://[::1]:{self.port}"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/net/if_inet6"), reason="no IPv6")
+def test_a_server_on_ipv6_reaches_itself():
+    server = SixServer(args=["--bind", "::1"]).start()
+    assert f"endpoint  {server.endpoint}\n" in server.output()
+    s3 = make_client(server, "s3")
+    s3.create_bucket(Bucket="six")
+    s3.put_object(Bucket="six", Key="rows.csv", Body=DIRTY.encode())
+    client = world(server, "us-east-1")
+    replay(server, "us-east-1", "s3://six/rows.csv")
+    assert len(read_all(client, STREAM)) == len(expected(DIRTY))
+    server.stop()
+
+
 def test_limit_loop_rate_and_the_same_again(leat, dirty):
     client = world(leat, "replay-options")
     assert "5 rows" in replay(leat, "replay-options", str(dirty), "--limit", "5")
