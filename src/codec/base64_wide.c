@@ -162,7 +162,7 @@ static const u8 spread_from[64] = {
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* Whole steps of 48 bytes while 64 can be read. */
+/* Whole groups of three: 48 bytes a step while 64 can be read, then what is left through masks. */
 VBMI static isize encode_vbmi(const u8 *in, isize len, u8 *out)
 {
     const __m512i spread = _mm512_loadu_si512(spread_from);
@@ -174,6 +174,16 @@ VBMI static isize encode_vbmi(const u8 *in, isize len, u8 *out)
         __m512i words = _mm512_permutexvar_epi8(spread, _mm512_loadu_si512(in + at));
         __m512i sextets = _mm512_multishift_epi64_epi8(shifts, words); /* And two bits unused. */
         _mm512_storeu_si512(out, _mm512_permutexvar_epi8(sextets, letters));
+    }
+    while (len - at >= 3) {
+        isize groups = MIN((len - at) / 3, 16);
+        __mmask64 read = ~(__mmask64)0 >> (64 - 3 * groups);
+        __mmask64 written = ~(__mmask64)0 >> (64 - 4 * groups);
+        __m512i words = _mm512_permutexvar_epi8(spread, _mm512_maskz_loadu_epi8(read, in + at));
+        __m512i sextets = _mm512_multishift_epi64_epi8(shifts, words);
+        _mm512_mask_storeu_epi8(out, written, _mm512_permutexvar_epi8(sextets, letters));
+        at += 3 * groups;
+        out += 4 * groups;
     }
     return at;
 }

@@ -21,8 +21,8 @@ enum {
     HTTP_BODY_QUEUE_MAX = 1 << 20, /* Body bytes queued for a pool thread. */
     HTTP_LEFTOVER_MAX = 64 << 10,  /* Read ahead of an exchange that is not answered yet. */
     HTTP_FIELDS_MAX = 128,
-    HTTP_PIECE_BYTES = 128 << 10, /* Of http_respond_pieces: written and sent within a cache. */
-    HTTP_PIECES_AT_ONCE = 4,      /* Of one answer; then others on the loop have their turn. */
+    HTTP_PIECE_BYTES = 1 << 20, /* Of http_respond_pieces: many segments a call and a wake. */
+    HTTP_PIECES_AT_ONCE = 1,    /* Of one answer; then others on the loop have their turn. */
     HTTP_TICK_MS = 250,
     HTTP_STOOD_MS = 2000,     /* No tick for so long: the process itself was stopped. */
     HTTP_HEADS_KEPT_MAX = 32, /* Free ones of a loop. */

@@ -270,8 +270,8 @@ void stream_sequence_format(const struct stream_sequence *sequence, char *out); 
 /* Those of neighbours: records of a shard that arrived together, whose indexes follow each other.
  * Much cheaper than one by one. */
 struct stream_sequences {
-    u64 low, middle, top; /* Of the next one: 19, 19 and 18 digits. */
-    char top_digits[19];
+    char front[24]; /* Digits of the next one; */
+    u32 eights[4];  /* and those behind them, eight each. */
 };
 void stream_sequences_begin(const struct stream_sequence *first, struct stream_sequences *out);
 void stream_sequences_next(struct stream_sequences *s, char *out);         /* out[56], no NUL. */
@@ -339,14 +339,14 @@ MUST_USE err stream_read(struct stream *stream, u32 shard, u64 from_no,
 u64 stream_skip_damage(struct stream *stream, u32 shard, u64 from_no);
 isize stream_page_count(const struct stream_page *page);
 isize stream_page_bytes(const struct stream_page *page); /* Of data and partition keys. */
-/* Its rows in order; false behind the last. The page has no table of them: they are decoded where
- * they lie. */
+/* Its rows in order; false behind the last. */
 struct stream_rows {
     const struct stream_page *page; /* Borrowed. */
     isize part;                     /* The next. */
+    isize index;                    /* Of the next row. */
     isize left;                     /* Rows of the part before it. */
+    u64 no;
     i64 arrival_ms;
-    struct log_run run;
 };
 void stream_page_begin(const struct stream_page *page, struct stream_rows *out);
 bool stream_page_next(struct stream_rows *cursor, struct stream_row *out);

@@ -160,27 +160,41 @@ void stream_sequences_begin(const struct stream_sequence *first, struct stream_s
         rests[round] = rest;
     }
     CHECK(limbs[0] == 0 && limbs[1] == 0 && limbs[2] < POW10_18);
-    *out = (struct stream_sequences){.low = rests[0], .middle = rests[1], .top = limbs[2]};
-    put_19_digits(out->top_digits + 19, limbs[2]);
+    u64 top = limbs[2], middle = rests[1], bottom = rests[0]; /* 18, 19 and 19 digits. */
+    put_8_digits(out->front, (u32)(top / 10000000000));
+    put_8_digits(out->front + 8, (u32)(top / 100 % 100000000));
+    put_8_digits(out->front + 16, (u32)(top % 100 * 1000000 + middle / 10000000000000));
+    out->eights[0] = (u32)(middle / 100000 % 100000000);
+    out->eights[1] = (u32)(middle % 100000 * 1000 + bottom / 10000000000000000);
+    out->eights[2] = (u32)(bottom / 100000000 % 100000000);
+    out->eights[3] = (u32)(bottom % 100000000);
+}
+
+/* Adds one to a number in text. */
+static void carry_into(char *digits, isize count)
+{
+    isize at = count - 1;
+    for (; digits[at] == '9'; at--) {
+        digits[at] = '0';
+    }
+    digits[at]++;
 }
 
 void stream_sequences_next(struct stream_sequences *s, char *out)
 {
-    /* The index begins at bit 80: to the next one it is 2^80, 120892 times 10^19 and this. */
-    const u64 step = 5819614629174706176ULL, step_middle = 120892;
-    memcpy(out, s->top_digits + 1, 18);
-    put_19_digits(out + 18 + 19, s->middle);
-    put_19_digits(out + STREAM_SEQUENCE_DIGITS, s->low);
-    s->low += step;
-    s->middle += step_middle;
-    if (s->low >= POW10_19) {
-        s->low -= POW10_19;
-        s->middle++;
+    /* The index begins at bit 80: to the next one it is 2^80. */
+    static const u32 steps[COUNT_OF(s->eights)] = {1, 20892581, 96146291, 74706176};
+    memcpy(out, s->front, sizeof s->front);
+    out += sizeof s->front;
+    u32 carry = 0;
+    for (int i = COUNT_OF(steps) - 1; i >= 0; i--) {
+        put_8_digits(out + (isize)8 * i, s->eights[i]);
+        u32 sum = s->eights[i] + steps[i] + carry;
+        carry = sum >= 100000000 ? 1 : 0;
+        s->eights[i] = sum - carry * 100000000;
     }
-    if (UNLIKELY(s->middle >= POW10_19)) {
-        s->middle -= POW10_19;
-        s->top++;
-        put_19_digits(s->top_digits + 19, s->top);
+    if (UNLIKELY(carry != 0)) {
+        carry_into(s->front, sizeof s->front);
     }
 }
 

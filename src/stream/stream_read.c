@@ -1,38 +1,60 @@
 /*
  * stream/stream_read.c: pages of one shard, and positions. A page holds the frames
- * that its rows lie in. Records past retention are skipped even while their
- * segment still exists.
+ * that its rows lie in, and where each lies: what was decoded once is not decoded
+ * again. Records past retention are skipped even while their segment still exists.
  */
 #include "stream/stream_int.h"
 
-enum { PAGE_MAGIC = 0x50414745, FRAMES_DEFAULT = 1000, HELD_BYTES_MAX = 32 << 20 };
+enum {
+    PAGE_MAGIC = 0x50414745,
+    FRAMES_DEFAULT = 1000,
+    HELD_BYTES_MAX = 32 << 20,
+    PLACES_AHEAD = 8,
+};
 
-/* The rows of one frame. */
+/* Rows of one frame that follow each other. */
 struct part {
     struct log_frame *frame; /* A reference. */
-    struct log_run run;      /* From the first of them on, perhaps beyond the last. */
+    u64 first_no;
     isize count;
 };
+
+/* Of a row in its frame: the partition key, an explicit hash before it, the data behind it. */
+struct place {
+    const u8 *key;
+    u32 key_bytes, data_bytes : 31, has_hash : 1;
+};
+_Static_assert(LOG_RECORD_BYTES_MAX <= INT32_MAX, "what a record has fits");
 
 struct stream_page {
     u32 magic;
     bool is_at_end, is_pinned;
     struct part *parts; /* Owned. */
     isize part_count, part_capacity;
-    isize count; /* Of rows. */
+    struct place *places; /* Owned; one for each row. */
+    isize count, capacity;
     isize bytes; /* Of data and partition keys. */
 };
 
 /* Takes the reference. */
-static struct part *add_part(struct stream_page *page, struct log_frame *frame,
-                             const struct log_run *run)
+static struct part *add_part(struct stream_page *page, struct log_frame *frame, u64 first_no)
 {
     if (page->part_count == page->part_capacity) {
         page->part_capacity = MAX(4, 2 * page->part_capacity);
         page->parts = mem_resize(page->parts, page->part_capacity * (isize)sizeof *page->parts);
     }
-    page->parts[page->part_count] = (struct part){frame, *run, 0};
+    page->parts[page->part_count] = (struct part){frame, first_no, 0};
     return &page->parts[page->part_count++];
+}
+
+/* Room for as many rows more, but for no more than `rows_max` in all. */
+static void reserve_places(struct stream_page *page, isize more, isize rows_max)
+{
+    isize wanted = MIN(page->count + more, rows_max);
+    if (wanted > page->capacity) {
+        page->capacity = MIN(MAX(wanted, 2 * page->capacity), rows_max);
+        page->places = mem_resize(page->places, page->capacity * (isize)sizeof *page->places);
+    }
 }
 
 i64 stream__cutoff_ms(const struct stream *stream)
@@ -55,11 +77,13 @@ static bool next_record(struct log_run *run, u64 *no_out, struct stream_record *
     return false;
 }
 
-/* Takes rows of the part's run until a limit; true while there is room for more. */
-static bool take_rows(struct stream_page *page, struct part *part,
+/* Takes rows of a frame's run until a limit; true while there is room for more. Numbers are
+ * counted within a part: a record that is left out ends it. */
+static bool take_rows(struct stream_page *page, struct log_frame *frame, struct log_run run,
                       const struct stream_read_limits *limits, u64 *next_no)
 {
-    struct log_run run = part->run;
+    struct part *part = add_part(page, frame, run.first_no);
+    reserve_places(page, run.count, limits->rows_max);
     while (page->count < limits->rows_max) {
         struct stream_record record;
         u64 no;
@@ -72,8 +96,17 @@ static bool take_rows(struct stream_page *page, struct part *part,
             *next_no = no;
             return false;
         }
+        if (UNLIKELY(no != part->first_no + (u64)part->count)) {
+            log_frame_ref(frame);
+            part = add_part(page, frame, no);
+        }
+        page->places[page->count++] = (struct place){
+            .key = record.partition_key.data,
+            .key_bytes = (u32)record.partition_key.len,
+            .data_bytes = (u32)record.data.len & INT32_MAX,
+            .has_hash = record.has_explicit_hash,
+        };
         page->bytes += bytes;
-        page->count++;
         part->count++;
         *next_no = no + 1;
     }
@@ -120,8 +153,8 @@ static err read_frame(struct reading *r, i64 cutoff_ms, bool *more_out)
     log_run_skip(&run, r->next_no);
     r->next_no = MAX(r->next_no, run.first_no);
     r->held_bytes += log_frame_held_bytes(frame);
-    *more_out = take_rows(r->page, add_part(r->page, frame, &run), r->limits, &r->next_no) &&
-                r->held_bytes < HELD_BYTES_MAX;
+    *more_out =
+        take_rows(r->page, frame, run, r->limits, &r->next_no) && r->held_bytes < HELD_BYTES_MAX;
     return OK;
 }
 
@@ -201,7 +234,8 @@ isize stream_page_bytes(const struct stream_page *page)
 isize stream_page_held_bytes(const struct stream_page *page)
 {
     CHECK_MAGIC(page, PAGE_MAGIC);
-    isize bytes = page->part_capacity * (isize)sizeof *page->parts;
+    isize bytes = page->part_capacity * (isize)sizeof *page->parts +
+                  page->capacity * (isize)sizeof *page->places;
     for (isize i = 0; i < page->part_count; i++) {
         bytes += log_frame_held_bytes(page->parts[i].frame);
     }
@@ -226,18 +260,28 @@ void stream_page_begin(const struct stream_page *page, struct stream_rows *out)
 
 bool stream_page_next(struct stream_rows *cursor, struct stream_row *out)
 {
+    const struct stream_page *page = cursor->page;
     while (cursor->left == 0) {
-        if (cursor->part == cursor->page->part_count) {
+        if (cursor->part == page->part_count) {
             return false;
         }
-        const struct part *part = &cursor->page->parts[cursor->part++];
+        const struct part *part = &page->parts[cursor->part++];
         cursor->left = part->count;
-        cursor->run = part->run;
+        cursor->no = part->first_no;
         cursor->arrival_ms = log_frame_arrival_ms(part->frame);
     }
+    const struct place *place = &page->places[cursor->index++];
+    __builtin_prefetch(page->places[MIN(cursor->index + PLACES_AHEAD, page->count - 1)].key);
     cursor->left--;
+    out->no = cursor->no++;
     out->arrival_ms = cursor->arrival_ms;
-    CHECK(next_record(&cursor->run, &out->no, &out->record));
+    out->record.partition_key = (str){place->key, (isize)place->key_bytes};
+    out->record.data = (str){place->key + place->key_bytes, (isize)place->data_bytes};
+    out->record.has_explicit_hash = place->has_hash;
+    out->record.explicit_hash = 0;
+    if (place->has_hash) {
+        memcpy(&out->record.explicit_hash, place->key - sizeof(u128), sizeof(u128));
+    }
     return true;
 }
 
@@ -259,6 +303,7 @@ void stream_page_free(struct stream_page *page)
         log_frame_unref(page->parts[i].frame);
     }
     mem_free(page->parts);
+    mem_free(page->places);
     page->magic = 0;
     mem_free(page);
 }

@@ -83,10 +83,31 @@ void answer_close_list(struct answer *out)
     close(out, ']');
 }
 
+/* Whether one of eight bytes is a control character, a quotation mark or a backslash (by Mycroft's
+ * test for a byte that is less). */
+static bool has_special(u64 word)
+{
+    const u64 ones = 0x0101010101010101ULL, tops = ones << 7;
+    u64 quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    u64 is_special = ((word - ones * ' ') & ~word) | ((quote - ones) & ~quote) |
+                     ((backslash - ones) & ~backslash);
+    return (is_special & tops) != 0;
+}
+
+/* Of the front, in eights, that stands for itself. */
+static isize plain_bytes(str text)
+{
+    isize at = 0;
+    while (text.len - at >= 8 && !has_special(get_u64(text.data + at))) {
+        at += 8;
+    }
+    return at;
+}
+
 isize answer_escaped_bytes(str text)
 {
     isize bytes = text.len;
-    for (isize i = 0; i < text.len; i++) {
+    for (isize i = plain_bytes(text); i < text.len; i++) {
         u8 c = text.data[i];
         bytes += c < ' ' ? ANSWER_ESCAPE_MAX - 1 : (c == '"') + (c == '\\');
     }
@@ -96,7 +117,12 @@ isize answer_escaped_bytes(str text)
 u8 *answer_escape(u8 *out, str text)
 {
     static const char hex[] = "0123456789abcdef";
-    for (isize i = 0; i < text.len; i++) {
+    isize plain = plain_bytes(text);
+    if (plain > 0) {
+        memcpy(out, text.data, (size_t)plain);
+        out += plain;
+    }
+    for (isize i = plain; i < text.len; i++) {
         u8 c = text.data[i];
         if (UNLIKELY(c < ' ')) {
             memcpy(out, "\\u00", 4);

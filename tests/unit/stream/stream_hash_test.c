@@ -136,18 +136,16 @@ static void neighbours_are_numbered_as_one_by_one(void **state)
             assert_string_equal(next, one);
         }
     }
-    /* The middle digits carry once in 10^19 / 120892 steps: from just before. */
-    struct stream_sequences all = {.low = 0, .middle = 9999999999999999999ULL, .top = 41};
-    memcpy(all.top_digits, "0000000000000000041", 19);
+    /* The front carries once in 10^32 / 2^80 steps: from just before. */
+    struct stream_sequences all = {.eights = {99999999, 99999999, 99999999, 99999999}};
+    memcpy(all.front, "000000000000000041999999", sizeof all.front);
     char next[STREAM_SEQUENCE_DIGITS + 1] = {0};
     stream_sequences_next(&all, next);
-    assert_string_equal(next, "000000000000000041"
-                              "9999999999999999999"
-                              "0000000000000000000");
+    assert_string_equal(next, "000000000000000041999999"
+                              "99999999999999999999999999999999");
     stream_sequences_next(&all, next);
-    assert_string_equal(next, "000000000000000042"
-                              "0000000000000120891"
-                              "5819614629174706176");
+    assert_string_equal(next, "000000000000000042000000"
+                              "00000001208925819614629174706175");
 }
 
 static void refuses_other_sequence_numbers(void **state)

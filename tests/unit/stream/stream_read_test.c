@@ -79,6 +79,40 @@ static void reads_what_was_put(void **state)
     stream_unref(stream);
 }
 
+/* As a later version may write them. */
+static void records_that_are_not_understood_are_left_out(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stream *stream = make_stream(fixture, "alpha", 1);
+    struct stream_info info;
+    stream_get_info(stream, &info);
+    struct log_batch *batch = log_batch_new();
+    static const bool is_known[] = {false, true, false, false, true, true, false};
+    for (int i = 0; i < COUNT_OF(is_known); i++) {
+        struct stream_record record = {.partition_key = STR("k"), .data = STR("known")};
+        if (is_known[i]) {
+            assert_int_equal(stream_batch_add(stream, batch, &record, NULL), OK);
+            continue;
+        }
+        u8 *body = log_batch_reserve(batch, (struct log_channel){info.number, 0}, 1);
+        assert_non_null(body);
+        *body = 0xFF; /* A varint that does not end. */
+    }
+    assert_int_equal(log_commit(fixture->log, batch), OK);
+    u64 first_no = log_batch_record_no(batch, 0), next = 0;
+    log_batch_free(batch);
+    i64 behind = 0;
+    struct stream_page *page = read_all(stream, 0, 1, &next, &behind);
+    assert_int_equal(next, first_no + COUNT_OF(is_known));
+    assert_int_equal(stream_page_count(page), 3);
+    assert_int_equal(row_at(page, 0).no, first_no + 1);
+    assert_int_equal(row_at(page, 1).no, first_no + 4);
+    assert_int_equal(row_at(page, 2).no, first_no + 5);
+    assert_true(str_eq(row_at(page, 2).record.data, STR("known")));
+    stream_page_free(page);
+    stream_unref(stream);
+}
+
 static void pages_keep_their_limits(void **state)
 {
     struct fixture *fixture = *state;
@@ -224,6 +258,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reads_what_was_put, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(records_that_are_not_understood_are_left_out, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(pages_keep_their_limits, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(records_have_a_limit, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(latest_sees_only_what_comes_later, fixture_setup,
