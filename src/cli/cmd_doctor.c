@@ -338,6 +338,20 @@ static void check_probe(struct doctor *d)
     buf_deinit(&text);
 }
 
+/* Can --salvage do anything? If not, it must not look as if it had. */
+static bool check_salvage(struct doctor *d, bool is_free)
+{
+    struct os_stat stat;
+    if (!is_free) {
+        doctor_report(d, BAD, "salvage", "stop the leat that uses it first", "%s was left as it is",
+                      d->data_dir);
+    } else if (os_stat_path(os_real(), d->data_dir, &stat) != OK) {
+        is_free = false;
+        doctor_report(d, BAD, "salvage", NULL, "there is no data directory %s", d->data_dir);
+    }
+    return is_free;
+}
+
 /* --- all of it
  * ----------------------------------------------------------------------------------------- */
 
@@ -361,6 +375,10 @@ int cmd_doctor(int argc, char **argv)
         !arguments_none("doctor", &a)) {
         return EXIT_USAGE;
     }
+    if (options[DATA].is_given && options[DATA].text[0] == '\0') {
+        print_error("leat doctor --data DIR", "--data is empty");
+        return EXIT_USAGE;
+    }
     if (options[PORT].number < 1 || options[PORT].number > 65535) {
         print_error(NULL, "--port is 1 to 65535, not %lld", (long long)options[PORT].number);
         return EXIT_USAGE;
@@ -381,6 +399,9 @@ int cmd_doctor(int argc, char **argv)
     check_space(&d, dir);
     check_sync(&d, dir);
     bool is_free = check_lock(&d);
+    if (options[SALVAGE].is_given) {
+        is_free = check_salvage(&d, is_free);
+    }
     if (is_free && (options[DATA].text != NULL || options[SALVAGE].is_given)) {
         doctor_check_log(&d, options[SALVAGE].is_given);
         doctor_check_files(&d);

@@ -244,6 +244,18 @@ def test_what_stood_in_a_missing_segment_is_said(data):
     assert ("lost", "warning", lost[0]) in doctor(data, "--salvage")
 
 
+def test_a_salvage_that_does_nothing_is_no_success(data, tmp_path):
+    server = opened(data)
+    said = doctor(data, "--salvage")
+    server.stop()
+    assert said == [("salvage", "failed", f"{data} was left as it is")]
+    assert doctor(tmp_path / "none", "--salvage") == [
+        ("salvage", "failed", f"there is no data directory {tmp_path / 'none'}")]
+    assert not (tmp_path / "none").exists()
+    done = subprocess.run([leat_server.BINARY, "doctor", "--data", ""], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "--data is empty" in done.stderr
+
+
 def test_the_newest_segment_is_missed(data):
     path = segments(data)[-1]
     path.unlink()
