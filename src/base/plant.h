@@ -39,6 +39,8 @@
     PLANT(BUG_ARRIVAL_BACK, "arrival times follow a clock that goes back")               \
     PLANT(BUG_FULL_IGNORED, "writers are not stopped before the disk is full")           \
     PLANT(BUG_FULL_SWAP_REFUSED, "on a full disk the swap that frees space is refused")  \
+    PLANT(BUG_REFUSED_KEPT, "a frame that found no room is left behind the last one")    \
+    PLANT(BUG_REFUSED_UNSYNCED, "cutting off what found no room is not synced")          \
     PLANT(BUG_CHAIN_FORGOTTEN, "a frame does not name the one before it")                \
     PLANT(BUG_BLOOM_FORGOTTEN, "a sealed segment does not announce its last channel")    \
     PLANT(BUG_JUMP_FORGOTTEN, "the jump of record numbers is not written down")          \

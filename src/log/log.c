@@ -322,7 +322,10 @@ void log_close(struct log *log)
     }
     if (log->active != NULL) {
         err e = log__active_seal(log);
-        if (e != OK) {
+        if (e == ERR_FULL) {
+            trace(TRACE_WARN, "log", "no room to seal the log: the next start does it",
+                  T_STR("dir", str_of(log->dir)));
+        } else if (e != OK) {
             os_fatal("sealing the log", log->dir, e);
         }
     }

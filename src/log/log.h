@@ -9,7 +9,7 @@
  * stands in exactly one frame. Inside a frame, records stand in runs by channel,
  * in the order in which they were added.
  *
- * Numbers. LSN: number of a frame, from 1, ascending, kept when its bytes move.
+ * Numbers. LSN: number of a frame, from 1, ascending, with gaps, kept when its bytes move.
  * Record number: number of a record in the whole log, from 1, ascending within a
  * channel and in the log; gaps are possible; never given twice, not even to
  * records that a crash took before they were acknowledged.
@@ -17,9 +17,10 @@
  * Channels with stream 0 belong to leat itself (catalogs, journals): see
  * enum log_control. They are read in the same way.
  *
- * Errors. A failed write or fdatasync of the log ends the process (os_fatal).
- * ERR_FULL is returned for batches while free space is below the reserve; readers
- * and the control channels go on.
+ * Errors. A failed write or fdatasync of the log ends the process (os_fatal), but
+ * for a write that finds no room: ERR_FULL is returned for its batches, as for all
+ * while free space is below the reserve; nothing of them is there, and they may be
+ * submitted again. Readers and the control channels go on.
  *
  * Threads: every function may be called from any thread unless it says otherwise.
  */

@@ -398,6 +398,25 @@ err log_batch_reroute(struct log_batch *batch, log_route_fn fn, void *ctx)
     return e;
 }
 
+void log__batch_withdraw(struct log_batch *batch, u32 records)
+{
+    u32 *rows = mem_alloc((isize)records * (isize)sizeof *rows); /* By number in the frame. */
+    for (u32 row = 0; row < batch->run_count; row++) {
+        const struct log__batch_run *run = &batch->runs[row];
+        for (u32 number = run->next - run->count; number < run->next; number++) {
+            rows[number] = row;
+        }
+    }
+    for (isize i = 0; i < batch->count; i++) {
+        batch->entries[i].run = rows[batch->entries[i].run];
+    }
+    mem_free(rows);
+    batch->lsn = 0;
+    batch->first_no = 0;
+    batch->end_no = 0;
+    batch->arrival_ms = 0;
+}
+
 void log__batch_begin(struct log_batch *batch, log_done_fn done, void *ctx)
 {
     CHECK(batch->count > 0);

@@ -127,11 +127,15 @@ static u64 ask_space(const struct log *log)
 /* Of building. Asked for each frame near the limit; else what it was a moment ago will do. */
 static u64 free_space(struct log *log)
 {
-    enum { FRESH_NS = 20000000, FAR = 4 };
+    enum { FRESH_NS = 20000000, FAR = 4, FULL_NS = 100000000 };
     struct log__space *known = &log->space;
     u64 now_ns = os_mono_ns(log->os);
+    u64 full_ns = __atomic_load_n(&log->full_ns, __ATOMIC_RELAXED);
+    if (UNLIKELY(full_ns != 0 && now_ns - full_ns < FULL_NS)) {
+        return 0; /* Whatever the file system says: there was no room (a quota). */
+    }
     bool is_far = known->free_bytes / FAR > log->reserve_bytes + LOG_FRAME_BYTES_MAX;
-    if (!is_far || now_ns - known->asked_ns >= FRESH_NS) {
+    if (!is_far || full_ns != 0 || now_ns - known->asked_ns >= FRESH_NS) {
         known->free_bytes = ask_space(log);
         known->asked_ns = now_ns;
     }
@@ -143,14 +147,15 @@ static void note_space(struct log *log, u64 free_bytes)
 {
     enum { BACK_SHARE = 8 };
     u64 reserve = log->reserve_bytes;
-    bool is_full = free_bytes < reserve;
+    bool is_refused = __atomic_load_n(&log->full_ns, __ATOMIC_RELAXED) != 0;
+    bool is_full = free_bytes < reserve || is_refused;
     __atomic_store_n(&log->stats.is_full, is_full, __ATOMIC_RELAXED);
     if (is_full && !log->is_full_told) {
         trace(TRACE_ERROR, "log", "the disk is full: nothing is taken until there is space",
               T_STR("dir", str_of(log->dir)), T_INT("free_bytes", (i64)free_bytes),
               T_INT("kept_free_bytes", (i64)reserve));
         log->is_full_told = true;
-    } else if (log->is_full_told && free_bytes >= reserve + reserve / BACK_SHARE) {
+    } else if (log->is_full_told && !is_full && free_bytes >= reserve + reserve / BACK_SHARE) {
         trace(TRACE_INFO, "log", "the disk has space again", T_STR("dir", str_of(log->dir)),
               T_INT("free_bytes", (i64)free_bytes));
         log->is_full_told = false;
@@ -203,8 +208,8 @@ static void take_batches(struct log *log, struct log__job *job)
             *accepted_end = batch;
             accepted_end = &batch->next;
             bytes += batch->encoded_bytes;
-            job->is_barrier = log->is_barred = batch->raises_to > 0;
-            log->epoch = MAX(log->epoch, batch->raises_to);
+            job->raises_to = batch->raises_to;
+            log->is_barred = batch->raises_to > 0;
         }
     }
     if (log->queue == NULL) {
@@ -466,14 +471,60 @@ static void sync_active(struct log *log, const struct log_frame *frame)
     OS_FAILPOINT("log.after_sync");
 }
 
-static void write_frame(struct log *log, struct log_frame *frame)
+/* OK or ERR_FULL: anything else ends the process. */
+static err unless_full(struct log *log, const char *what, err e)
+{
+    if (UNLIKELY(e == ERR_FULL)) {
+        if (log->full_ns == 0) {
+            trace(TRACE_WARN, "log", "no space left: a frame is refused",
+                  T_STR("what", str_of(what)), T_STR("dir", str_of(log->dir)));
+        }
+        __atomic_store_n(&log->full_ns, MAX(os_mono_ns(log->os), 1), __ATOMIC_RELAXED);
+        __atomic_store_n(&log->stats.is_full, true, __ATOMIC_RELAXED);
+        return e;
+    }
+    must(log, what, e);
+    return OK;
+}
+
+/* A segment that may be committed to. */
+static err ready_segment(struct log *log)
 {
     if (log->active != NULL && log->active->bytes >= log->segment_bytes) {
-        must(log, "sealing a segment", log__active_seal(log));
+        TRY(unless_full(log, "sealing a segment", log__active_seal(log)));
     }
     if (log->active == NULL) {
-        must(log, "making a segment", log__active_create(log));
+        return unless_full(log, "making a segment", log__active_create(log));
     }
+    return log->active->is_named ? OK : unless_full(log, "naming a segment", log__active_name(log));
+}
+
+/* What a write that failed has left behind the last frame is never found, not even what by chance
+ * is whole (zeros where there are zeros): it is about to be answered with an error. */
+static void cut_tail(struct log *log)
+{
+    if (PLANTED(BUG_REFUSED_KEPT)) {
+        return;
+    }
+    struct log__zero *zero = &log->zero;
+    u64 end = log->active->bytes;
+    os_mutex_lock(&zero->lock);
+    while (zero->is_busy) {
+        os_cond_wait(&zero->cond, &zero->lock);
+    }
+    must(log, "cutting off a refused frame", os_truncate(log->active->file, end));
+    zero->reserved = end;
+    zero->zeroed_end = MIN(zero->zeroed_end, end);
+    os_mutex_unlock(&zero->lock);
+    if (log->durability == LOG_COMMIT && !PLANTED(BUG_REFUSED_UNSYNCED)) {
+        must(log, "sync behind a refused frame", os_sync(log->active->file));
+    }
+}
+
+/* ERR_FULL: nothing of it is there. */
+static err write_frame(struct log *log, struct log_frame *frame)
+{
+    TRY(ready_segment(log));
     struct log__segment *active = log->active;
     struct log__frame_head *head = &frame->head;
     memcpy(head->uuid, log->uuid, LOG__UUID_BYTES);
@@ -488,13 +539,20 @@ static void write_frame(struct log *log, struct log_frame *frame)
     u64 end = active->bytes + head->bytes;
     zero_claim(log, end, head->bytes <= LOG__SMALL_FRAME_BYTES);
     OS_FAILPOINT("log.before_frame_write");
-    must(log, "write of a frame",
-         os_write_at(active->file, head->offset, frame->data, (isize)head->bytes));
+    err e = os_write_at(active->file, head->offset, frame->data, (isize)head->bytes);
+    if (UNLIKELY(unless_full(log, "write of a frame", e) != OK)) {
+        cut_tail(log);
+        return ERR_FULL;
+    }
     OS_FAILPOINT("log.after_frame_write");
     if (log->durability == LOG_COMMIT) {
         sync_active(log, frame);
         log->durable_end = end;
     }
+    if (UNLIKELY(log->full_ns != 0)) {
+        __atomic_store_n(&log->full_ns, 0, __ATOMIC_RELAXED);
+    }
+    return OK;
 }
 
 static void notify(struct log *log, const struct log_frame *frame)
@@ -553,6 +611,13 @@ static void complete(struct log_batch *batches, err e)
     }
 }
 
+static void withdraw(struct log__job *job)
+{
+    for (struct log_batch *batch = job->batches; batch != NULL; batch = batch->next) {
+        log__batch_withdraw(batch, job->frame->head.record_count);
+    }
+}
+
 static void run_disk(struct log *log, struct log__job *job)
 {
     if (job->frame != NULL) {
@@ -563,22 +628,34 @@ static void run_disk(struct log *log, struct log__job *job)
         if (PLANTED(BUG_EARLY_PUBLISH)) {
             notify(log, job->frame);
         }
-        write_frame(log, job->frame);
+        job->result = write_frame(log, job->frame);
     }
+    bool is_written = job->frame != NULL && job->result == OK;
     if (log->before != NULL) {
         log->before();
     }
-    if (job->frame != NULL) {
+    if (is_written) {
         publish(log, job->frame);
         note_latencies(log, job->batches);
+    } else {
+        withdraw(job);
     }
-    complete(job->batches, OK);
+    complete(job->batches, job->result);
     complete(job->refused, ERR_FULL);
     complete(job->stale, ERR_AGAIN);
     if (log->after != NULL) {
         log->after();
     }
     log_frame_unref(job->frame);
+}
+
+/* A batch that raises the epoch has been completed. */
+static void end_barrier(struct log *log, const struct log__job *job)
+{
+    if (job->raises_to > 0) {
+        log->epoch = job->result == OK ? MAX(log->epoch, job->raises_to) : log->epoch;
+        log->is_barred = false;
+    }
 }
 
 bool log__commit_once(struct log *log)
@@ -593,7 +670,7 @@ bool log__commit_once(struct log *log)
         build_frame(log, &job);
     }
     run_disk(log, &job);
-    log->is_barred = log->is_barred && !job.is_barrier;
+    end_barrier(log, &job);
     return has_work;
 }
 
@@ -666,7 +743,7 @@ static void give_disk(struct log *log, const struct log__job *job)
 {
     os_mutex_lock(&log->queue_lock);
     log->is_disk_busy = false;
-    log->is_barred = log->is_barred && !job->is_barrier;
+    end_barrier(log, job);
     bool is_wanted = log->is_building;
     bool is_closing = log->is_closing;
     os_mutex_unlock(&log->queue_lock);

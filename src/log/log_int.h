@@ -45,7 +45,7 @@ enum {
 _Static_assert(LOG_FRAME_BYTES_MAX / LOG__RECORD_HEADER_BYTES < LOG__NUMBER_JUMP,
                "a frame in flight must not reach past the jump");
 
-/* Unknown is not full: a write that fails ends the process. */
+/* Unknown is not full: a write that finds no room refuses its frame. */
 #define LOG__SPACE_UNKNOWN (UINT64_MAX / 2)
 
 /* LSNs and numbers beyond are damage: counting on from them could overflow. */
@@ -205,6 +205,7 @@ struct log__segment {
     bool is_rebuilt;            /* Index and trailer in the file are damaged. */
     u64 known_lsn, known_no;    /* Last ones, as the segment behind it says; 0 = it does not. */
     i64 known_ms;
+    bool is_named; /* STORE names it; of the active segment. Committer only. */
 };
 
 /* What a segment holds beside frames: of each there is a second copy, or it can be made again. */
@@ -239,19 +240,24 @@ MUST_USE err log__segment_load(struct log *log, struct log__segment *segment,
 bool log__bloom_has(const u8 *bloom, struct log_channel channel);
 void log__bloom_add(u8 *bloom, struct log_channel channel);
 
-/* Rolling (committer only). */
+/* Rolling (committer only). ERR_FULL: there was no room; the log is as it was, and what was not
+ * done may be tried again. */
 MUST_USE err log__active_create(struct log *log);
-/* STORE, which names the newest normal segment: nothing is committed to it before. */
+/* STORE names the active segment from now on: nothing is committed to it before. */
+MUST_USE err log__active_name(struct log *log);
 MUST_USE err log__store_write(struct log *log, u64 newest);
 MUST_USE err log__active_seal(struct log *log);
 /* Ends the process unless e is OK: a sync that failed proves nothing when it is tried again. */
 void log__must_sync(const struct log *log, err e);
-/* Writes the tail of a segment at `end`, cuts what lies behind and syncs. */
+/* Writes the tail of a segment at `end`, cuts what lies behind and syncs. ERR_FULL: it may be tried
+ * again; frames are as they were. */
 MUST_USE err log__seal_file(struct log *log, struct os_file *file, struct log__segment *segment,
                             const struct log__index *index, u64 end);
 /* Creates N.new with its header. */
 MUST_USE err log__segment_file_new(struct log *log, struct log__segment *segment,
                                    const struct log__header *header, struct os_file **out);
+/* Says so when it fails; no error when there is none. */
+void log__unlink(struct log *log, u64 segment, const char *suffix);
 /* N.new -> N.seg, and syncs the directory. */
 MUST_USE err log__segment_file_commit(struct log *log, const struct log__segment *segment);
 
@@ -311,7 +317,8 @@ struct log__job {
     struct log_batch *refused; /* Completed with ERR_FULL. */
     struct log_batch *stale;   /* Completed with ERR_AGAIN. */
     struct log_frame *frame;   /* NULL when nothing was accepted. */
-    bool is_barrier;           /* Its last batch raises the epoch. */
+    u64 raises_to;             /* Epoch that begins behind it; 0 = none. */
+    err result;                /* Of its frame: OK, or ERR_FULL. */
 };
 
 /* Free bytes of the file system, and when (os_mono_ns). */
@@ -381,6 +388,8 @@ struct log {
     isize item_capacity;
 
     /* Disk stage: one thread at a time by is_disk_busy. */
+    u64 full_ns; /* Atomic: when a write found no room (os_mono_ns); 0 = none since the last frame.
+                  */
     u64 durable_end;  /* Of the active segment. */
     u64 next_segment; /* Atomic. */
 
@@ -460,6 +469,9 @@ MUST_USE err log__note_salvage(struct log *log);
 void log__committer_run(void *ctx);
 void log__batch_spares_free(struct log *log);
 void log__batch_begin(struct log_batch *batch, log_done_fn done, void *ctx);
+/* The frame of `records` in which it had a place is not written: as it was when it was submitted.
+ */
+void log__batch_withdraw(struct log_batch *batch, u32 records);
 /* Room that rerouting may take in a batch that was full: rows of its directory. */
 enum { LOG__REROUTE_BYTES = 512 << 10 };
 MUST_USE err log__recover(struct log *log, struct diag *diag);

@@ -38,8 +38,17 @@ static void cache_grow(struct log *log)
     log->cache_capacity = capacity;
 }
 
+/* The ring has consecutive LSNs; that of a frame which found no room is missing. */
+static void cache_drop_before_gap(struct log *log, u64 lsn)
+{
+    while (log->cache_count > 0 && (*cache_at(log, log->cache_count - 1))->head.lsn + 1 != lsn) {
+        cache_drop_first(log);
+    }
+}
+
 void log__cache_add(struct log *log, struct log_frame *frame)
 {
+    cache_drop_before_gap(log, frame->head.lsn);
     if (log->cache_count == log->cache_capacity) {
         cache_grow(log);
     }
@@ -390,7 +399,7 @@ u64 log_skip_after(struct log *log, u64 lsn)
     struct log__segment *segment = is_sealed ? log__segment_ref(log->segments[row]) : NULL;
     os_rwlock_unlock(&log->state_lock);
     if (segment == NULL) {
-        return lsn + 1; /* The active segment: its frames have consecutive LSNs. */
+        return lsn + 1; /* The active segment: nearly all its frames have consecutive LSNs. */
     }
     u64 end = segment->last_lsn;
     struct log__loaded *loaded;

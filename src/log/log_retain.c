@@ -280,17 +280,6 @@ static err rewrite_files(struct rewrite *w, struct log__segment **olds, u32 coun
     return log__segment_file_commit(w->log, w->segment);
 }
 
-static void unlink_old(struct log *log, u64 segment, const char *suffix)
-{
-    char path[LOG__PATH_MAX];
-    log__path(log, segment, suffix, path);
-    err e = os_unlink(log->os, path);
-    if (e != OK && e != ERR_NOT_FOUND) {
-        trace(TRACE_WARN, "log", "a file could not be removed; the next start tries again",
-              T_STR("path", str_of(path)), T_STR("error", str_of(err_text(e))));
-    }
-}
-
 static err commit_swap(struct log *log, struct log__segment **olds, u32 count,
                        struct log__segment *replacement)
 {
@@ -332,14 +321,14 @@ static err swap(struct log *log, struct log__segment **olds, u32 count,
 {
     if (PLANTED(BUG_UNLINK_BEFORE_SWAP)) {
         for (u32 i = 0; i < count; i++) {
-            unlink_old(log, olds[i]->id.segment, "seg");
+            log__unlink(log, olds[i]->id.segment, "seg");
         }
         TRY(os_sync_dir(log->os, log->dir));
     }
     TRY(commit_swap(log, olds, count, replacement));
     OS_FAILPOINT("log.before_unlink");
     for (u32 i = 0; i < count && !log->is_salvaged && !PLANTED(BUG_NO_UNLINK); i++) {
-        unlink_old(log, olds[i]->id.segment, "seg");
+        log__unlink(log, olds[i]->id.segment, "seg");
     }
     OS_FAILPOINT("log.after_unlink");
     log__must_sync(log, os_sync_dir(log->os, log->dir));
@@ -359,12 +348,12 @@ static err rewrite(struct log *log, struct log__segment **olds, u32 count)
         w.segment->live_bytes = w.segment->bytes;
         u64 number = w.segment->id.segment;
         e = swap(log, olds, count, log__segment_ref(w.segment));
-        if (e == ERR_CLOSED) {
-            log__segment_unref(w.segment); /* The table did not take it. */
-            unlink_old(log, number, "seg");
+        if (e != OK) { /* Closed, or full: the table did not take it. */
+            log__segment_unref(w.segment);
+            log__unlink(log, number, "seg");
         }
     } else if (w.segment != NULL) {
-        unlink_old(log, w.segment->id.segment, "new");
+        log__unlink(log, w.segment->id.segment, "new");
         e = e == ERR_END ? swap(log, olds, count, NULL) : e;
     }
     log__segment_unref(w.segment);

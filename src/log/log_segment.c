@@ -243,6 +243,24 @@ static struct log__segment *segment_new(struct log *log)
     return segment;
 }
 
+void log__unlink(struct log *log, u64 segment, const char *suffix)
+{
+    char path[LOG__PATH_MAX];
+    log__path(log, segment, suffix, path);
+    err e = os_unlink(log->os, path);
+    if (e != OK && e != ERR_NOT_FOUND) {
+        trace(TRACE_WARN, "log", "a file could not be removed; the next start tries again",
+              T_STR("path", str_of(path)), T_STR("error", str_of(err_text(e))));
+    }
+}
+
+err log__active_name(struct log *log)
+{
+    TRY(log__store_write(log, log->active->id.segment));
+    log->active->is_named = true;
+    return OK;
+}
+
 static err create_synced(struct log *log, struct log__segment *segment,
                          const struct log__header *header)
 {
@@ -274,10 +292,12 @@ err log__active_create(struct log *log)
         }
     }
     os_rwlock_unlock(&log->state_lock);
-    err e = PLANTED(BUG_NEWEST_FIRST) ? log__store_write(log, segment->id.segment) : OK;
+    segment->is_named = PLANTED(BUG_NEWEST_FIRST);
+    err e = segment->is_named ? log__store_write(log, segment->id.segment) : OK;
     e = e == OK ? create_synced(log, segment, &header) : e;
     log__header_deinit(&header);
     if (e != OK) {
+        log__unlink(log, segment->id.segment, "new");
         log__segment_unref(segment);
         return e;
     }
@@ -301,7 +321,7 @@ err log__active_create(struct log *log)
     log->zero.reserved = segment->bytes;
     log->zero.zeroed_end = segment->bytes;
     os_mutex_unlock(&log->zero.lock);
-    return PLANTED(BUG_NEWEST_FIRST) ? OK : log__store_write(log, segment->id.segment);
+    return segment->is_named ? OK : log__active_name(log);
 }
 
 /* --- sealing -------------------------------------------------------------------------------- */
@@ -315,9 +335,10 @@ err log__seal_file(struct log *log, struct os_file *file, struct log__segment *s
     u64 file_end = end + (u64)bytes.len;
     bool is_normal = segment->kind == LOG__NORMAL;
     u64 cut = PLANTED(BUG_SEAL_OVER_FRAME) && is_normal ? end - 512 : file_end;
-    err e = PLANTED(BUG_TAIL_KEPT) ? OK : os_truncate(file, cut);
-    if (e == OK) {
-        e = os_write_at(file, end, bytes.data, bytes.len);
+    /* Cut afterwards: what lies behind is room that others might take meanwhile. */
+    err e = os_write_at(file, end, bytes.data, bytes.len);
+    if (e == OK && !PLANTED(BUG_TAIL_KEPT)) {
+        e = os_truncate(file, cut);
     }
     if (e == OK && PLANTED(BUG_SEAL_CUT_SHORT)) {
         e = os_truncate(file, file_end - LOG__BLOCK_BYTES);

@@ -67,13 +67,19 @@ static err sync_parent(struct os *os, const char *path)
     return os_sync_dir(os, parent);
 }
 
+/* A sync that found no room may not be taken for a write that found none: that may be repeated. */
+static err of_sync(err e)
+{
+    return e == OK ? OK : ERR_IO;
+}
+
 static err write_new(struct os *os, const char *path, str content)
 {
     struct os_file *file;
     TRY(os_open(os, path, OS_WRITE | OS_CREATE | OS_TRUNCATE, &file));
     err e = os_write_at(file, 0, content.data, content.len);
     if (e == OK && !PLANTED(BUG_REPLACE_NO_SYNC)) {
-        e = os_sync(file);
+        e = of_sync(os_sync(file));
     }
     err closed = os_close(file);
     return e != OK ? e : closed;
@@ -89,9 +95,13 @@ err os_replace_file(struct os *os, const char *path, str content)
     if (PLANTED(BUG_REPLACE_IN_PLACE)) {
         return write_new(os, path, content);
     }
-    TRY(write_new(os, temporary, content));
-    TRY(os_rename(os, temporary, path));
-    return PLANTED(BUG_REPLACE_NO_DIR_SYNC) ? OK : sync_parent(os, path);
+    err e = write_new(os, temporary, content);
+    e = e == OK ? os_rename(os, temporary, path) : e;
+    if (e != OK) {
+        IGNORE(os_unlink(os, temporary)); /* It takes room that others may want. */
+        return e;
+    }
+    return PLANTED(BUG_REPLACE_NO_DIR_SYNC) ? OK : of_sync(sync_parent(os, path));
 }
 
 err os_link_replaced(struct os *os, const char *from, const char *to)

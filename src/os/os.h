@@ -23,7 +23,8 @@ enum os_open_flags {
     OS_EXCLUSIVE = 8, /* With OS_CREATE: ERR_EXISTS when present. */
     OS_TRUNCATE = 16,
     /* With OS_WRITE: writes whose place and memory are multiples of 4,096 bytes may go past
-     * the page cache. A hint: it changes no meaning and needs no support of the file system. */
+     * the page cache. A hint: it changes no meaning and needs no support of the file system; only
+     * what says that there is none (EINVAL, EOPNOTSUPP, ENOSYS) is written through the cache. */
     OS_DIRECT = 32,
 };
 
@@ -135,7 +136,8 @@ MUST_USE err os_read_exact(struct os_file *file, u64 offset, void *data, isize b
 /* Whole file into the arena; ERR_LIMIT when larger than bytes_max. */
 MUST_USE err os_read_file(struct os *os, const char *path, isize bytes_max, struct arena *arena,
                           str *out);
-/* Durable and atomic: writes path + ".tmp", syncs, renames, syncs the directory. */
+/* Durable and atomic: writes path + ".tmp", syncs, renames, syncs the directory. ERR_FULL: there
+ * was no room, and nothing has changed. A sync that failed, whatever with, is ERR_IO. */
 MUST_USE err os_replace_file(struct os *os, const char *path, str content);
 /* As os_link, of a file that others replace by rename: link(2) then says for a moment that it is
  * not there. ERR_NOT_FOUND: it really is not. */

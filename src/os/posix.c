@@ -172,17 +172,35 @@ static err write_some(int fd, u64 *offset, struct iovec *iov, int count)
     return OK;
 }
 
-/* How much of a large aligned write the disk took straight from memory; the page cache takes the
- * rest, and everything where the file system or the disk wants another alignment. */
-static isize write_direct(struct way *way, u64 offset, const struct os_iov *iov)
+/* Says the file system or the disk that it does not write past the page cache, or not so? Any other
+ * error is the write's own: the page cache would only hide it. */
+static bool is_direct_refused(int error)
+{
+    return error == EINVAL || error == EOPNOTSUPP || error == ENOSYS;
+}
+
+/* *done_out: how much of a large aligned write the disk took straight from memory; the page cache
+ * takes the rest, and everything where the file system or the disk wants another alignment. */
+static err write_direct(struct way *way, u64 offset, const struct os_iov *iov, isize *done_out)
 {
     bool is_aligned = (offset | (u64)iov->bytes | (uintptr_t)iov->data) % DIRECT_ALIGN == 0;
-    if (way->fd < 0 || iov->bytes == 0 || !is_aligned) {
-        return 0;
+    isize done = 0;
+    err e = OK;
+    bool goes_on = way->fd >= 0 && is_aligned && iov->bytes > 0;
+    bool is_tried = goes_on;
+    while (goes_on) {
+        ssize_t wrote = pwrite(way->fd, (const u8 *)iov->data + done, (size_t)(iov->bytes - done),
+                               (off_t)(offset + (u64)done));
+        e = wrote < 0 && errno != EINTR && !is_direct_refused(errno) ? fail() : OK;
+        goes_on = wrote > 0 || (wrote < 0 && errno == EINTR);
+        done += MAX(0, wrote);
+        goes_on = goes_on && done < iov->bytes && done % DIRECT_ALIGN == 0;
     }
-    ssize_t wrote = pwrite(way->fd, iov->data, (size_t)iov->bytes, (off_t)offset);
-    note_written(way);
-    return MAX(0, wrote);
+    if (is_tried) {
+        note_written(way);
+    }
+    *done_out = done;
+    return e;
 }
 
 static err write_cached(struct way *way, u64 offset, const struct os_iov *iov, int count)
@@ -211,9 +229,10 @@ static err posix_write(struct os_file *base, u64 offset, const struct os_iov *io
     if (count != 1) {
         return write_cached(&file->cached, offset, iov, count);
     }
-    isize done = write_direct(&file->direct, offset, iov);
-    if (done == iov->bytes) {
-        return OK;
+    isize done;
+    err e = write_direct(&file->direct, offset, iov, &done);
+    if (e != OK || done == iov->bytes) {
+        return e;
     }
     struct os_iov rest = {(const u8 *)iov->data + done, iov->bytes - done};
     return write_cached(&file->cached, offset + (u64)done, &rest, 1);

@@ -79,14 +79,19 @@ static void roll(struct world *world)
     }
 }
 
-static void retention_swap(struct world *world)
+static void put_mixed(struct world *world, int frames)
 {
-    world_open(world);
-    for (u32 i = 0; i < 9; i++) {
+    for (int i = 0; i < frames; i++) {
         struct world_put puts[] = {{channel(0), 2, 4500}, {channel(1), 1, 400}};
         world_submit(world, puts, 2);
         world_commit(world);
     }
+}
+
+static void retention_swap(struct world *world)
+{
+    world_open(world);
+    put_mixed(world, 9);
     world_trace(world);
     world_let_die(world, channel(0), 1);
     world_retain(world);
@@ -442,6 +447,14 @@ static void zeroed_then_crash(struct world *world)
     world_put(world, channel(1), 1, 300);
 }
 
+/* The `nth` change from now finds no room, and has written half; later ones do again. */
+static void put_refused(struct world *world, u64 nth, bool is_half, isize bytes)
+{
+    sim_fail_change(world->sim, nth, ERR_FULL, false, is_half);
+    world_put(world, channel(0), 1, bytes);
+    sim_advance_us(world->sim, 1000000);
+}
+
 /* So full that only the swaps that free space are let through. */
 static void full_swap(struct world *world)
 {
@@ -478,6 +491,88 @@ static void full_then_crash(struct world *world)
     world_crash(world, 2, 4);
     world_trace(world);
     world_put(world, channel(0), 1, 2000);
+}
+
+/* A disk takes the first half of a frame. The other half would be zeros, and zeros are there: what
+ * was refused is whole on the disk. */
+static void refused_half(struct world *world)
+{
+    world->is_hollow = true;
+    world_open(world);
+    world_trace(world);
+    for (u32 i = 1; i <= 4; i++) {
+        world_put(world, channel(1), 1, 300);
+        log__zero_once(world->log);
+        put_refused(world, 1, true, 7000 + (isize)i * 100);
+        CHECK(world->refused == i);
+        world_put(world, channel(0), 1, i == 2 ? 100 : 3000);
+    }
+}
+
+/* No room in steps from one segment to the next (syncs are none: they end the process). */
+static void no_room_to_roll(struct world *world, const u8 *steps, u32 count)
+{
+    world_open(world);
+    world_trace(world);
+    for (u32 i = 0; i < count; i++) {
+        world_put(world, channel(0), 3, 7800);
+        put_refused(world, steps[i], i % 2 != 0, 400);
+        CHECK(world->refused == i + 1);
+        CHECK(sim_failed(world->sim) != NULL);
+        world_put(world, channel(1), 1, 300);
+    }
+}
+
+/* The end of the old one: its index, the cut; then the frame itself. */
+static void refused_seal(struct world *world)
+{
+    no_room_to_roll(world, (const u8[]){1, 1, 2, 14}, 4);
+}
+
+/* The new one: its name, its header, its other name. */
+static void refused_new(struct world *world)
+{
+    no_room_to_roll(world, (const u8[]){4, 5, 5, 7}, 4);
+}
+
+/* STORE, which names it. */
+static void refused_store(struct world *world)
+{
+    no_room_to_roll(world, (const u8[]){9, 10, 10, 12}, 4);
+}
+
+static void refused_then_crash(struct world *world)
+{
+    world->is_hollow = true;
+    world_open(world);
+    world_put(world, channel(0), 1, 300);
+    log__zero_once(world->log);
+    world_trace(world);
+    put_refused(world, 1, true, 7000);
+    world_crash(world, 0, 5);
+    world_trace(world);
+    world_put(world, channel(0), 1, 300);
+    put_refused(world, 1, true, 7000);
+    world_crash(world, 1, 6);
+    world_trace(world);
+    world_put(world, channel(0), 1, 3000);
+}
+
+/* No room in each of the steps of retention; the last is the frame of the swap. */
+static void refused_swap(struct world *world)
+{
+    static const u8 steps[] = {1, 2, 3, 4, 5, 7, 9};
+    world_open(world);
+    put_mixed(world, 9);
+    world_trace(world);
+    world_let_die(world, channel(0), 1);
+    for (int i = 0; i < COUNT_OF(steps); i++) {
+        sim_fail_change(world->sim, steps[i], ERR_FULL, false, true);
+        CHECK(log_retain_now(world->log) == ERR_FULL);
+        sim_advance_us(world->sim, 1000000);
+        world_put(world, channel(0), 1, 200);
+    }
+    world_retain(world);
 }
 
 static void many_restarts(struct world *world)
@@ -536,6 +631,12 @@ static const struct script scripts[] = {
     {"full_swap", full_swap},
     {"full_then_crash", full_then_crash},
     {"many_restarts", many_restarts},
+    {"refused_half", refused_half},
+    {"refused_seal", refused_seal},
+    {"refused_new", refused_new},
+    {"refused_store", refused_store},
+    {"refused_then_crash", refused_then_crash},
+    {"refused_swap", refused_swap},
 };
 
 const char *log_script_name(int index)

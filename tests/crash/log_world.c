@@ -100,6 +100,7 @@ void world_trace(struct world *world)
         world->frames[i].begun = 0;
         world->frames[i].written = 0;
         world->frames[i].promised = world->frames[i].promised < 0 ? -1 : 0;
+        world->frames[i].refused = world->frames[i].refused < 0 ? -1 : 0;
     }
     for (int i = 0; i < world->death_count; i++) {
         world->deaths[i].since = 0;
@@ -128,10 +129,13 @@ static void mark(struct world *world)
     world->marks[world->mark_count++] = sim_trace_count(world->sim);
 }
 
-static void fill_record(u8 *out, isize bytes, u64 id)
+static void fill_record(const struct world *world, u8 *out, isize bytes, u64 id)
 {
+    enum { HOLLOW_SHARE = 4 };
     struct rng rng;
     rng_init(&rng, id);
+    memset(out, 0, (size_t)bytes);
+    bytes /= world->is_hollow ? HOLLOW_SHARE : 1;
     for (isize i = 0; i < bytes; i += 8) {
         u64 value = i == 0 ? id : rng_next(&rng);
         memcpy(out + i, &value, (size_t)MIN(bytes - i, 8));
@@ -163,7 +167,8 @@ static struct world_frame *frame_at(struct world *world, u64 lsn)
                                   .first = world->record_count,
                                   .begun = sim_trace_count(world->sim),
                                   .written = -1,
-                                  .promised = -1};
+                                  .promised = -1,
+                                  .refused = -1};
     return frame;
 }
 
@@ -185,14 +190,26 @@ static i64 find_record(const struct world *world, const struct world_frame *fram
                                                           : -1;
 }
 
+/* The newest frame, of one batch. If it never had numbers the next one gets them. */
+static void refused(struct world *world)
+{
+    struct world_frame *frame = &world->frames[world->frame_count - 1];
+    world->refused++;
+    if (frame->lsn < world->log->next_lsn) {
+        frame->refused = sim_trace_count(world->sim);
+    } else {
+        world->record_count = frame->first;
+        world->frame_count--;
+    }
+}
+
 /* The log is driven, so what a batch will get is known when it is submitted: it becomes part of the
  * next frame. The callback confirms the numbers. */
 static void on_done(struct log_batch *batch, err e, void *ctx)
 {
     struct world *world = ctx;
-    if (e == ERR_FULL) { /* It never had numbers: the next frame gets them. */
-        world->refused++;
-        world->record_count = world->frames[--world->frame_count].first;
+    if (e == ERR_FULL) {
+        refused(world);
     } else {
         CHECK(e == OK);
         struct world_frame *frame = find_frame(world, log_batch_lsn(batch));
@@ -225,7 +242,7 @@ void world_submit(struct world *world, const struct world_put *puts, int count)
             u64 id = world->next_id++;
             u8 *out = log_batch_reserve(batch, puts[i].channel, puts[i].bytes);
             CHECK(out != NULL);
-            fill_record(out, puts[i].bytes, id);
+            fill_record(world, out, puts[i].bytes, id);
             note_record(world,
                         (struct world_record){puts[i].channel, frame->lsn, 0, id, puts[i].bytes});
             frame->count++;
@@ -311,7 +328,7 @@ static bool take_record(struct world *world, const struct world_frame *frame,
     const struct world_record *known = &world->records[row];
     u8 expected[16 << 10];
     CHECK(known->bytes <= (isize)sizeof expected);
-    fill_record(expected, known->bytes, known->id);
+    fill_record(world, expected, known->bytes, known->id);
     if (!log_channel_eq(known->channel, channel) ||
         !str_eq(record->body, str_from(expected, known->bytes))) {
         return fail(world, "record %lu of frame %lu has other bytes", record->no, frame->lsn);
@@ -429,10 +446,13 @@ static bool judge_dump(struct world *world, struct dump *dump, isize point)
             }
         }
         bool is_promised = frame->promised >= 0 && frame->promised <= point;
+        if (present > 0 && frame->refused >= 0 && frame->refused <= point) {
+            return fail(world, "frame %lu is there, which was refused", frame->lsn);
+        }
         if (present != live && present != 0) {
             return fail(world, "frame %lu is there only in part, %lu records", frame->lsn, present);
         }
-        if (live > 0 && present == 0) {
+        if (live > 0 && present == 0 && frame->refused < 0) {
             if (is_promised && !world->is_damage_allowed) {
                 return fail(world, "acknowledged frame %lu is lost at point %lu", frame->lsn,
                             (u64)point);
@@ -671,8 +691,9 @@ static void reconcile(struct world *world)
             log_frame_unref(frame);
         }
         if (is_there) {
+            CHECK(known->refused < 0);
             known->promised = 0;
-        } else {
+        } else if (known->refused < 0 || i == world->frame_count) { /* Its LSN is given again. */
             CHECK(i == world->frame_count);
             world->record_count = known->first;
             world->frame_count--;
@@ -687,8 +708,9 @@ void world_crash(struct world *world, isize back, u64 seed)
     struct sim *after = sim_clone(world->start);
     isize cut = MAX(sim_trace_count(world->sim) - back, 0);
     for (u64 i = 0; i < world->frame_count; i++) {
-        world->frames[i].promised =
-            world->frames[i].promised > cut ? -1 : world->frames[i].promised;
+        struct world_frame *frame = &world->frames[i];
+        frame->promised = frame->promised > cut ? -1 : frame->promised;
+        frame->refused = frame->refused > cut ? -1 : frame->refused;
     }
     for (isize i = 0; i < cut; i++) {
         const struct sim_op *op = sim_trace_op(world->sim, i);

@@ -24,6 +24,7 @@ struct world_frame {
     i64 arrival_ms;   /* 0 = not known. */
     isize written;    /* When its first byte went to the disk. */
     isize promised;   /* When it was acknowledged or shown; -1 = never. */
+    isize refused;    /* When it was answered that there was no room to write it; -1 = never. */
 };
 
 /* From `since` on, records of the channel with numbers below are not needed any more. */
@@ -57,6 +58,7 @@ struct world {
     isize mark_count;
     u64 next_id;
     u64 refused;             /* Batches that were answered with ERR_FULL. */
+    bool is_hollow;          /* Most of each record is zeros, as space that was zeroed ahead. */
     bool is_damage_allowed;  /* A bit was flipped: one frame may be lost, if that is said. */
     bool is_refusal_allowed; /* It stands where a start may refuse, naming the file. */
     u64 extra_lsn;           /* Of the frame that the judge appended; 0 = none. */

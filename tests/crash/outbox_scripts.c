@@ -161,7 +161,7 @@ static bool settle(struct place *p)
     bool is_good = place_settle(p);
     for (struct engine_outbox *o = p->engine->outboxes; o != NULL && is_good; o = o->next) {
         for (int turn = 0; !is_delivered(o) && is_good; turn++) {
-            is_good = place_wait(turn) && metric_load(&o->counters.retries) < TRIES;
+            is_good = place_wait(p, turn) && metric_load(&o->counters.retries) < TRIES;
             sim_advance_us(p->engine->os->state, 1000); /* Pauses between tries. */
         }
     }

@@ -7,6 +7,9 @@
 #include "engine/engine_int.h"
 #include "os/thread.h"
 
+/* A job that waits for room lets the disk's clock run; records must not come of age. */
+#define WAIT_SIM_NS ((u64)3600 * 1000000000)
+
 enum {
     SEGMENT_BYTES = 1 << 15,
     BALLAST_BYTES = 6 << 10,
@@ -49,7 +52,7 @@ bool place_open(struct place *p, int parts)
 {
     struct diag diag;
     diag_init(&diag);
-    *p = (struct place){0};
+    *p = (struct place){.os = service_os};
     struct log_options options = {
         .dir = "/data/log", .segment_bytes = SEGMENT_BYTES, .reserve_bytes = 1};
     bool is_open = log_open(service_os, &options, &p->log, &diag) == OK &&
@@ -157,14 +160,16 @@ void place_execute(struct place *p, const char *sql)
     engine_session_free(session);
 }
 
-bool place_wait(int turn)
+bool place_wait(struct place *p, int turn)
 {
+    u64 now_ns = os_mono_ns(p->os);
+    p->began_ns = turn == 0 ? now_ns : p->began_ns;
     if (turn < SPINS) {
         os_thread_yield();
     } else {
         os_sleep_ms(os_real(), 1);
     }
-    return turn < SPINS + WAIT_MS;
+    return turn < SPINS + WAIT_MS && now_ns - p->began_ns < WAIT_SIM_NS;
 }
 
 bool place_settle(struct place *p)
@@ -172,7 +177,7 @@ bool place_settle(struct place *p)
     for (struct engine_job *job = p->engine->jobs; job != NULL; job = job->next) {
         int turn = 0;
         while (__atomic_load_n(&job->position, __ATOMIC_ACQUIRE) < log_tip(p->log)) {
-            if (job->state != ENGINE_RUNNING || !place_wait(turn++)) {
+            if (job->state != ENGINE_RUNNING || !place_wait(p, turn++)) {
                 return false;
             }
         }

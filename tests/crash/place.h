@@ -12,6 +12,8 @@
 enum place_part { PLACE_STREAMS = 0, PLACE_ENGINE = 1, PLACE_REPLAYS = 2 };
 
 struct place {
+    struct os *os;
+    u64 began_ns; /* Of place_wait. */
     struct log *log;
     struct streams *streams;
     struct engine *engine;
@@ -40,7 +42,8 @@ struct stream_page *place_page(struct place *p, const char *name);
 u64 place_page_hash(const struct stream_page *page, u64 hash);
 /* Waits until each job has read all that is there; false when one does not run any more. */
 bool place_settle(struct place *p);
-/* Lets others run; false at the `turn` after which nobody should wait any longer, about 20 s. */
-bool place_wait(int turn);
+/* Lets others run; false at the `turn` after which nobody should wait any longer, about 20 s, or an
+ * hour of the simulated clock. */
+bool place_wait(struct place *p, int turn);
 
 #endif

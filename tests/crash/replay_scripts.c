@@ -22,7 +22,7 @@ static u64 rows_durable(struct replays *replays, str id, bool *is_running_out)
 static void wait_for_row(struct place *p, str id, int row)
 {
     bool is_running = true;
-    for (int turn = 0; is_running && place_wait(turn); turn++) {
+    for (int turn = 0; is_running && place_wait(p, turn); turn++) {
         if (rows_durable(p->replays, id, &is_running) > (u64)row) {
             return;
         }

@@ -11,9 +11,9 @@ import pytest
 import leat_server
 from conftest import make_client
 from memory_test import ask, put
-from resources_test import WAIT_S, records
+from resources_test import WAIT_S, records, until
 
-EIO, EINVAL, ENOSPC = errno.EIO, errno.EINVAL, errno.ENOSPC
+EIO, EINVAL, EOPNOTSUPP, ENOSPC, EDQUOT = errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSPC, errno.EDQUOT
 PUTS = 20
 WRITE, SYNC = "write of a frame|zeroing ahead", "fdatasync of a frame|sync of zeroed space"
 
@@ -36,14 +36,14 @@ def put_until_it_ends(server, first, count):
 
 
 @pytest.mark.parametrize("fails, said", [
-    (f"direct={EIO}", None),
     (f"direct={EINVAL}", None),
-    (f"direct={ENOSPC}", None),
+    (f"direct={EOPNOTSUPP}", None),
     ("direct=short", None),
-    (f"direct={EIO} cached={EIO}", WRITE),
-    (f"direct={ENOSPC} cached={ENOSPC}", WRITE),
+    (f"direct={EIO}", WRITE),
+    (f"direct={EINVAL} cached={EIO}", WRITE),
     (f"direct=short cached={EIO}", WRITE),
     (f"sync={EIO}", SYNC),
+    (f"sync={ENOSPC}", SYNC),
     (f"direct={EINVAL} sync={EIO}", SYNC),
 ])
 def test_a_disk_that_fails(shim, fails, said):
@@ -62,9 +62,43 @@ def test_a_disk_that_fails(shim, fails, said):
         assert len(acknowledged) <= PUTS + 1  # The signal may come between.
         assert server.process.wait(WAIT_S) == 70, server.output()
         assert re.search(said, server.output())
+        assert "cause=" in server.output()
     server.environment = {}
     server.start()
     found = records(make_client(server, "kinesis"), "s")
     assert found[:len(acknowledged)] == acknowledged
     assert len(found) <= len(acknowledged) + 1
+    server.stop()
+
+
+@pytest.mark.parametrize("fails", [
+    f"direct={ENOSPC}",
+    f"direct={EDQUOT}",
+    f"direct={EINVAL} cached={ENOSPC}",
+    f"direct=short cached={ENOSPC}",
+])
+def test_no_room_though_there_is_space(shim, fails):
+    """As under a quota: what free space says is no help."""
+    server = leat_server.Server()
+    server.environment = {"LD_PRELOAD": str(shim), "DISK_FAILS": fails}
+    server.start()
+    kinesis = make_client(server, "kinesis")
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    acknowledged = put_until_it_ends(server, 0, PUTS)
+    assert len(acknowledged) == PUTS
+    server.process.send_signal(signal.SIGUSR1)
+    until(lambda: b"no space" in ask(server, put(PUTS)), "a refusal")
+    for number in range(PUTS + 1, 2 * PUTS):
+        assert b"no space" in ask(server, put(number))
+        assert records(kinesis, "s")[:PUTS] == acknowledged
+    server.process.send_signal(signal.SIGUSR2)
+    until(lambda: ask(server, put(2 * PUTS)).startswith(b"HTTP/1.1 200 "), "an answer")
+    assert server.output().count("a frame is refused") == 1
+    there = records(kinesis, "s")
+    assert there[:PUTS] == acknowledged
+    assert set(there[PUTS:]) <= {b"%d" % PUTS, b"%d" % (2 * PUTS)}  # The one before the signal was heard.
+    server.kill()
+    server.environment = {}
+    server.start()
+    assert records(make_client(server, "kinesis"), "s") == there
     server.stop()

@@ -20,6 +20,7 @@ from conftest import make_client
 DISK_MIB = 200
 FREE_MIB = 40  # Less than leat keeps free (64), more than its own records need (8).
 WAIT_S = 20
+MKFS = {"ext4": ["mkfs.ext4", "-q", "-m", "0"], "xfs": ["mkfs.xfs", "-q"], "btrfs": ["mkfs.btrfs", "-q"]}
 
 SQL = """
 CREATE TABLE i (a INT) WITH ('connector' = 'kinesis', 'stream' = 'in', 'aws.region' = 'us-east-1',
@@ -46,14 +47,15 @@ class Disk:
         self.ballast.unlink()
 
 
-def mount(kind, path, image):
+def mount(kind, path, image, mib=DISK_MIB):
     if kind == "tmpfs":
-        return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "none", str(path)], capture_output=True, text=True)
+        return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "none", str(path)], capture_output=True, text=True)
     with open(image, "wb") as f:
-        f.truncate(DISK_MIB << 20)
-    if not shutil.which("mkfs.ext4", path="/usr/sbin:/sbin"):
-        pytest.skip("mkfs.ext4 is not installed")
-    subprocess.run(["/usr/sbin/mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+        f.truncate(mib << 20)
+    make = shutil.which(MKFS[kind][0], path="/usr/sbin:/sbin")
+    if make is None:
+        pytest.skip(f"{MKFS[kind][0]} is not installed")
+    subprocess.run([make, *MKFS[kind][1:], str(image)], check=True)
     return subprocess.run(["mount", "-o", "loop", str(image), str(path)], capture_output=True, text=True)
 
 

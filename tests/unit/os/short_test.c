@@ -20,7 +20,7 @@
 enum { FILE_BYTES = 5000, PIECES = 7, BLOCK = 4096, BLOCKS = 4 };
 
 /* What the kernel does with the calls to come, in turn; the last of them from then on. */
-enum answer { WHOLE, ONE_BYTE, HALF, INTERRUPTED, FULL, BROKEN, NOTHING };
+enum answer { WHOLE, ONE_BYTE, HALF, INTERRUPTED, FULL, BROKEN, NOTHING, INVALID, UNSUPPORTED };
 static const enum answer *answers;
 static int answer_count, calls;
 static int direct_fd, cached_fd, synced_direct, synced_cached; /* As the calls tell. */
@@ -48,6 +48,12 @@ static ssize_t part_of(size_t bytes)
         return -1;
     case BROKEN:
         errno = EIO;
+        return -1;
+    case INVALID:
+        errno = EINVAL;
+        return -1;
+    case UNSUPPORTED:
+        errno = EOPNOTSUPP;
         return -1;
     case NOTHING:
         return 0;
@@ -245,15 +251,38 @@ static void the_page_cache_takes_what_the_disk_does_not(void **state)
     assert_int_equal(calls, 1);
     assert_int_equal(cached_fd, -1);
     assert_direct_whole(&p);
-    static const enum answer first[] = {HALF, NOTHING, INTERRUPTED, BROKEN, FULL};
-    for (int i = 0; i < COUNT_OF(first); i++) {
-        const enum answer given[] = {first[i], HALF, WHOLE};
+    static const struct {
+        enum answer first;
+        bool is_cached; /* The rest. */
+    } cases[] = {{HALF, false},   {INTERRUPTED, false}, {ONE_BYTE, true},
+                 {NOTHING, true}, {INVALID, true},      {UNSUPPORTED, true}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const enum answer given[] = {cases[i].first, HALF, WHOLE};
+        cached_fd = -1;
         assert_int_equal(direct_with(&p, (u8)(i * 16), given, COUNT_OF(given)), OK);
         assert_int_equal(calls, 3);
+        assert_int_equal(cached_fd >= 0, cases[i].is_cached);
         assert_direct_whole(&p);
     }
-    assert_int_equal(direct_with(&p, 2, WITH(HALF, FULL)), ERR_FULL);
-    assert_int_equal(direct_with(&p, 3, WITH(BROKEN)), ERR_IO);
+    direct_remove(&p);
+}
+
+/* The page cache would take it and say nothing, or say it at the sync: too late. */
+static void an_error_of_the_disk_is_not_tried_again(void **state)
+{
+    (void)state;
+    struct direct_place p;
+    direct_make(&p);
+    assert_int_equal(direct_with(&p, 1, WITH(BROKEN, WHOLE)), ERR_IO);
+    assert_int_equal(calls, 1);
+    assert_int_equal(os_errno(), EIO);
+    assert_int_equal(direct_with(&p, 2, WITH(FULL, WHOLE)), ERR_FULL);
+    assert_int_equal(calls, 1);
+    assert_int_equal(direct_with(&p, 3, WITH(HALF, BROKEN, WHOLE)), ERR_IO);
+    assert_int_equal(calls, 2);
+    assert_int_equal(cached_fd, -1);
+    assert_int_equal(direct_with(&p, 4, WITH(ONE_BYTE, FULL)), ERR_FULL);
+    assert_int_equal(direct_with(&p, 5, WITH(INVALID, BROKEN)), ERR_IO);
     direct_remove(&p);
 }
 
@@ -272,11 +301,11 @@ static void what_was_written_through_is_synced(void **state)
     (void)state;
     struct direct_place p;
     direct_make(&p);
-    assert_int_equal(direct_with(&p, 1, WITH(HALF, WHOLE)), OK);
+    assert_int_equal(direct_with(&p, 1, WITH(ONE_BYTE, WHOLE)), OK);
     assert_synced(&p, 1, 1);
     assert_int_equal(direct_with(&p, 2, WITH(WHOLE)), OK);
     assert_synced(&p, 1, 0);
-    assert_int_equal(direct_with(&p, 3, WITH(BROKEN, HALF, FULL)), ERR_FULL);
+    assert_int_equal(direct_with(&p, 3, WITH(INVALID, HALF, FULL)), ERR_FULL);
     assert_synced(&p, 1, 1);
     assert_int_equal(os_truncate(p.file, BLOCK), OK);
     assert_synced(&p, 0, 1);
@@ -292,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_cache_takes_what_the_disk_does_not),
+        cmocka_unit_test(an_error_of_the_disk_is_not_tried_again),
         cmocka_unit_test(what_was_written_through_is_synced),
         cmocka_unit_test(short_writes_go_on),
         cmocka_unit_test(errors_are_told),

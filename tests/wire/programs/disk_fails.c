@@ -1,6 +1,6 @@
-/* Preloaded into a server: from SIGUSR1 on, calls upon segments of the log fail as DISK_FAILS says,
- * a word for each kind: direct (writes past the page cache), cached (the others), sync; each with
- * the number of an error, or direct=short, which is so from the beginning. */
+/* Preloaded into a server: from SIGUSR1 to SIGUSR2, calls upon segments of the log fail as
+ * DISK_FAILS says, a word for each kind: direct (writes past the page cache), cached (the others),
+ * sync; each with the number of an error, or direct=short, which is so from the beginning. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,8 +17,7 @@ static int is_on, direct, cached, synced;
 
 static void on_signal(int number)
 {
-    (void)number;
-    __atomic_store_n(&is_on, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&is_on, number == SIGUSR1, __ATOMIC_SEQ_CST);
 }
 
 static int error_of(const char *text, const char *word)
@@ -39,6 +38,7 @@ __attribute__((constructor)) static void arm(void)
     cached = error_of(text, "cached=");
     synced = error_of(text, "sync=");
     (void)signal(SIGUSR1, on_signal);
+    (void)signal(SIGUSR2, on_signal);
 }
 
 static int is_segment(int fd)
