@@ -143,6 +143,46 @@ static void pages_keep_their_limits(void **state)
     stream_unref(stream);
 }
 
+/* A small record of shard 0 in each of many frames that are full of those of shard 1. */
+static void pages_keep_little_memory(void **state)
+{
+    enum { FRAMES = 16, LARGE = (1 << 20) - 1, LARGE_COUNT = 5, HELD_MAX = 40 << 20 };
+    struct fixture *fixture = *state;
+    struct stream *stream = make_stream(fixture, "alpha", 2);
+    struct log_batch *batch = log_batch_new();
+    u8 *data = mem_zalloc(LARGE);
+    const struct stream_record small = {
+        .partition_key = STR("k"), .data = STR("small"), .has_explicit_hash = true};
+    const struct stream_record large = {.partition_key = STR("k"),
+                                        .data = {data, LARGE},
+                                        .has_explicit_hash = true,
+                                        .explicit_hash = ~(u128)0};
+    for (int i = 0; i < FRAMES; i++) {
+        log_batch_reset(batch);
+        assert_int_equal(stream_batch_add(stream, batch, &small, NULL), OK);
+        for (int k = 0; k < LARGE_COUNT; k++) {
+            assert_int_equal(stream_batch_add(stream, batch, &large, NULL), OK);
+        }
+        assert_int_equal(log_commit(fixture->log, batch), OK);
+    }
+    isize count = 0, pages = 0;
+    u64 next = 1;
+    i64 behind = 1;
+    while (behind > 0) {
+        struct stream_page *page = read_all(stream, 0, next, &next, &behind);
+        assert_true(stream_page_count(page) > 0);
+        assert_true(stream_page_held_bytes(page) < HELD_MAX);
+        count += stream_page_count(page);
+        pages++;
+        stream_page_free(page);
+    }
+    assert_int_equal(count, FRAMES);
+    assert_true(pages > 1);
+    mem_free(data);
+    log_batch_free(batch);
+    stream_unref(stream);
+}
+
 static void records_have_a_limit(void **state)
 {
     struct fixture *fixture = *state;
@@ -261,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(records_that_are_not_understood_are_left_out, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(pages_keep_their_limits, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(pages_keep_little_memory, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(records_have_a_limit, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(latest_sees_only_what_comes_later, fixture_setup,
                                         fixture_teardown),
