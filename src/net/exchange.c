@@ -771,6 +771,11 @@ bool http_answer_reserve(struct http_exchange *x, isize bytes)
     return x->answer_reserved > 0;
 }
 
+bool http_pieces_reserve(struct http_exchange *x)
+{
+    return http_answer_reserve(x, HTTP_PIECE_BYTES);
+}
+
 void http_answer_anyway(struct http_exchange *x)
 {
     x->is_answered_anyway = true;
@@ -974,7 +979,11 @@ static struct http_chunk *piece_make(struct http_exchange *x)
     x->pieces.length -= chunk->bytes;
     chunk->budget = x->loop->server->answers;
     chunk->charge = HTTP_PIECE_BYTES;
-    budget_charge(chunk->budget, chunk->charge);
+    if (x->answer_reserved == HTTP_PIECE_BYTES) {
+        x->answer_reserved = 0;
+    } else {
+        budget_charge(chunk->budget, chunk->charge);
+    }
     x->pieces_taken++;
     os_mutex_lock(&x->lock);
     x->out_bytes += chunk->bytes;

@@ -146,6 +146,8 @@ bool http_answers_are_full(const struct http_exchange *x);
 /* Whoever holds the exchange: counts a whole answer of so many bytes before it is made; once.
  * False: there is no room for it, and something smaller is to be answered. */
 MUST_USE bool http_answer_reserve(struct http_exchange *x, isize bytes);
+/* The same for the piece that an answer in pieces holds. */
+MUST_USE bool http_pieces_reserve(struct http_exchange *x);
 /* Whoever holds the exchange: its answer is sent whatever is held, for the request has changed
  * something and is not to be repeated. */
 void http_answer_anyway(struct http_exchange *x);

@@ -145,7 +145,7 @@ err kinesis__write_records(struct kinesis_call *call, struct stream_page *page, 
     answer->bytes = out->buf.len + rows_bytes(&answer->rows);
     if (is_worth_pieces(answer)) {
         stream_page_pin(page);
-        call->read->answer = http_answers_room(call->x) >= 0 ? answer : NULL;
+        call->read->answer = http_pieces_reserve(call->x) ? answer : NULL;
         return call->read->answer != NULL ? OK : ERR_LIMIT;
     }
     bool is_small = answer->bytes <= HTTP_PIECE_BYTES_MIN;
