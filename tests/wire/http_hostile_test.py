@@ -307,3 +307,11 @@ def test_the_second_server_says_who_is_there(leat, tmp_path):
         got = subprocess.run([leat_server.BINARY, "start", *arguments], capture_output=True, text=True, timeout=10)
         assert got.returncode == 75, got
         assert "another process" in got.stderr or f"{leat.process.pid}" in got.stderr, got.stderr
+
+
+def test_any_address_of_loopback_is_our_own(leat):
+    for host in "127.0.0.2", "127.255.255.254:4566", "127.0.0.1:80":
+        assert ask(leat, "/health", host) == [200], host
+    for host in ("127.0.0.2.example.com", "127.0.0.example", "127.0.0.1.", "127.0.0", "127.0.0.1.1", "127.0.0.256", "127..0.1", "127.0.0.-1",
+                 "128.0.0.1", "127.0.0.1@example.com", "127.0.0.1 .example.com"):
+        assert ask(leat, "/health", host)[0] in (400, 421), host

@@ -238,17 +238,27 @@ static str host_name(str host)
     return colon < 0 || is_bracketed ? host : str_slice(host, 0, colon);
 }
 
+/* 127.0.0.0/8: any of it may be bound to. Names that begin so are none. */
+static bool is_loopback_v4(str name)
+{
+    u64 parts[4];
+    for (isize i = 0; i < COUNT_OF(parts); i++) {
+        bool has_dot;
+        str part = str_split(&name, '.', &has_dot);
+        bool is_last = i == COUNT_OF(parts) - 1;
+        if (has_dot == is_last || str_to_u64(part, &parts[i]) != OK || parts[i] > UINT8_MAX) {
+            return false;
+        }
+    }
+    return parts[0] == 127;
+}
+
 /* This machine and nothing else: a name that others can point here reaches no path of our own. */
 static bool is_own_name(str host)
 {
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
     str name = host_name(host);
-    for (isize i = 0; i < COUNT_OF(names); i++) {
-        if (str_eq_nocase(name, str_of(names[i]))) {
-            return true;
-        }
-    }
-    return false;
+    return str_eq_nocase(name, STR("localhost")) || str_eq(name, STR("[::1]")) ||
+           is_loopback_v4(name);
 }
 
 /* What SDKs, virtual hosts of S3 and containers on this machine say. */
