@@ -265,14 +265,31 @@ void http__exchange_ref(struct http_exchange *x);
 void http__exchange_unref(struct http_exchange *x);
 /* LOOP. The transport lets go: nobody will read what is written. */
 void http__exchange_detach(struct http_exchange *x, bool is_gone);
+
+/* body.c */
 /* LOOP. Body bytes from the wire; false: pause the source until want_body. */
 bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes);
 void http__exchange_body_end(struct http_exchange *x);
+
+/* answer.c */
 /* LOOP. Takes the next chunk of output, NULL when there is none now. */
 struct http_chunk *http__exchange_take(struct http_exchange *x);
 bool http__exchange_is_done(struct http_exchange *x, bool *is_aborted_out);
 void http__exchange_sent(struct http_exchange *x, isize bytes);
+/* LOOP. No piece follows: what they came from goes, and the handler's reference. */
+void http__exchange_pieces_end(struct http_exchange *x);
+/* Memory is short: answers so, or lets the holder do it (http_on_busy). */
+void http__exchange_refuse(struct http_exchange *x, const char *text);
+
+/* posts.c */
+void http__run_posts(struct http_loop *loop);
+void http__run_timers(struct http_loop *loop, u64 now_ms);
+/* LOOP. Lets go of the timer's reference, too. */
+void http__timer_remove(struct http_exchange *x);
+
+/* chunk.c */
 void http__chunk_free(struct http_chunk *chunk);
+void http__chunks_free(struct http_chunk *first); /* And all that follow it; NULL is allowed. */
 /* What `from` is charged with, `to` is from now on. */
 void http__chunk_pass_charge(struct http_chunk *from, struct http_chunk *to);
 /* Takes the buffer's memory. */
@@ -280,8 +297,6 @@ struct http_chunk *http__chunk_of_buf(struct buf *buf);
 struct http_chunk *http__chunk_new(const void *data, isize bytes);
 /* LOOP. The loop's free one, or a new one; empty, with room for HTTP_PIECE_BYTES. */
 struct http_chunk *http__chunk_piece(struct http_loop *loop);
-void http__run_posts(struct http_loop *loop);
-void http__run_timers(struct http_loop *loop, u64 now_ms);
 
 /* conn.c */
 void http__conn_open(struct http_loop *loop, int fd, bool is_tls);

@@ -1,4 +1,4 @@
-/* net/exchange.c: the cap on what answers hold that their clients have not taken. */
+/* net/answer.c: the cap on what answers hold that their clients have not taken. */
 #include "loopback.h"
 
 #include "net/http.h"

@@ -1,4 +1,4 @@
-/* net/exchange.c: the cap on all bodies in memory, to the byte, over HTTP/1.1 and HTTP/2. */
+/* net/body.c: the cap on all bodies in memory, to the byte, over HTTP/1.1 and HTTP/2. */
 #include "loopback.h"
 
 #include "net/http.h"

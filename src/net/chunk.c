@@ -1,0 +1,62 @@
+/* net/chunk.c: bytes on their way out. */
+#include "net/http_int.h"
+
+struct http_chunk *http__chunk_new(const void *data, isize bytes)
+{
+    struct http_chunk *chunk = mem_alloc((isize)sizeof *chunk + bytes);
+    *chunk = (struct http_chunk){.bytes = bytes, .data = (u8 *)(chunk + 1)};
+    if (bytes > 0) {
+        memcpy(chunk->data, data, (size_t)bytes);
+    }
+    return chunk;
+}
+
+struct http_chunk *http__chunk_of_buf(struct buf *buf)
+{
+    struct http_chunk *chunk = mem_alloc((isize)sizeof *chunk);
+    *chunk = (struct http_chunk){.bytes = buf->len, .data = buf->data};
+    *buf = (struct buf){.limit_bytes = buf->limit_bytes};
+    return chunk;
+}
+
+struct http_chunk *http__chunk_piece(struct http_loop *loop)
+{
+    struct http_chunk *chunk = loop->piece;
+    loop->piece = NULL;
+    if (chunk == NULL) {
+        chunk = mem_alloc((isize)sizeof *chunk + HTTP_PIECE_BYTES);
+    }
+    *chunk = (struct http_chunk){.data = (u8 *)(chunk + 1), .home = loop};
+    return chunk;
+}
+
+void http__chunk_pass_charge(struct http_chunk *from, struct http_chunk *to)
+{
+    to->budget = from->budget;
+    to->charge = from->charge;
+    from->budget = NULL;
+}
+
+void http__chunk_free(struct http_chunk *chunk)
+{
+    if (chunk->budget != NULL) {
+        budget_give(chunk->budget, chunk->charge);
+    }
+    if (chunk->home != NULL && chunk->home->piece == NULL) {
+        chunk->home->piece = chunk;
+        return;
+    }
+    if (chunk->data != (u8 *)(chunk + 1)) {
+        mem_free(chunk->data);
+    }
+    mem_free(chunk);
+}
+
+void http__chunks_free(struct http_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct http_chunk *next = chunk->next;
+        http__chunk_free(chunk);
+        chunk = next;
+    }
+}
