@@ -1,10 +1,17 @@
 /* net/conn.c: a TCP connection on its loop: reading, writing, time limits, closing. */
 #include "net/http_int.h"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
-enum { WRITE_BUFFERS = 16, BODY_GRACE_MS = 5000, BODY_WINDOW_MS = 10000 };
+enum {
+    WRITE_BUFFERS = 16,
+    BODY_GRACE_MS = 5000,
+    BODY_WINDOW_MS = 10000,
+    PROGRESS_BYTES = 32 << 10,
+};
 
 u64 http__now_ms(struct http_loop *loop)
 {
@@ -511,10 +518,33 @@ void http__conn_pardon(struct http_conn *conn, u64 now_ms)
     }
 }
 
+/* What a client takes counts as it goes: a large write, and the third of its buffer that the kernel
+ * waits for, may take one that is slow but steady longer than the time limit. Less than the part
+ * meanwhile is as good as nothing. */
+static void note_progress(struct http_conn *conn, u64 now_ms)
+{
+    int fd = -1, in_kernel = 0;
+    if (uv_fileno((const uv_handle_t *)&conn->tcp, &fd) != 0 ||
+        ioctl(fd, SIOCOUTQ, &in_kernel) != 0) {
+        return;
+    }
+    isize queued = (isize)uv_stream_get_write_queue_size((uv_stream_t *)&conn->tcp) + in_kernel;
+    bool has_gone = queued <= conn->queued_bytes - PROGRESS_BYTES;
+    if (has_gone) {
+        conn->progress_ms = now_ms;
+    }
+    if (has_gone || queued > conn->queued_bytes) {
+        conn->queued_bytes = queued;
+    }
+}
+
 void http__conn_tick(struct http_conn *conn, u64 now_ms)
 {
     const struct http_limits *limits = &conn->loop->server->limits;
     u64 in_state_ms = now_ms - conn->state_since_ms;
+    if (conn->unsent > 0) {
+        note_progress(conn, now_ms);
+    }
     if (conn->unsent > 0 && now_ms - conn->progress_ms > limits->write_timeout_ms) {
         __atomic_add_fetch(&conn->loop->server->stats.timeouts, 1, __ATOMIC_RELAXED);
         http__conn_close(conn);

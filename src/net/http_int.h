@@ -231,6 +231,7 @@ struct http_conn {
     u64 state_since_ms, progress_ms;
     u64 body_bytes_seen;
     isize unsent;
+    isize queued_bytes; /* Not taken by the client yet, when its progress was last seen. */
     struct http_chunk *out_first, *out_last; /* To the kernel. */
     bool is_writing;
     bool is_held; /* More follows at once: one write for both. */

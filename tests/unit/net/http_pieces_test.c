@@ -13,6 +13,8 @@ enum {
     LARGE_BYTES = 64 << 20, /* Much more than sockets hold. */
     SOCKETS_BYTES = 24 << 20,
     REQUESTS_MAX = 8,
+    STRICT_MS = 1000,
+    SIP_BYTES = 40000, /* Each tenth of a second. */
 };
 
 /* What the handler answers with: `/N` gives N bytes, each the low byte of its place times 7. */
@@ -52,7 +54,7 @@ static isize next_piece(void *ctx, u8 *out, isize capacity)
     return bytes;
 }
 
-static void over(void *ctx)
+static void be_over(void *ctx)
 {
     struct source *source = ctx;
     os_mutex_lock(&source->shop->lock);
@@ -74,20 +76,31 @@ static void handle(struct http_exchange *x, void *ctx)
     struct source *source = &shop->sources[shop->begun++];
     os_mutex_unlock(&shop->lock);
     *source = (struct source){.shop = shop, .length = length};
-    struct http_pieces pieces = {length, next_piece, over, source};
+    struct http_pieces pieces = {length, next_piece, be_over, source};
     http_respond_pieces(x, 200, &(struct http_field){STR("X-Kind"), STR("pieces")}, 1, &pieces);
 }
 
-static int open_shop(void **state)
+static int open_shop_of(void **state, u32 write_timeout_ms)
 {
     struct shop *shop = mem_zalloc((isize)sizeof *shop);
     os_mutex_init(&shop->lock);
     os_cond_init(&shop->changed);
     struct http_server_options options = {.loops = 1, .handler = handle, .handler_ctx = shop};
+    options.limits.write_timeout_ms = write_timeout_ms;
     struct diag diag = {0};
     assert_int_equal(http_server_start(os_real(), &options, &shop->server, &diag), OK);
     *state = shop;
     return 0;
+}
+
+static int open_shop(void **state)
+{
+    return open_shop_of(state, 0);
+}
+
+static int open_strict_shop(void **state)
+{
+    return open_shop_of(state, STRICT_MS);
 }
 
 static int close_shop(void **state)
@@ -248,6 +261,27 @@ static void a_client_that_leaves_frees_the_answer(void **state)
     assert_true(made_now(shop) < 3LL * LARGE_BYTES);
 }
 
+/* The kernel says that there is room when a third of its buffer is free, of megabytes. */
+static void steady_clients_may_be_slow_but_not_stall(void **state)
+{
+    struct shop *shop = *state;
+    int fd = loopback_connect(http_server_port(shop->server));
+    char head[1024];
+    ask_large(fd);
+    read_head(fd, head, sizeof head);
+    for (i64 at = 0; at < 50LL * SIP_BYTES; at += SIP_BYTES) {
+        (void)usleep(100000);
+        read_pattern(fd, at, at + SIP_BYTES);
+    }
+    os_mutex_lock(&shop->lock);
+    int over = shop->over;
+    os_mutex_unlock(&shop->lock);
+    assert_int_equal(over, 0);
+    assert_true(wait_over(shop, 1));
+    assert_true(made_now(shop) < LARGE_BYTES);
+    close(fd);
+}
+
 static void others_have_their_turn(void **state)
 {
     struct shop *shop = *state;
@@ -290,6 +324,8 @@ int main(void)
         SHOP_TEST(answers_that_were_asked_for_ahead),
         SHOP_TEST(a_slow_client_holds_no_more_than_a_piece),
         SHOP_TEST(a_client_that_leaves_frees_the_answer),
+        cmocka_unit_test_setup_teardown(steady_clients_may_be_slow_but_not_stall, open_strict_shop,
+                                        close_shop),
         SHOP_TEST(others_have_their_turn),
         SHOP_TEST(a_stop_frees_what_nobody_takes),
     };
