@@ -637,7 +637,7 @@ static void run_disk(struct log *log, struct log__job *job)
     if (is_written) {
         publish(log, job->frame);
         note_latencies(log, job->batches);
-    } else {
+    } else if (job->frame != NULL) {
         withdraw(job);
     }
     complete(job->batches, job->result);

@@ -52,11 +52,11 @@ void http__chunk_free(struct http_chunk *chunk)
     mem_free(chunk);
 }
 
-void http__chunks_free(struct http_chunk *chunk)
+void http__chunks_free(struct http_chunk *first)
 {
-    while (chunk != NULL) {
-        struct http_chunk *next = chunk->next;
-        http__chunk_free(chunk);
-        chunk = next;
+    while (first != NULL) {
+        struct http_chunk *next = first->next;
+        http__chunk_free(first);
+        first = next;
     }
 }
