@@ -59,7 +59,7 @@ def test_a_disk_that_fails(shim, fails, said):
         assert len(acknowledged) == 2 * PUTS
         server.kill()
     else:
-        assert len(acknowledged) <= PUTS + 1  # The signal may come between.
+        assert len(acknowledged) < PUTS + PUTS // 2  # The signal may come some puts late.
         assert server.process.wait(WAIT_S) == 70, server.output()
         assert re.search(said, server.output())
         assert "cause=" in server.output()
