@@ -652,7 +652,9 @@ static void h1_pump(struct http_exchange *x)
     }
     http__conn_flush(conn); /* A header without a body. */
     is_done = x->conn == conn && http__exchange_is_done(x, &is_aborted);
-    if (is_done && conn->x == x) {
+    if (is_done && is_aborted) { /* Since it was looked at above: its last bytes are missing. */
+        http__conn_close(conn);
+    } else if (is_done && conn->x == x) {
         if (x->answer_length < 0 && !str_eq(x->method, STR("HEAD"))) {
             write_own(x, http__chunk_new("0\r\n\r\n", 5));
         }

@@ -419,7 +419,7 @@ static void head_submit(struct http_conn *conn, struct http_exchange *x)
     }
     nghttp2_data_provider provider = {.read_callback = on_body_wanted};
     bool is_aborted;
-    bool has_body = !http__exchange_is_done(x, &is_aborted);
+    bool has_body = !http__exchange_is_done(x, &is_aborted) || is_aborted; /* Which is no end. */
     (void)nghttp2_submit_response(http2_of(conn)->session, x->stream_id, fields, count,
                                   has_body ? &provider : NULL);
 }
