@@ -228,11 +228,16 @@ def test_a_sealed_segment_that_was_cut_has_lost_its_end(data, cuts_at_a_frame):
     server.stop()
 
 
-def test_what_stood_in_a_missing_segment_is_said(data):
+def one_in_the_middle(data):
+    """The segment with batch 4, which others follow."""
     server = opened(data)
     make_client(server, "kinesis", config=ONCE).put_record(StreamName="s", Data="last", PartitionKey="k")
     server.stop()
-    path, _ = segment_with(data, b"batch-4-0")
+    return segment_with(data, b"batch-4-0")[0]
+
+
+def test_what_stood_in_a_missing_segment_is_said(data):
+    path = one_in_the_middle(data)
     other, offset = segment_with(data, b"batch-2-0")
     flip(other, offset)  # Looking goes on without the one that is missing.
     path.unlink()
@@ -271,10 +276,7 @@ def test_the_newest_segment_is_missed(data):
 
 
 def test_a_segment_in_the_middle_is_missed(data):
-    server = opened(data)
-    make_client(server, "kinesis", config=ONCE).put_record(StreamName="s", Data="last", PartitionKey="k")
-    server.stop()
-    path, _ = segment_with(data, b"batch-4-0")
+    path = one_in_the_middle(data)
     assert path not in (segments(data)[0], segments(data)[-1])
     path.unlink()
     refused(data, "a segment of the log is missing", path.name)

@@ -46,19 +46,7 @@ static err put(struct world *w, isize bytes)
 
 static void assert_all_there(struct world *w)
 {
-    u64 found = 0;
-    struct log_frame *frame;
-    for (u64 lsn = 0; log_frame_after(w->log, lsn, &frame) == OK;) {
-        struct log_run run;
-        struct log_record record;
-        lsn = log_frame_lsn(frame);
-        assert_true(log_frame_find(frame, a, &run));
-        while (log_run_next(&run, &record)) {
-            assert_int_equal(test_id(record.body), found++);
-        }
-        log_frame_unref(frame);
-    }
-    assert_int_equal(found, w->acknowledged);
+    assert_ids_below(w->log, a, w->acknowledged);
 }
 
 static bool count_unfinished(void *ctx, const char *name)

@@ -98,4 +98,22 @@ static inline u64 test_put(struct log *log, struct log_channel channel, u64 id, 
     return no;
 }
 
+/* The channel's records, whose ids count from 0: none is lost, twice or out of order. */
+static inline void assert_ids_below(struct log *log, struct log_channel channel, u64 count)
+{
+    u64 found = 0;
+    struct log_frame *frame;
+    for (u64 lsn = 0; log_frame_after(log, lsn, &frame) == OK;) {
+        struct log_run run;
+        struct log_record record;
+        lsn = log_frame_lsn(frame);
+        bool has_any = log_frame_find(frame, channel, &run);
+        while (has_any && log_run_next(&run, &record)) {
+            assert_int_equal(test_id(record.body), found++);
+        }
+        log_frame_unref(frame);
+    }
+    assert_int_equal(found, count);
+}
+
 #endif
