@@ -146,7 +146,7 @@ struct http_loop {
     uv_poll_t wake;
     int wake_fd; /* eventfd */
     uv_timer_t tick;
-    u64 ticked_ms;              /* When it last came; 0 = never. */
+    u64 ticked_ms;              /* When it last came; at first the start. */
     u8 *read_buffer;            /* Made at the first read. */
     u8 *plain_buffer;           /* What TLS gave; made at the first read. */
     struct http_chunk *piece;   /* A free one; NULL: none. */

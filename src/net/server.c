@@ -157,7 +157,7 @@ static void stop_step(struct http_loop *loop, u64 now_ms)
  * is not read yet, so no time limit of theirs is over. */
 static bool stood_still(struct http_loop *loop, u64 now_ms)
 {
-    bool is_late = loop->ticked_ms != 0 && now_ms - loop->ticked_ms > HTTP_STOOD_MS;
+    bool is_late = now_ms - loop->ticked_ms > HTTP_STOOD_MS;
     loop->ticked_ms = now_ms;
     for (struct http_conn *conn = loop->conns; is_late && conn != NULL; conn = conn->next) {
         http__conn_pardon(conn, now_ms);
@@ -221,6 +221,7 @@ static err loop_init(struct http_server *server, struct http_loop *loop, struct 
     loop->server = server;
     os_mutex_init(&loop->lock);
     CHECK(uv_timer_init(&loop->uv, &loop->tick) == 0);
+    loop->ticked_ms = http__now_ms(loop);
     loop->wake.data = loop;
     loop->tick.data = loop;
     CHECK(uv_timer_start(&loop->tick, on_tick, HTTP_TICK_MS, HTTP_TICK_MS) == 0);
