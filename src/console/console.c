@@ -58,6 +58,9 @@ static void handle_root(struct http_exchange *x, void *ctx)
 
 static void respond_metrics(struct http_exchange *x, struct buf *body)
 {
+    if (!http_answers_hold(x, 4)) {
+        http_answer_anyway(x); /* Or nobody could see why the services refuse. */
+    }
     struct http_field fields[] = {
         {STR("Content-Type"), STR("text/plain; version=0.0.4; charset=utf-8")},
         {STR("Cache-Control"), STR("no-store")},

@@ -104,9 +104,10 @@ isize http_answers_room(const struct http_exchange *x)
     return answers->bytes_max - budget_bytes(answers);
 }
 
-bool http_answers_are_full(const struct http_exchange *x)
+bool http_answers_hold(const struct http_exchange *x, i32 times)
 {
-    return http_answers_room(x) <= -x->loop->server->answers->bytes_max;
+    const struct budget *answers = x->loop->server->answers;
+    return budget_bytes(answers) / times >= answers->bytes_max;
 }
 
 bool http_answer_reserve(struct http_exchange *x, isize bytes)

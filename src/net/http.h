@@ -141,15 +141,16 @@ void http_respond_buf(struct http_exchange *x, int status, const struct http_fie
  * request refused instead (http_on_busy). */
 /* Any thread: bytes that answers may still hold; below 0 when they hold more. */
 isize http_answers_room(const struct http_exchange *x);
-/* Any thread: they hold twice that, for small ones are always given; nothing should be begun. */
-bool http_answers_are_full(const struct http_exchange *x);
+/* Any thread: they hold that many `times`, for small ones are always given. At twice no request of
+ * a service should be begun. */
+bool http_answers_hold(const struct http_exchange *x, i32 times);
 /* Whoever holds the exchange: counts a whole answer of so many bytes before it is made; once.
  * False: there is no room for it, and something smaller is to be answered. */
 MUST_USE bool http_answer_reserve(struct http_exchange *x, isize bytes);
 /* The same for the piece that an answer in pieces holds. */
 MUST_USE bool http_pieces_reserve(struct http_exchange *x);
 /* Whoever holds the exchange: its answer is sent whatever is held, for the request has changed
- * something and is not to be repeated. */
+ * something and is not to be repeated, or shows what is held. */
 void http_answer_anyway(struct http_exchange *x);
 /* LOOP, before the body is collected. `fn` is called instead of an answer, or of the rest of the
  * body, for which there is no memory, by the thread that answers: it answers with 503 and little

@@ -460,7 +460,7 @@ static void call(struct opened *opened, struct aws_dispatch *dispatch, struct ht
     *timed = (struct timed){opened, request};
     http_on_answered(x, note_time, timed);
     http_on_busy(x, refuse_busy, request);
-    if (http_answers_are_full(x)) {
+    if (http_answers_hold(x, 2)) {
         refuse_busy(x, "the server holds too many answers that clients do not take", request);
         return;
     }
