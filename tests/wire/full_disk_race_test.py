@@ -137,7 +137,7 @@ def disk(tmp_path):
         if done.returncode != 0:
             pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
         yield Disk(path)
-        leat_server.end_all()
+        leat_server.end_all(path)
         os.system(f"umount {path}")
 
 

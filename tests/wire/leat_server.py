@@ -25,10 +25,10 @@ _started = []
 
 
 @atexit.register
-def end_all():
-    """A test that fails leaves its server behind: nothing outlives the tests."""
-    for process in _started:
-        if process.poll() is None:
+def end_all(under="/"):
+    """A test that fails leaves its server behind: nothing outlives the tests, or a disk that its data is on."""
+    for data, process in _started:
+        if Path(data).is_relative_to(under) and process.poll() is None:
             process.kill()
             process.wait()
 
@@ -55,7 +55,7 @@ class Server:
         command = [self.binary, "start", "--data", self.data, "--port", str(self.port), *self.args]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT,
                                         env={**os.environ, **self.environment})
-        _started.append(self.process)
+        _started.append((os.path.abspath(self.data), self.process))
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
