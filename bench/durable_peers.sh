@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writing 1 KiB records that are on the disk when they are acknowledged: leat, ferrokinesis with
 # --state-dir, Kafka with a flush for each batch; server on core 0, load on core 1, turn by turn.
-# The first two take PutRecords (500 records, 8 connections) from wrk, Kafka what its own
+# The first two take PutRecords (500 records, 8 connections) from http_load, Kafka what its own
 # ProducerPerformance sends (acks=all, batches of 500 KiB). Ratios are of medians.
 # The peers are installed into build/peers when they are not there (cargo, and Maven with Java 17).
 # Usage: bench/durable_peers.sh [seconds] [rounds]

@@ -69,9 +69,13 @@ kinesis() {
         -d "$3"
 }
 
-# load SCRIPT CONNECTIONS PORT SECONDS: one line of figures, from core 1.
+# load WORK CONNECTIONS PORT SECONDS: one line of figures, from core 1. WORK: of bench/requests.py, with its variables; RECORDS an answer.
 load() {
-    taskset -c 1 wrk -t1 -c"$2" -d"$4s" --latency -s "bench/$1.lua" "http://127.0.0.1:$3/" | tail -1
+    local units=${RECORDS:-500}
+    [ "$1" != put_record ] || units=1
+    ninja -C build/release --quiet bench/http_load >/dev/null
+    python3 bench/requests.py "$1" >"$bench_data/requests"
+    taskset -c 1 build/release/bench/http_load "$3" "$2" "$4" "$bench_data/requests" "$units"
 }
 
 resident_kib() {

@@ -11,7 +11,7 @@ rounds=${2:-3}
 retained_bytes() { du -sb "$bench_data/leat" | cut -f1; }
 
 put_load() { # SECONDS
-    STREAM=bench wrk -t1 -c8 -d"$1s" -s bench/put_records.lua "http://127.0.0.1:$port/" >/dev/null
+    load put_records 8 "$port" "$1" >/dev/null
 }
 
 start_leat
@@ -20,7 +20,7 @@ while [ "$(retained_bytes)" -lt $((gigabytes * 1000000000)) ]; do
     put_load 5
 done
 for ((round = 0; round < rounds; round++)); do
-    put_load 3 &
+    put_load 3 2>/dev/null & # It loses its connections.
     load_pid=$!
     sleep 2
     kill -9 "$server"

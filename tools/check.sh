@@ -13,5 +13,6 @@ run python3 tools/check_style.py
 run python3 tools/check_style.py --self-test
 run clang-format --dry-run --Werror "${sources[@]}"
 run python3 tools/check_headers.py
+run python3 tools/check_tidy.py --self-test
 run python3 tools/check_tidy.py build/release
 exit $bad

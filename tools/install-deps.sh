@@ -61,7 +61,6 @@ if [ "$profile" = clients ]; then
     need_file /usr/include/oniguruma.h libonig-dev
 fi
 if [ "$profile" = bench ]; then
-    need_command wrk wrk
     need_command fio fio
     need_command curl curl
     need_command python3 python3

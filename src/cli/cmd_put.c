@@ -206,6 +206,9 @@ int cmd_stream_put(int argc, char **argv)
     if (!options_parse(command_get("stream put"), options, argc, argv, words, &a)) {
         return EXIT_USAGE;
     }
+    if (a.count == 2 && strcmp(a.words[1], "-") == 0) {
+        a.count = 1; /* Standard input, as everywhere. */
+    }
     const char *wrong = wrong_of(options, a.count);
     if (wrong != NULL || !keys_are_good(options)) {
         if (wrong != NULL) {

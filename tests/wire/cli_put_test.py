@@ -66,6 +66,14 @@ def test_every_byte_arrives_whole_and_between_nul(leat, stream, tmp_path):
         (b"1\n\r\n", "b"), (b"\xff", "b"), (b"last", "b")]
 
 
+def test_a_dash_is_standard_input(leat, stream):
+    for words in (["-"], ["--file", "-"]):
+        run(leat, "stream", "put", stream, *words, "--key", words[0], input=b"1\n2\n")
+        assert [r[0] for r in flat(leat, stream) if r[1] == words[0]] == [b"1", b"2"]
+    run(leat, "stream", "put", stream, "a", "-", "--key", "words")
+    assert [r[0] for r in flat(leat, stream) if r[1] == "words"] == [b"a", b"-"]
+
+
 @pytest.mark.parametrize("args, says", [
     (("--whole", "--null"), "exclude each other"),
     (("a", "--null"), "not words"),
