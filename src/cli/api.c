@@ -34,17 +34,12 @@ const char *api_endpoint(void)
 
 const char *api_region(const struct option *option)
 {
-    const char *names[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
+    const char *name;
     if (option != NULL && option->text != NULL) {
         return option->text;
     }
-    for (int i = 0; i < 2; i++) {
-        const char *value = os_getenv(names[i]);
-        if (value != NULL && value[0] != '\0') {
-            return value;
-        }
-    }
-    return "us-east-1";
+    const char *value = option_env_region(&name);
+    return value != NULL ? value : "us-east-1";
 }
 
 void api_segment(struct buf *path, str segment)

@@ -3,6 +3,7 @@
 
 #include "base/diag.h"
 #include "cli/term.h"
+#include "os/os.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,6 +237,32 @@ static bool is_short(const char *word)
            ((word[1] >= 'a' && word[1] <= 'z') || (word[1] >= 'A' && word[1] <= 'Z'));
 }
 
+const char *option_env_region(const char **name_out)
+{
+    static const char *const names[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        const char *value = os_getenv(names[i]);
+        if (value != NULL && value[0] != '\0') {
+            *name_out = names[i];
+            return value;
+        }
+    }
+    return NULL;
+}
+
+static bool env_region_is_good(struct option *options)
+{
+    const struct option *region = find(options, STR("region"));
+    bool is_asked = region != NULL && region->text == NULL;
+    const char *name, *value = is_asked ? option_env_region(&name) : NULL;
+    if (value == NULL || is_region(value)) {
+        return true;
+    }
+    print_error("for example export AWS_REGION=us-east-1",
+                "%s is \"%s\", which is no name of a region", name, value);
+    return false;
+}
+
 bool options_parse(const struct command *command, struct option *options, int argc, char **argv,
                    const char **words, struct arguments *out)
 {
@@ -268,7 +295,7 @@ bool options_parse(const struct command *command, struct option *options, int ar
         print_errors_as_json();
     }
     *out = (struct arguments){words, count};
-    return true;
+    return env_region_is_good(options);
 }
 
 bool option_is_global(const char *word, bool *takes_value_out)

@@ -55,9 +55,14 @@ enum {
     EXIT_INTERRUPTED = 130,
 };
 
+/* The region of the environment and the variable that names it: AWS_REGION, else
+ * AWS_DEFAULT_REGION. NULL: neither is set. */
+const char *option_env_region(const char **name_out);
+
 /* Parses argv[1..] against the table (ended by a NULL name). --help prints the command's help and
  * ends the process with 0. False: an error was printed; the caller returns EXIT_USAGE. `words` must
- * have room for argc entries. */
+ * have room for argc entries. Where there is a --region that is not given, the environment's is
+ * checked too. */
 bool options_parse(const struct command *command, struct option *options, int argc, char **argv,
                    const char **words, struct arguments *out);
 /* Is it the name of an option that takes a value before the command ("--region R stream list")? */

@@ -45,6 +45,17 @@ def test_mistakes(leat, stream, args, code, says):
     assert "not put" not in err  # Nothing was begun.
 
 
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_a_region_of_the_environment_is_checked_too(leat, stream, name):
+    def put(*words):
+        return subprocess.run([BINARY, "stream", "put", stream, "x", *words], capture_output=True, text=True,
+                              env={**environment(leat), name: "x y"}, timeout=20, check=False)
+    done = put()
+    assert done.returncode == 2
+    assert f'{name} is "x y", which is no name of a region' in done.stderr and "not put" not in done.stderr
+    assert put("--region", "us-east-1").returncode == 0
+
+
 @pytest.mark.parametrize("args", [["list"], ["show", "NAME"], ["put", "NAME", "x", "-o", "json"],
                                   ["export", "NAME", "-"]])
 def test_an_output_that_cannot_be_written_is_no_success(leat, stream, args):
