@@ -52,7 +52,7 @@ def self_test():
         planted.write(PLANTED)
         planted.flush()
         found = tidy(planted.name).stdout
-    if "use-of-released" in found or "after it is freed" in found:
+    if "after it is freed" in found:
         return 0
     print(f"check_tidy: did not find the planted use after free: {found}")
     return 1
