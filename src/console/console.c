@@ -58,7 +58,7 @@ static void handle_root(struct http_exchange *x, void *ctx)
 
 static void respond_metrics(struct http_exchange *x, struct buf *body)
 {
-    if (!http_answers_hold(x, 4)) {
+    if (!http_answers_hold(x, 3)) {
         http_answer_anyway(x); /* Or nobody could see why the services refuse. */
     }
     struct http_field fields[] = {
