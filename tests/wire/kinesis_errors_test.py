@@ -151,6 +151,13 @@ def test_create_stream(kinesis, name):
     assert call(kinesis, "DescribeStreamSummary", **new)[0] == NOT_FOUND
 
 
+def test_a_value_with_nul_is_shown_whole(kinesis):
+    code, text = call(kinesis, "DescribeStream", StreamName="a\0b")
+    assert code == "ValidationException"
+    assert text == ("1 validation error detected: Value 'a\0b' at 'streamName' failed to satisfy constraint: "
+                    "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+
+
 def test_reads(kinesis, name):
     assert call(kinesis, "ListStreams", NextToken="x")[0] == INVALID
     assert call(kinesis, "ListShards", NextToken="x")[0] == INVALID

@@ -302,9 +302,12 @@ bool kinesis__check_constraints(struct kinesis_call *call)
     struct checking checking = {.call = call};
     check_struct(&checking, call->operation->members, "");
     if (checking.count > 0) {
-        kinesis__fail(call, "ValidationException", "%lld validation error%s detected: " STR_FMT,
-                      (long long)checking.count, checking.count == 1 ? "" : "s",
-                      STR_ARG(buf_str(&checking.text)));
+        struct buf message = {0};
+        buf_printf(&message, "%lld validation error%s detected: ", (long long)checking.count,
+                   checking.count == 1 ? "" : "s");
+        buf_append(&message, buf_str(&checking.text));
+        kinesis__fail_text(call, "ValidationException", buf_str(&message));
+        buf_deinit(&message);
     }
     buf_deinit(&checking.text);
     return checking.count == 0;

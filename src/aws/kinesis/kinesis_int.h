@@ -262,6 +262,8 @@ void kinesis__fail(struct kinesis_call *call, const char *type, const char *form
     PRINTF(3, 4);
 void kinesis__fail_status(struct kinesis_call *call, int status, const char *type,
                           const char *format, ...) PRINTF(4, 5);
+/* For a message in which NUL may stand. */
+void kinesis__fail_text(struct kinesis_call *call, const char *type, str message);
 /* SerializationException, whose text stands in `Message`; NULL for none. */
 void kinesis__fail_form(struct kinesis_call *call, const char *message);
 /* The log refused: the disk is full, or leat is stopping. */

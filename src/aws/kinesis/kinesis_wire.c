@@ -123,6 +123,14 @@ static void answer_error(struct kinesis_call *call, int status, const char *type
     answer(call, status, type);
 }
 
+static void fail_text(struct kinesis_call *call, int status, const char *type, str message)
+{
+    while (message.len > 0 && !str_is_utf8(message)) {
+        message.len--; /* It was cut within a character. */
+    }
+    answer_error(call, status, type, "message", message);
+}
+
 static void fail(struct kinesis_call *call, int status, const char *type, const char *format,
                  va_list args) __attribute__((format(printf, 4, 0)));
 
@@ -136,11 +144,7 @@ static void fail(struct kinesis_call *call, int status, const char *type, const 
     char *text = mem_alloc(length + 1);
     CHECK(vsnprintf(text, (size_t)length + 1, format, again) == length);
     va_end(again);
-    str message = str_from(text, length);
-    while (message.len > 0 && !str_is_utf8(message)) {
-        message.len--; /* It was cut within a character. */
-    }
-    answer_error(call, status, type, "message", message);
+    fail_text(call, status, type, str_from(text, length));
     mem_free(text);
 }
 
@@ -159,6 +163,11 @@ void kinesis__fail_status(struct kinesis_call *call, int status, const char *typ
     va_start(args, format);
     fail(call, status, type, format, args);
     va_end(args);
+}
+
+void kinesis__fail_text(struct kinesis_call *call, const char *type, str message)
+{
+    fail_text(call, 400, type, message);
 }
 
 void kinesis__fail_form(struct kinesis_call *call, const char *message)
