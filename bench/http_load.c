@@ -1,9 +1,8 @@
 /*
  * bench/http_load.c: requests of a file again and again on some connections, each sent when the
  * answer before it is whole: how many answers a server gives, and how late. One thread, epoll,
- * loopback only. It reads 256 KiB at a time, and by default never sleeps: so a server is not
- * measured by the load's small reads, or by what waking the load costs it.
- * Usage: http_load PORT CONNECTIONS SECONDS FILE UNITS [sleep]
+ * loopback only. It reads 256 KiB at a time, so that large answers are not measured by small reads.
+ * Usage: http_load PORT CONNECTIONS SECONDS FILE UNITS
  * UNITS: records in an answer. Prints "N records/s, N MB/s, p50 N ms, p99 N ms, N errors" (of
  * answers; errors are those other than 200, and no records). Exit 1: a connection was lost, or an
  * answer is no HTTP/1.1.
@@ -22,7 +21,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IN_BYTES = 256 << 10, HEAD_BYTES = 8 << 10, CONNECTIONS_MAX = 1024, REQUESTS_MAX = 4096 };
+enum {
+    IN_BYTES = 256 << 10,
+    HEAD_BYTES = 8 << 10,
+    CONNECTIONS_MAX = 1024,
+    REQUESTS_MAX = 4096,
+    WAIT_MS = 100
+};
 
 struct request {
     const char *text;
@@ -268,8 +273,8 @@ static void print(double seconds, double units)
 
 int main(int argc, char **argv)
 {
-    if (argc < 6 || argc > 7) {
-        (void)fprintf(stderr, "usage: http_load PORT CONNECTIONS SECONDS FILE UNITS [sleep]\n");
+    if (argc != 6) {
+        (void)fprintf(stderr, "usage: http_load PORT CONNECTIONS SECONDS FILE UNITS\n");
         return 2;
     }
     int port = atoi(argv[1]), count = atoi(argv[2]), poll_fd = epoll_create1(0);
@@ -288,7 +293,7 @@ int main(int argc, char **argv)
     }
     struct epoll_event events[64];
     while (now_ns() < end) {
-        int ready = epoll_wait(poll_fd, events, 64, argc == 7 ? 100 : 0);
+        int ready = epoll_wait(poll_fd, events, 64, WAIT_MS);
         for (int i = 0; i < ready; i++) {
             struct conn *c = events[i].data.ptr;
             conn_send(c);
