@@ -277,7 +277,8 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: http_load PORT CONNECTIONS SECONDS FILE UNITS\n");
         return 2;
     }
-    int port = atoi(argv[1]), count = atoi(argv[2]), poll_fd = epoll_create1(0);
+    int port = (int)strtol(argv[1], NULL, 10), count = (int)strtol(argv[2], NULL, 10);
+    int poll_fd = epoll_create1(0);
     double seconds = strtod(argv[3], NULL);
     static struct conn conns[CONNECTIONS_MAX];
     if (poll_fd < 0 || count < 1 || count > CONNECTIONS_MAX) {
