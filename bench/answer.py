@@ -3,27 +3,13 @@ are texts and numbers."""
 
 import json
 import socket
-import struct
 import sys
 
-port, form, operation, body = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4].encode()
+from kinesis_wire import request
 
-
-def cbor(value):
-    if isinstance(value, int):
-        return struct.pack(">BI", 0x1A, value)
-    return struct.pack(">BH", 0x79, len(value)) + value.encode()
-
-
-if form == "cbor":
-    members = json.loads(body)
-    body = bytes([0xA0 + len(members)]) + b"".join(cbor(part) for member in members.items() for part in member)
-head = (f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-{form}-1.1\r\nX-Amz-Date: 20260101T000000Z\r\n"
-        f"X-Amz-Target: Kinesis_20131202.{operation}\r\nAuthorization: AWS4-HMAC-SHA256 "
-        "Credential=test/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host;x-amz-date, Signature=0\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n")
+port, form, operation = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-    connection.sendall(head.encode() + body)
+    connection.sendall(request(form, operation, json.loads(sys.argv[4])))
     answer = b""
     while b"\r\n\r\n" not in answer:
         answer += connection.recv(1 << 16)
