@@ -142,7 +142,7 @@ void http_respond_buf(struct http_exchange *x, int status, const struct http_fie
 /* Any thread: bytes that answers may still hold; below 0 when they hold more. */
 isize http_answers_room(const struct http_exchange *x);
 /* Any thread: they hold that many `times`, for small ones are always given. At twice no request of
- * a service should be begun. */
+ * a service should be begun, at three times no page. */
 bool http_answers_hold(const struct http_exchange *x, i32 times);
 /* Whoever holds the exchange: counts a whole answer of so many bytes before it is made; once.
  * False: there is no room for it, and something smaller is to be answered. */
@@ -165,7 +165,7 @@ struct http_pieces {
     void (*over)(void *ctx); /* Once: after the last piece, or when the client has gone. */
     void *ctx;
 };
-enum { HTTP_PIECE_BYTES_MIN = 64 << 10, HTTP_HELD_BYTES_MIN = 16 << 10 };
+enum { HTTP_PIECE_BYTES_MIN = 64 << 10, HTTP_HELD_BYTES_MIN = 1 << 10 };
 /* LOOP. Answers in pieces: `next` is called (LOOP) when the client has taken what came before, so
  * that one piece is held, however slow it is. Ends the exchange; not for HEAD, 204 and 304. */
 void http_respond_pieces(struct http_exchange *x, int status, const struct http_field *fields,

@@ -6,6 +6,7 @@ import re
 import socket
 import struct
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -271,6 +272,46 @@ def test_nothing_is_begun_when_small_ones_hold_twice_as_much(clean):
     for connection in connections:
         connection.socket.close()
     conftest.make_client(clean, "kinesis", config=PATIENT).delete_stream(StreamName="wide")
+
+
+def test_pages_are_not_begun_when_answers_hold_three_times_as_much(clean):
+    page = b"\x82\x86\x04" + text(b"/metrics") + b"\x41" + text(b"localhost")
+    before, connections = resident(clean), []
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        while True:
+            assert held(clean) < 3 * CAP + 64 * (128 << 10)
+            assert len(connections) < 64
+            connection = Connection(clean, False, settings=struct.pack(">HI", 4, 0))
+            connection.send(b"".join(frame(HEADERS, END_HEADERS | END_STREAM, stream, page) for stream in range(1, 201, 2)))
+            connections.append(connection)
+            time.sleep(0.05)
+    assert caught.value.code == 503
+    assert resident(clean) - before < 300 << 20
+    with urllib.request.urlopen(f"{clean.endpoint}/health", timeout=20) as answer:
+        assert answer.status == 200
+    for connection in connections:
+        connection.socket.close()
+    deadline = time.monotonic() + 60
+    while not is_shown(clean):
+        assert time.monotonic() < deadline
+
+
+def is_shown(server):
+    try:
+        return held(server) >= 0
+    except urllib.error.HTTPError:
+        return False
+
+
+def test_small_answers_count_too(clean):
+    """Of some 5 KB each: 100 streams of 10,000 connections can hold as much as large ones."""
+    kinesis = Kinesis(clean)
+    body = json.dumps({"ShardIterator": kinesis.iterator("old"), "Limit": 1}).encode()
+    connection = Connection(clean, False, settings=struct.pack(">HI", 4, 0))
+    for stream in range(1, 201, 2):
+        connection.send(frame(HEADERS, END_HEADERS, stream, ask_h2(b"Kinesis_20131202.GetRecords")) + frame(DATA, END_STREAM, stream, body))
+    wait(clean, lambda bytes: bytes > 100 * 5000)
+    connection.socket.close()
 
 
 # --- HTTP/2 --------------------------------------------------------------------------------------

@@ -535,6 +535,9 @@ static bool route_handle(const struct aws_dispatch *dispatch, struct http_exchan
         refuse(x, 421, "MisdirectedRequest", "this host name is not served here");
     } else if (route == NULL) {
         refuse(x, 405, "MethodNotAllowed", "this path does not take this method");
+    } else if (http_answers_hold(x, 3) && !str_eq(http_path(x), STR("/health"))) {
+        refuse(x, 503, "ServiceUnavailable",
+               "the server holds too many answers that clients do not take");
     } else {
         route->handle(x, route->ctx);
     }
