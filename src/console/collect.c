@@ -119,7 +119,8 @@ static void collect_process(struct metric_snapshot *s, void *ctx)
     gauge(s, "leat_http_answers_held_bytes",
           "Memory of answers that clients have not taken, with frames of the log.",
           (double)stats.answers_bytes);
-    counter(s, "leat_http_busy_total", "Requests refused for what bodies or answers hold.",
+    counter(s, "leat_http_busy_total",
+            "Requests refused for what bodies, answers or requests under way hold.",
             (double)stats.busy);
 }
 

@@ -43,6 +43,7 @@ struct http_limits {
     i32 connections;          /* 0 = 10000; the oldest idle one is closed */
     i32 pipelined;            /* 0 = 64 requests parsed ahead on one connection */
     i32 streams;              /* 0 = 100 concurrent HTTP/2 streams of one connection */
+    i32 exchanges;            /* 0 = 32768 requests under way; beyond it streams are refused */
     u32 header_timeout_ms;    /* 0 = 10 s for a whole header; 408 */
     u32 idle_timeout_ms;      /* 0 = 60 s between requests */
     u32 write_timeout_ms;     /* 0 = 30 s without progress while writing */

@@ -133,9 +133,16 @@ static bool is_too_much(const struct http2 *h2)
     return h2->glitches > GLITCHES_MAX || h2->idle_frames > IDLE_FRAMES_MAX;
 }
 
+/* Each request takes memory until its client has taken the answer, however small. */
+static bool is_crowded(const struct http_loop *loop)
+{
+    const struct http_server *server = loop->server;
+    isize count = __atomic_load_n(&loop->exchange_count, __ATOMIC_RELAXED);
+    return count >= MAX(server->limits.exchanges / server->loop_count, 1);
+}
+
 static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
-    (void)session;
     struct http_conn *conn = ctx;
     struct http2 *h2 = http2_of(conn);
     if (h2 == NULL) {
@@ -145,6 +152,12 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
         return 0;
     }
     if (is_too_much(h2)) {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    if (is_crowded(conn->loop)) {
+        metric_add(&conn->loop->server->stats.busy, 1);
+        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                        NGHTTP2_REFUSED_STREAM);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     struct stream *stream = NEW(struct stream);

@@ -18,6 +18,7 @@ static void limits_fill(struct http_limits *l)
     l->connections = l->connections != 0 ? l->connections : 10000;
     l->pipelined = l->pipelined != 0 ? l->pipelined : 64;
     l->streams = l->streams != 0 ? l->streams : 100;
+    l->exchanges = l->exchanges != 0 ? l->exchanges : 32768;
     l->header_timeout_ms = l->header_timeout_ms != 0 ? l->header_timeout_ms : 10000;
     l->idle_timeout_ms = l->idle_timeout_ms != 0 ? l->idle_timeout_ms : 60000;
     l->write_timeout_ms = l->write_timeout_ms != 0 ? l->write_timeout_ms : 30000;

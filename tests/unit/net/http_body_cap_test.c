@@ -1,4 +1,5 @@
-/* net/body.c: the cap on all bodies in memory, to the byte, over HTTP/1.1 and HTTP/2. */
+/* net/body.c: the cap on all bodies in memory, to the byte, over HTTP/1.1 and HTTP/2; and on
+ * requests under way. */
 #include "loopback.h"
 
 #include "net/http.h"
@@ -38,14 +39,22 @@ static void handle(struct http_exchange *x, void *ctx)
     http_collect_body(x, (isize)4 * CAP, whole, ctx);
 }
 
-static struct http_server *start(void)
+static struct http_server *start_with(int loops, int exchanges)
 {
     struct http_server_options options = {
-        .loops = 2, .handler = handle, .limits = {.body_bytes = CAP}};
+        .loops = loops,
+        .handler = handle,
+        .limits = {.body_bytes = CAP, .exchanges = exchanges},
+    };
     struct http_server *server = NULL;
     struct diag diag = {0};
     assert_int_equal(http_server_start(os_real(), &options, &server, &diag), OK);
     return server;
+}
+
+static struct http_server *start(void)
+{
+    return start_with(2, 0);
 }
 
 static void send_all(int fd, const void *data, isize bytes)
@@ -264,13 +273,59 @@ static void streams_share_it(void **state)
     http_server_stop(server, WAIT_MS);
 }
 
+/* The code of the stream's RST_STREAM; -1: it is answered. */
+static int reset_code(int fd, u32 stream)
+{
+    for (;;) {
+        u8 head[FRAME_HEAD], payload[1 << 14];
+        receive(fd, head, FRAME_HEAD);
+        receive(fd, payload, (head[0] << 16) + (head[1] << 8) + head[2]);
+        u32 of = ((u32)head[5] << 24) + ((u32)head[6] << 16) + ((u32)head[7] << 8) + head[8];
+        if (of == stream && head[3] == RST_STREAM) {
+            return payload[3];
+        }
+        if (of == stream && head[3] == HEADERS) {
+            return -1;
+        }
+    }
+}
+
+static void requests_under_way_are_bounded(void **state)
+{
+    (void)state;
+    enum { MAX_AT_A_TIME = 8, REFUSED_STREAM = 7 };
+    struct http_server *server = start_with(1, MAX_AT_A_TIME);
+    u16 port = http_server_port(server);
+    int one = connect_h2(port), two = connect_h2(port);
+    for (u32 i = 0; i < MAX_AT_A_TIME; i++) {
+        post_h2(one, 2 * i + 1, 1, false);
+    }
+    u32 stream = 2 * MAX_AT_A_TIME + 1;
+    post_h2(one, stream, 1, true);
+    assert_int_equal(reset_code(one, stream), REFUSED_STREAM);
+    post_h2(two, 1, 1, true);
+    assert_int_equal(reset_code(two, 1), REFUSED_STREAM);
+    assert_true(is_kept(port, 1)); /* HTTP/1.1 is bounded by its connections. */
+    send_frame(one, RST_STREAM, 0, 1, "\0\0\0\x08", 4);
+    int code = REFUSED_STREAM;
+    u64 end_ns = os_mono_ns(os_real()) + (u64)WAIT_MS * 1000000;
+    for (u32 again = 3; code == REFUSED_STREAM; again += 2) {
+        assert_true(os_mono_ns(os_real()) < end_ns);
+        post_h2(two, again, 1, true);
+        code = reset_code(two, again);
+    }
+    assert_int_equal(code, -1);
+    close(one);
+    close(two);
+    http_server_stop(server, WAIT_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_the_cap_and_one_past),
-        cmocka_unit_test(bodies_share_it),
-        cmocka_unit_test(announcements_are_free),
-        cmocka_unit_test(streams_share_it),
+        cmocka_unit_test(at_the_cap_and_one_past),        cmocka_unit_test(bodies_share_it),
+        cmocka_unit_test(announcements_are_free),         cmocka_unit_test(streams_share_it),
+        cmocka_unit_test(requests_under_way_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
