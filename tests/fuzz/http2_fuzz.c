@@ -5,7 +5,7 @@
  */
 #include "net/http2.c" /* NOLINT(bugprone-suspicious-include): its internals are what is driven. */
 
-enum { STREAMS = 100 };
+enum { STREAMS = 100, EXCHANGES = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,7 +18,8 @@ struct http_exchange *http__exchange_new(struct http_conn *conn,
 {
     struct http_exchange *x = NEW(struct http_exchange);
     open_count++;
-    CHECK(open_count <= STREAMS + 1);
+    CHECK(open_count <= EXCHANGES);
+    conn->loop->exchange_count = open_count;
     x->content_length = -1;
     x->refs = 2; /* The transport's and the answering side's. */
     x->conn = conn;
@@ -37,6 +38,7 @@ void http__exchange_unref(struct http_exchange *x)
     CHECK(x->refs > 0);
     if (--x->refs == 0) {
         open_count--;
+        x->loop->exchange_count = open_count;
         arena_deinit(&x->arena);
         mem_free(x);
     }
@@ -119,11 +121,13 @@ static void on_request(struct http_exchange *x, void *ctx)
 /* Feeds the bytes in pieces of at most `piece`; returns how many requests there were. */
 static isize run(str bytes, isize piece)
 {
-    struct http_server server = {.os = os_real(), .options = {.handler = on_request}};
+    struct http_server server = {
+        .os = os_real(), .options = {.handler = on_request}, .loop_count = 1};
     server.limits = (struct http_limits){.request_line_bytes = 256,
                                          .header_bytes = 512,
                                          .header_count = 16,
                                          .streams = STREAMS,
+                                         .exchanges = EXCHANGES,
                                          .body_rate_bytes = 1,
                                          .header_timeout_ms = 1};
     struct http_loop loop = {.server = &server};
