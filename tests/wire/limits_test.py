@@ -3,7 +3,9 @@
 import gzip
 import re
 import socket
+import struct
 import time
+import urllib.request
 
 import pytest
 
@@ -13,6 +15,7 @@ import kinesis_fanout_hostile_test
 import kinesis_fanout_test
 import leat_server
 import tls_test
+from http2_hostile_test import frame
 from http_hostile_test import POST, connect, read_all, statuses, talk
 
 HOST = b"Host: localhost\r\n"
@@ -20,6 +23,7 @@ GET = b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"
 TARGET_BYTES = 8 << 10
 HEADER_BYTES = 32 << 10
 FIELDS = 100
+END = http2_hostile_test.END_STREAM | http2_hostile_test.END_HEADERS
 FORM_SIGNED = (b"Authorization: AWS4-HMAC-SHA256 Credential=test/20261124/us-east-1/sts/aws4_request, "
                b"SignedHeaders=host, Signature=00\r\n")
 COVERED = {}
@@ -429,6 +433,36 @@ def test_idle_connections_are_small():
             if count == 100:
                 before = resident()
         assert resident() - before < 800 * (16 << 20) // 10000 + (1 << 20)
+    finally:
+        server.stop()
+
+
+def refused(server):
+    with urllib.request.urlopen(f"{server.endpoint}/metrics", timeout=20) as page:
+        return float(re.search(r"^leat_http_busy_total (\S+)$", page.read().decode(), re.M)[1])
+
+
+@covers("requests under way, all together")
+@pytest.mark.slow  # 700 MB. In small: tests/unit/net/http_body_cap_test.c.
+def test_requests_under_way():
+    """Answers of some hundred bytes that no client takes, on all streams of 330 connections."""
+    server, connections = leat_server.Server().start(), []
+    try:
+        for _ in range(330):
+            connection = http2_hostile_test.Connection(server, False, settings=struct.pack(">HI", 4, 0))
+            connection.send(b"".join(frame(http2_hostile_test.HEADERS, END, stream, http2_hostile_test.GET)
+                                     for stream in range(1, 201, 2)))
+            connections.append(connection)
+        assert statuses(talk(server, GET)) == [200]
+        deadline = time.monotonic() + 25
+        while refused(server) < 33000 - 32768:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for connection in connections:
+            connection.socket.close()
+        again = http2_hostile_test.Connection(server, False)
+        again.send(frame(http2_hostile_test.HEADERS, END, 1, http2_hostile_test.GET))
+        assert again.answer(1)[0] == "END"
     finally:
         server.stop()
 
