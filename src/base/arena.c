@@ -53,6 +53,7 @@ static isize block_size(const struct arena *arena, isize bytes)
     return MAX(size, bytes);
 }
 
+/* Not zeroed. */
 static void *block_take(struct arena *arena, isize bytes)
 {
     isize size = block_size(arena, bytes);
@@ -63,7 +64,6 @@ static void *block_take(struct arena *arena, isize bytes)
     arena->bytes += size;
     arena->next = block->data + bytes;
     arena->end = block->data + size;
-    memset(block->data, 0, (size_t)bytes);
     return block->data;
 }
 
@@ -73,7 +73,7 @@ static isize aligned(isize bytes)
     return (bytes + ALIGNMENT - 1) & ~(isize)(ALIGNMENT - 1);
 }
 
-void *arena_alloc(struct arena *arena, isize bytes)
+static void *take(struct arena *arena, isize bytes)
 {
     bytes = aligned(bytes);
     if (UNLIKELY(arena->end - arena->next < bytes || arena->next == NULL)) {
@@ -81,8 +81,12 @@ void *arena_alloc(struct arena *arena, isize bytes)
     }
     void *data = arena->next;
     arena->next += bytes;
-    memset(data, 0, (size_t)bytes);
     return data;
+}
+
+void *arena_alloc(struct arena *arena, isize bytes)
+{
+    return memset(take(arena, bytes), 0, (size_t)bytes);
 }
 
 void *arena_try_alloc(struct arena *arena, isize bytes)
@@ -121,17 +125,18 @@ str arena_copy(struct arena *arena, str s)
     if (s.len == 0) {
         return STR_EMPTY;
     }
-    u8 *data = arena_alloc(arena, s.len);
+    u8 *data = take(arena, s.len);
     memcpy(data, s.data, (size_t)s.len);
     return (str){data, s.len};
 }
 
 char *arena_cstr(struct arena *arena, str s)
 {
-    char *text = arena_alloc(arena, s.len + 1);
+    char *text = take(arena, s.len + 1);
     if (s.len > 0) {
         memcpy(text, s.data, (size_t)s.len);
     }
+    text[s.len] = '\0';
     return text;
 }
 
@@ -143,7 +148,7 @@ str arena_printf(struct arena *arena, const char *format, ...)
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
     CHECK(len >= 0);
-    char *text = arena_alloc(arena, len + 1);
+    char *text = take(arena, len + 1);
     (void)vsnprintf(text, (size_t)len + 1, format, again);
     va_end(again);
     return str_from(text, len);

@@ -23,7 +23,7 @@ void buf_reset(struct buf *buf)
     buf->failed = false;
 }
 
-u8 *buf_reserve(struct buf *buf, isize bytes)
+u8 *buf__grow(struct buf *buf, isize bytes)
 {
     CHECK(bytes >= 0);
     isize need;
@@ -34,36 +34,11 @@ u8 *buf_reserve(struct buf *buf, isize bytes)
     }
     if (need > buf->capacity) {
         isize capacity = MAX(MAX(buf->capacity + buf->capacity / 2, need), CAPACITY_MIN);
+        capacity = buf->limit_bytes > 0 ? MIN(capacity, buf->limit_bytes) : capacity;
         buf->data = mem_resize(buf->data, capacity);
         buf->capacity = capacity;
     }
     return buf->data + buf->len;
-}
-
-void buf_append_bytes(struct buf *buf, const void *data, isize bytes)
-{
-    if (bytes == 0) {
-        return;
-    }
-    u8 *at = buf_reserve(buf, bytes);
-    if (at != NULL) {
-        memcpy(at, data, (size_t)bytes);
-        buf->len += bytes;
-    }
-}
-
-void buf_append(struct buf *buf, str s)
-{
-    buf_append_bytes(buf, s.data, s.len);
-}
-
-void buf_append_byte(struct buf *buf, u8 byte)
-{
-    u8 *at = buf_reserve(buf, 1);
-    if (at != NULL) {
-        *at = byte;
-        buf->len++;
-    }
 }
 
 void buf_append_fill(struct buf *buf, u8 byte, isize count)

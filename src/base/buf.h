@@ -11,7 +11,7 @@
 struct buf {
     u8 *data; /* Owned. */
     isize len;
-    isize capacity;
+    isize capacity;    /* At most the limit. */
     isize limit_bytes; /* Appending past it sets `failed`; 0 = unlimited. */
     bool failed;       /* Sticky: set once, checked at the end by the caller. */
 };
@@ -24,12 +24,35 @@ static inline str buf_str(const struct buf *buf)
 {
     return (str){buf->data, buf->len};
 }
+/* Of buf_reserve, when there is no room yet. */
+u8 *buf__grow(struct buf *buf, isize bytes);
 /* Room for `bytes` more; returns the place to write, NULL when over the limit. Does not move len.
  */
-u8 *buf_reserve(struct buf *buf, isize bytes);
-void buf_append(struct buf *buf, str s);
-void buf_append_bytes(struct buf *buf, const void *data, isize bytes);
-void buf_append_byte(struct buf *buf, u8 byte);
+static inline u8 *buf_reserve(struct buf *buf, isize bytes)
+{
+    bool has_room = bytes <= buf->capacity - buf->len && buf->data != NULL && bytes >= 0;
+    return LIKELY(has_room) ? buf->data + buf->len : buf__grow(buf, bytes);
+}
+static inline void buf_append_bytes(struct buf *buf, const void *data, isize bytes)
+{
+    u8 *at = bytes == 0 ? NULL : buf_reserve(buf, bytes);
+    if (at != NULL) {
+        memcpy(at, data, (size_t)bytes);
+        buf->len += bytes;
+    }
+}
+static inline void buf_append(struct buf *buf, str s)
+{
+    buf_append_bytes(buf, s.data, s.len);
+}
+static inline void buf_append_byte(struct buf *buf, u8 byte)
+{
+    u8 *at = buf_reserve(buf, 1);
+    if (at != NULL) {
+        *at = byte;
+        buf->len++;
+    }
+}
 void buf_append_fill(struct buf *buf, u8 byte, isize count);
 void buf_append_i64(struct buf *buf, i64 value);
 void buf_append_u64(struct buf *buf, u64 value);

@@ -26,41 +26,41 @@ int str_cmp(str a, str b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
-bool str_eq_nocase(str a, str b)
+/* Eight bytes at once: those from 'A' to 'Z' get the bit of lower case. */
+static u64 fold_8(const u8 *bytes)
 {
-    if (a.len != b.len) {
-        return false;
+    const u64 ones = 0x0101010101010101ULL, tops = ones << 7;
+    u64 word;
+    memcpy(&word, bytes, sizeof word);
+    u64 low = word & ~tops;
+    u64 is_from_a = low + ones * (0x80 - 'A');
+    u64 is_past_z = low + ones * (0x7F - 'Z');
+    u64 is_upper = ~word & (is_from_a ^ is_past_z) & tops;
+    return word | is_upper >> 2;
+}
+
+bool str__same_nocase(const u8 *a, const u8 *b, isize bytes)
+{
+    isize at = 0;
+    for (; bytes - at >= 8; at += 8) {
+        if (fold_8(a + at) != fold_8(b + at)) {
+            return false;
+        }
     }
-    for (isize i = 0; i < a.len; i++) {
-        if (fold(a.data[i]) != fold(b.data[i])) {
+    if (at > 0 && at < bytes) { /* The last eight, some of them again. */
+        return fold_8(a + bytes - 8) == fold_8(b + bytes - 8);
+    }
+    for (; at < bytes; at++) {
+        if (fold(a[at]) != fold(b[at])) {
             return false;
         }
     }
     return true;
 }
 
-bool str_starts(str s, str prefix)
-{
-    return s.len >= prefix.len && str_eq(str_slice(s, 0, prefix.len), prefix);
-}
-
-bool str_starts_nocase(str s, str prefix)
-{
-    return s.len >= prefix.len && str_eq_nocase(str_slice(s, 0, prefix.len), prefix);
-}
-
 bool str_ends(str s, str suffix)
 {
     return s.len >= suffix.len && str_eq(str_slice(s, s.len - suffix.len, s.len), suffix);
-}
-
-isize str_find_byte(str s, u8 byte, isize from)
-{
-    if (from < 0 || from >= s.len) {
-        return -1;
-    }
-    const u8 *at = memchr(s.data + from, byte, (size_t)(s.len - from));
-    return at == NULL ? -1 : at - s.data;
 }
 
 isize str_find(str s, str needle, isize from)
@@ -84,13 +84,6 @@ isize str_rfind_byte(str s, u8 byte)
     return at == NULL ? -1 : at - s.data;
 }
 
-str str_slice(str s, isize from, isize to)
-{
-    from = MIN(MAX(from, 0), s.len);
-    to = MIN(MAX(to, from), s.len);
-    return (str){s.data == NULL ? NULL : s.data + from, to - from};
-}
-
 str str_trim(str s)
 {
     isize from = 0, to = s.len;
@@ -101,17 +94,6 @@ str str_trim(str s)
         to--;
     }
     return str_slice(s, from, to);
-}
-
-str str_split(str *rest, u8 separator, bool *found_out)
-{
-    isize at = str_find_byte(*rest, separator, 0);
-    if (found_out != NULL) {
-        *found_out = at >= 0;
-    }
-    str head = at < 0 ? *rest : str_slice(*rest, 0, at);
-    *rest = at < 0 ? str_slice(*rest, rest->len, rest->len) : str_slice(*rest, at + 1, rest->len);
-    return head;
 }
 
 err str_to_u64(str s, u64 *out)

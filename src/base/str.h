@@ -30,22 +30,53 @@ static inline bool str_eq(str a, str b)
 
 /* Bytewise order, as memcmp; the shorter is less when one is a prefix. */
 int str_cmp(str a, str b);
+/* Of `bytes` bytes each, by str_eq_nocase. */
+bool str__same_nocase(const u8 *a, const u8 *b, isize bytes);
 /* ASCII letters only are folded. */
-bool str_eq_nocase(str a, str b);
-bool str_starts(str s, str prefix);
-bool str_starts_nocase(str s, str prefix);
+static inline bool str_eq_nocase(str a, str b)
+{
+    return a.len == b.len && str__same_nocase(a.data, b.data, a.len);
+}
+/* Bytes [from, to), clamped to the string. */
+static inline str str_slice(str s, isize from, isize to)
+{
+    from = MIN(MAX(from, 0), s.len);
+    to = MIN(MAX(to, from), s.len);
+    return (str){from == 0 ? s.data : s.data + from, to - from}; /* Of no data: nothing is added. */
+}
+static inline bool str_starts(str s, str prefix)
+{
+    return s.len >= prefix.len && str_eq((str){s.data, prefix.len}, prefix);
+}
+static inline bool str_starts_nocase(str s, str prefix)
+{
+    return s.len >= prefix.len && str_eq_nocase((str){s.data, prefix.len}, prefix);
+}
 bool str_ends(str s, str suffix);
 /* Index of the first occurrence at or after `from`, or -1. */
 isize str_find(str s, str needle, isize from);
-isize str_find_byte(str s, u8 byte, isize from);
+static inline isize str_find_byte(str s, u8 byte, isize from)
+{
+    bool is_within = from >= 0 && from < s.len;
+    const u8 *at = is_within ? memchr(s.data + from, byte, (size_t)(s.len - from)) : NULL;
+    return at == NULL ? -1 : at - s.data;
+}
 isize str_rfind_byte(str s, u8 byte);
-/* Bytes [from, to), clamped to the string. */
-str str_slice(str s, isize from, isize to);
 /* Removes ASCII blanks (space, \t, \r, \n, \f, \v) at both ends. */
 str str_trim(str s);
 /* Cuts `*rest` at the first `separator`: returns what stands before it and leaves the rest after
  * it. *found_out (may be NULL) says whether there was one. */
-str str_split(str *rest, u8 separator, bool *found_out);
+static inline str str_split(str *rest, u8 separator, bool *found_out)
+{
+    isize at = str_find_byte(*rest, separator, 0);
+    if (found_out != NULL) {
+        *found_out = at >= 0;
+    }
+    str head = {rest->data, at < 0 ? rest->len : at};
+    isize after = at < 0 ? rest->len : at + 1;
+    *rest = str_slice(*rest, after, rest->len);
+    return head;
+}
 
 /* Whole-string parsers: no sign prefix for u64, optional '-' or '+' for i64; no blanks.
  * ERR_SYNTAX for anything else, ERR_RANGE when the value does not fit. */

@@ -229,7 +229,7 @@ bool ddb__path_rest(struct ddb_parser *p, str first, struct ddb_path *out)
             }
             continue;
         }
-        str name;
+        str name = STR_EMPTY;
         if (p->token != TOKEN_WORD && p->token != TOKEN_NAME) {
             return ddb__syntax_error(p);
         }
