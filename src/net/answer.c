@@ -6,9 +6,9 @@ void http__exchange_pieces_end(struct http_exchange *x)
 {
     struct http_pieces pieces = x->pieces;
     x->pieces.next = NULL;
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     x->is_ended = true;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     pieces.over(pieces.ctx);
     http__exchange_unref(x);
 }
@@ -16,9 +16,9 @@ void http__exchange_pieces_end(struct http_exchange *x)
 static void pump_posted(struct http_exchange *x, void *ctx)
 {
     (void)ctx;
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     x->is_pump_posted = false;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (x->conn != NULL) {
         x->transport->pump(x);
     }
@@ -175,7 +175,7 @@ static void finish(struct http_exchange *x, int status, const struct http_field 
         http__exchange_refuse(x, "the server holds too many answers that clients do not take");
         return;
     }
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     i64 length = chunk->bytes;
     head_set(x, status, fields, count, is_bare ? length_in_fields(fields, count, length) : length);
     if (!is_bare && chunk->bytes > 0 && !x->is_gone) {
@@ -185,7 +185,7 @@ static void finish(struct http_exchange *x, int status, const struct http_field 
     x->is_ended = true;
     bool is_worker = x->is_worker;
     bool must_pump = pump_needed(x);
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (chunk != NULL) {
         http__chunk_free(chunk);
     }
@@ -210,11 +210,11 @@ void http_respond_buf(struct http_exchange *x, int status, const struct http_fie
 void http_respond_start(struct http_exchange *x, int status, const struct http_field *fields,
                         isize field_count, i64 content_length)
 {
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     head_set(x, status, fields, field_count, content_length);
     bool is_worker = x->is_worker;
     bool must_pump = pump_needed(x);
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (must_pump) {
         pump(x, is_worker);
     }
@@ -226,9 +226,9 @@ void http_respond_pieces(struct http_exchange *x, int status, const struct http_
     CHECK(pieces->length > 0);
     CHECK(!has_no_body(x, status));
     CHECK(!x->is_worker);
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     head_set(x, status, fields, field_count, pieces->length);
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     x->pieces = *pieces;
     if (x->conn == NULL) {
         http__exchange_pieces_end(x);
@@ -239,13 +239,13 @@ void http_respond_pieces(struct http_exchange *x, int status, const struct http_
 
 err http_respond_write(struct http_exchange *x, str data)
 {
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     CHECK(x->is_started && !x->is_ended);
     while (x->is_worker && x->out_bytes > HTTP_UNSENT_MAX && !x->is_gone) {
         os_cond_wait(&x->changed, &x->lock);
     }
     if (x->is_gone || x->is_aborted) {
-        os_mutex_unlock(&x->lock);
+        http__unlock(x);
         return ERR_CLOSED;
     }
     bool is_worker = x->is_worker, must_pump = false;
@@ -253,7 +253,7 @@ err http_respond_write(struct http_exchange *x, str data)
         out_append(x, http__chunk_new(data.data, data.len));
         must_pump = pump_needed(x);
     }
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (must_pump) {
         pump(x, is_worker);
     }
@@ -262,13 +262,13 @@ err http_respond_write(struct http_exchange *x, str data)
 
 static void end(struct http_exchange *x, bool is_aborted)
 {
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     CHECK(!x->is_ended && !x->is_aborted);
     x->is_ended = !is_aborted;
     x->is_aborted = is_aborted;
     bool is_worker = x->is_worker;
     bool must_pump = pump_needed(x);
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (must_pump) {
         pump(x, is_worker);
     }
@@ -289,20 +289,20 @@ void http_abort(struct http_exchange *x)
 isize http_unsent(const struct http_exchange *x)
 {
     struct http_exchange *writable = (struct http_exchange *)(uintptr_t)x;
-    os_mutex_lock(&writable->lock);
+    http__lock(writable);
     isize bytes = x->out_bytes;
-    os_mutex_unlock(&writable->lock);
+    http__unlock(writable);
     return bytes;
 }
 
 void http_on_drained(struct http_exchange *x, isize below, http_fn fn, void *ctx)
 {
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     bool is_drained = x->out_bytes <= below;
     x->drained_fn = is_drained ? NULL : fn;
     x->drained_ctx = ctx;
     x->drained_below = below;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (is_drained) {
         http_post(x, fn, ctx);
     }
@@ -344,9 +344,9 @@ static struct http_chunk *piece_make(struct http_exchange *x)
         budget_charge(chunk->budget, chunk->charge);
     }
     x->pieces_taken++;
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     x->out_bytes += chunk->bytes;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (x->pieces.length == 0) {
         http__exchange_pieces_end(x);
     }
@@ -358,29 +358,29 @@ struct http_chunk *http__exchange_take(struct http_exchange *x)
     if (x->pieces.next != NULL) {
         return piece_make(x);
     }
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     struct http_chunk *chunk = x->out_first;
     if (chunk != NULL) {
         x->out_first = chunk->next;
         x->out_last = chunk->next == NULL ? NULL : x->out_last;
         chunk->next = NULL;
     }
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     return chunk;
 }
 
 bool http__exchange_is_done(struct http_exchange *x, bool *is_aborted_out)
 {
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     bool is_done = (x->is_ended && x->out_first == NULL) || x->is_aborted;
     *is_aborted_out = x->is_aborted;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     return is_done;
 }
 
 void http__exchange_sent(struct http_exchange *x, isize bytes)
 {
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     bool was_full = x->out_bytes > HTTP_UNSENT_MAX;
     x->out_bytes -= bytes;
     if (was_full && x->out_bytes <= HTTP_UNSENT_MAX) {
@@ -388,7 +388,7 @@ void http__exchange_sent(struct http_exchange *x, isize bytes)
     }
     http_fn drained_fn = x->out_bytes <= x->drained_below ? x->drained_fn : NULL;
     x->drained_fn = drained_fn == NULL ? x->drained_fn : NULL;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (drained_fn != NULL) {
         http_post(x, drained_fn, x->drained_ctx); /* Not from within the transport. */
     }

@@ -43,10 +43,10 @@ static void worker_main(void *ctx)
 {
     struct http_exchange *x = ctx;
     x->worker_fn(x, x->worker_ctx);
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     x->is_worker = false;
     CHECK(x->is_ended || x->is_aborted);
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     http__exchange_unref(x);
 }
 
@@ -60,7 +60,7 @@ void http_run_blocking(struct http_exchange *x, http_fn fn, void *ctx)
     }
     x->worker_fn = fn;
     x->worker_ctx = ctx;
-    x->is_worker = true;
+    x->is_worker = x->is_shared = true;
     bool is_continue_due = x->expects_continue && !is_collected;
     x->is_continue_due = is_continue_due;
     http__exchange_ref(x);
@@ -125,7 +125,7 @@ bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
         return x->body_mode == HTTP_BODY_DISCARD;
     }
     struct http_chunk *chunk = http__chunk_new(data, bytes);
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     if (x->body_last == NULL) {
         x->body_first = chunk;
     } else {
@@ -136,16 +136,16 @@ bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
     bool is_paused = x->body_queued >= HTTP_BODY_QUEUE_MAX;
     __atomic_store_n(&x->is_body_paused, is_paused, __ATOMIC_RELAXED);
     os_cond_broadcast(&x->changed);
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     return !is_paused;
 }
 
 void http__exchange_body_end(struct http_exchange *x)
 {
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     x->is_body_complete = true;
     os_cond_broadcast(&x->changed);
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (x->body_mode == HTTP_BODY_COLLECT) {
         x->body_fn(x, x->body_ctx);
     }
@@ -165,14 +165,14 @@ err http_body_read(struct http_exchange *x, void *data, isize bytes, isize *got_
         x->is_continue_due = false;
         http_post(x, resume_body, NULL);
     }
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     while (x->body_first == NULL && !x->is_body_complete && !x->is_gone) {
         os_cond_wait(&x->changed, &x->lock);
     }
     struct http_chunk *chunk = x->body_first;
     if (chunk == NULL) {
         err e = x->is_body_complete ? OK : ERR_CLOSED;
-        os_mutex_unlock(&x->lock);
+        http__unlock(x);
         *got_out = 0;
         return e;
     }
@@ -189,7 +189,7 @@ err http_body_read(struct http_exchange *x, void *data, isize bytes, isize *got_
     if (is_resumed) {
         __atomic_store_n(&x->is_body_paused, false, __ATOMIC_RELAXED);
     }
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (is_used) {
         http__chunk_free(chunk);
     }

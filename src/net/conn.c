@@ -1,10 +1,14 @@
 /* net/conn.c: a TCP connection on its loop: reading, writing, time limits, closing. */
 #include "net/http_int.h"
 
+#include "base/cal.h"
+
+#include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 enum {
     WRITE_BUFFERS = 16,
@@ -16,6 +20,16 @@ enum {
 u64 http__now_ms(struct http_loop *loop)
 {
     return uv_now(&loop->uv);
+}
+
+str http__date(struct http_loop *loop)
+{
+    i64 now_s = os_wall_us(loop->server->os) / 1000000;
+    if (loop->date_len == 0 || now_s != loop->date_s) {
+        loop->date_s = now_s;
+        loop->date_len = cal_format_http(now_s * 1000000, loop->date);
+    }
+    return str_from(loop->date, loop->date_len);
 }
 
 void http__conn_state(struct http_conn *conn, enum http_conn_state state)
@@ -163,6 +177,19 @@ static int gather(struct http_conn *conn, uv_buf_t *buffers, struct http_chunk *
     return count;
 }
 
+/* As uv_try_write, but by the call for sockets: a file's call does more that a socket does not
+ * need.
+ */
+static isize send_now(const struct http_conn *conn, uv_buf_t *buffers, int count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)buffers, .msg_iovlen = (size_t)count};
+    ssize_t sent;
+    do {
+        sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
 /* What the kernel takes at once; true when all of the queue is gone. */
 static bool try_now(struct http_conn *conn)
 {
@@ -170,11 +197,10 @@ static bool try_now(struct http_conn *conn)
         uv_buf_t buffers[WRITE_BUFFERS];
         struct http_chunk *last;
         int count = gather(conn, buffers, &last);
-        int wrote = uv_try_write((uv_stream_t *)&conn->tcp, buffers, (unsigned)count);
-        if (wrote <= 0) {
-            return false;
+        isize left = send_now(conn, buffers, count);
+        if (left <= 0) {
+            return false; /* What it was, uv_write finds out. */
         }
-        isize left = wrote;
         while (left > 0) {
             struct http_chunk *chunk = conn->out_first;
             CHECK(chunk != NULL);
@@ -477,6 +503,7 @@ void http__conn_open(struct http_loop *loop, int fd, bool is_tls)
         http__conn_close(conn);
         return;
     }
+    conn->fd = fd;
     (void)uv_tcp_nodelay(&conn->tcp, 1);
     struct sockaddr_storage peer = peer_address(conn);
     peer_set(conn, &peer);

@@ -4,7 +4,7 @@
 /* --- life ---------------------------------------------------------------------------------------
  */
 
-/* Zeroed, but for the arena and the room for fields. */
+/* Zeroed, but for the arena, the body's memory and the room for fields. */
 static struct http_exchange *exchange_alloc(struct http_loop *loop)
 {
     os_mutex_lock(&loop->lock);
@@ -15,9 +15,11 @@ static struct http_exchange *exchange_alloc(struct http_loop *loop)
     }
     os_mutex_unlock(&loop->lock);
     struct arena arena = x != NULL ? x->arena : (struct arena){0};
+    struct buf body = x != NULL ? x->body : (struct buf){0};
     x = x != NULL ? x : mem_alloc((isize)sizeof *x);
     memset(x, 0, offsetof(struct http_exchange, fields));
     x->arena = arena;
+    x->body = body;
     return x;
 }
 
@@ -25,8 +27,12 @@ static void exchange_free(struct http_exchange *x)
 {
     struct http_loop *loop = x->loop;
     bool is_kept = x->arena.bytes <= HTTP_SPARE_ARENA_BYTES;
+    if (x->body.capacity > HTTP_SPARE_BODY_BYTES) {
+        buf_deinit(&x->body);
+    }
     if (is_kept) {
         arena_reset(&x->arena);
+        buf_reset(&x->body);
         os_mutex_lock(&loop->lock);
         is_kept = loop->spare_count < HTTP_SPARES_MAX;
         if (is_kept) {
@@ -38,6 +44,7 @@ static void exchange_free(struct http_exchange *x)
     }
     if (!is_kept) {
         arena_deinit(&x->arena);
+        buf_deinit(&x->body);
         mem_free(x);
     }
 }
@@ -48,6 +55,7 @@ void http__exchange_spares_free(struct http_loop *loop)
         struct http_exchange *x = loop->spares;
         loop->spares = x->spare_next;
         arena_deinit(&x->arena);
+        buf_deinit(&x->body);
         mem_free(x);
     }
 }
@@ -81,7 +89,6 @@ void http__exchange_unref(struct http_exchange *x)
     CHECK(x->pieces.next == NULL);
     http__chunks_free(x->body_first);
     http__chunks_free(x->out_first);
-    buf_deinit(&x->body);
     budget_give(&x->loop->server->bodies, x->body_held);
     if (x->answer_reserved > 0) {
         budget_give(x->loop->server->answers, x->answer_reserved);
@@ -101,11 +108,11 @@ void http__exchange_detach(struct http_exchange *x, bool is_gone)
         return;
     }
     x->conn = NULL;
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     x->is_gone = x->is_gone || is_gone;
     bool is_open = !x->is_ended && !x->is_aborted;
     os_cond_broadcast(&x->changed);
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (x->timer_at_ms != 0) {
         http__timer_remove(x);
     }
@@ -140,9 +147,8 @@ str http_query(const struct http_exchange *x)
     return x->query;
 }
 
-str http_header(const struct http_exchange *x, const char *lower_case_name)
+str http__header(const struct http_exchange *x, str name)
 {
-    str name = str_of(lower_case_name);
     for (isize i = 0; i < x->field_count; i++) {
         if (str_eq_nocase(x->fields[i].name, name)) {
             return x->fields[i].value;
@@ -202,9 +208,9 @@ struct arena *http_arena(struct http_exchange *x)
 bool http_is_gone(const struct http_exchange *x)
 {
     struct http_exchange *writable = (struct http_exchange *)(uintptr_t)x;
-    os_mutex_lock(&writable->lock);
+    http__lock(writable);
     bool is_gone = x->is_gone;
-    os_mutex_unlock(&writable->lock);
+    http__unlock(writable);
     return is_gone;
 }
 
@@ -216,8 +222,8 @@ void http_on_gone(struct http_exchange *x, http_fn fn, void *ctx)
 
 void http_on_answered(struct http_exchange *x, http_answered_fn fn, void *ctx)
 {
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     x->answered_fn = fn;
     x->answered_ctx = ctx;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
 }

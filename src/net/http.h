@@ -92,7 +92,12 @@ const struct metric_histogram *http_server_get_times(const struct http_server *s
 str http_method(const struct http_exchange *x); /* "GET" */
 str http_path(const struct http_exchange *x);   /* As sent, percent-encoded, without the query. */
 str http_query(const struct http_exchange *x);  /* Without "?"; empty when absent. */
-str http_header(const struct http_exchange *x, const char *lower_case_name); /* STR_EMPTY: absent */
+/* The first field of that name in any case; STR_EMPTY: absent. */
+str http__header(const struct http_exchange *x, str name);
+static inline str http_header(const struct http_exchange *x, const char *name)
+{
+    return http__header(x, str_of(name));
+}
 isize http_header_count(const struct http_exchange *x);
 void http_header_at(const struct http_exchange *x, isize index, str *name_out, str *value_out);
 str http_host(const struct http_exchange *x); /* Host header or :authority. */

@@ -5,8 +5,6 @@
  */
 #include "net/http_int.h"
 
-#include "base/cal.h"
-
 #include <stdio.h>
 
 enum { CHUNK_BYTES_MAX = INT32_MAX, SEPARATOR_BYTES = 2 };
@@ -229,10 +227,23 @@ static int on_chunk(llhttp_t *parser)
 
 static const struct http_transport http1;
 
-static bool is_clean(str value)
+/* Whether one of eight bytes is a control character (by Mycroft's test for a byte that is less). */
+static bool has_control(u64 word)
 {
-    for (isize i = 0; i < value.len; i++) {
-        u8 c = value.data[i];
+    const u64 ones = 0x0101010101010101ULL, tops = ones << 7;
+    u64 delete = word ^ ones * 0x7F;
+    return ((((word - ones * 0x20) & ~word) | ((delete - ones) & ~delete)) & tops) != 0;
+}
+
+/* No control character but the tab. */
+static bool is_clean(str text)
+{
+    for (isize i = 0; i < text.len;) {
+        if (text.len - i >= 8 && !has_control(get_u64(text.data + i))) {
+            i += 8;
+            continue;
+        }
+        u8 c = text.data[i++];
         if ((c < 0x20 && c != '\t') || c == 0x7F) {
             return false;
         }
@@ -268,25 +279,29 @@ static int request_take(struct http_conn *conn, struct http_exchange *x)
     str head = arena_copy(&x->arena, buf_str(&conn->head->text));
     int hosts = 0;
     str host = STR_EMPTY, authority;
+    if (!is_clean(head)) {
+        return 400;
+    }
     for (isize i = 0; i < conn->head->span_count; i++) {
         str name = str_slice(head, conn->head->spans[i].name_at,
                              conn->head->spans[i].name_at + conn->head->spans[i].name_len);
         str value = str_slice(head, conn->head->spans[i].value_at,
                               conn->head->spans[i].value_at + conn->head->spans[i].value_len);
-        if (name.len == 0 || !is_clean(value)) {
+        if (name.len == 0) {
             return 400;
         }
-        x->fields[x->field_count++] = (struct http_field){name, str_trim(value)};
+        value = str_trim(value);
+        x->fields[x->field_count++] = (struct http_field){name, value};
         if (str_eq_nocase(name, STR("host"))) {
             hosts++;
-            host = str_trim(value);
+            host = value;
         }
         if (str_eq_nocase(name, STR("expect"))) {
-            x->expects_continue = str_eq_nocase(str_trim(value), STR("100-continue"));
+            x->expects_continue = str_eq_nocase(value, STR("100-continue"));
         }
         /* No other coding is taken off, so none may be named, not even an empty one. */
         if (str_eq_nocase(name, STR("transfer-encoding")) &&
-            !str_eq_nocase(str_trim(value), STR("chunked"))) {
+            !str_eq_nocase(value, STR("chunked"))) {
             return 400;
         }
     }
@@ -547,10 +562,8 @@ static struct http_chunk *head_chunk(struct http_exchange *x, bool is_close)
         buf_append(&out, field->value);
         buf_append(&out, STR("\r\n"));
     }
-    char date[32];
-    isize len = cal_format_http(os_wall_us(x->loop->server->os), date);
     buf_append(&out, STR("Date: "));
-    buf_append(&out, str_from(date, len));
+    buf_append(&out, http__date(x->loop));
     if (x->answer_length < 0) {
         buf_append(&out, STR("\r\nTransfer-Encoding: chunked"));
     } else if (!has_length && x->status != 204) {
@@ -564,9 +577,9 @@ static struct http_chunk *head_chunk(struct http_exchange *x, bool is_close)
 /* Bytes that frame the body are not the answerer's: they count as sent at once. */
 static void write_own(struct http_exchange *x, struct http_chunk *chunk)
 {
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     x->out_bytes += chunk->bytes;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     http__conn_write(x->conn, chunk, x);
 }
 
@@ -579,9 +592,9 @@ static struct http_chunk *chunked(struct http_exchange *x, struct http_chunk *ch
     memcpy(framed->data, size, (size_t)len);
     memcpy(framed->data + len, chunk->data, (size_t)chunk->bytes);
     memcpy(framed->data + len + chunk->bytes, "\r\n", 2);
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     x->out_bytes += len + 2;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     http__chunk_free(chunk);
     return framed;
 }
@@ -632,9 +645,9 @@ static void h1_pump(struct http_exchange *x)
         http__conn_close(conn);
         return;
     }
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     bool is_started = x->is_started;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (!is_started) {
         return;
     }

@@ -2,8 +2,6 @@
  */
 #include "net/http_int.h"
 
-#include "base/cal.h"
-
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 
@@ -413,10 +411,8 @@ static void head_submit(struct http_conn *conn, struct http_exchange *x)
 {
     nghttp2_nv *fields = ARENA_ARRAY(&x->arena, nghttp2_nv, x->answer_field_count + 3);
     size_t count = 0;
-    char date[32];
-    isize len = cal_format_http(os_wall_us(conn->loop->server->os), date);
     fields[count++] = field_nv(STR(":status"), arena_printf(&x->arena, "%d", x->status));
-    fields[count++] = field_nv(STR("date"), arena_copy(&x->arena, str_from(date, len)));
+    fields[count++] = field_nv(STR("date"), arena_copy(&x->arena, http__date(conn->loop)));
     bool has_length = false;
     for (isize i = 0; i < x->answer_field_count; i++) {
         str name = lower(&x->arena, x->answer_fields[i].name);
@@ -441,9 +437,9 @@ static void h2_pump(struct http_exchange *x)
 {
     struct http_conn *conn = x->conn;
     struct http2 *h2 = http2_of(conn);
-    os_mutex_lock(&x->lock);
+    http__lock(x);
     bool is_started = x->is_started, is_aborted = x->is_aborted;
-    os_mutex_unlock(&x->lock);
+    http__unlock(x);
     if (is_aborted) {
         (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, x->stream_id,
                                         NGHTTP2_INTERNAL_ERROR);
@@ -556,11 +552,11 @@ static bool is_slow_to_send(const struct http_limits *limits, struct stream *str
 /* Part of the answer waits for a window that the client does not open. */
 static bool is_slow_to_take(const struct http_limits *limits, struct stream *stream, u64 now_ms)
 {
-    os_mutex_lock(&stream->x->lock);
+    http__lock(stream->x);
     bool is_waiting =
         stream->x->is_started &&
         (stream->chunk != NULL || stream->x->out_first != NULL || stream->x->pieces.next != NULL);
-    os_mutex_unlock(&stream->x->lock);
+    http__unlock(stream->x);
     if (!is_waiting) {
         stream->stalled_ms = 0;
         return false;

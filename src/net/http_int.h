@@ -29,9 +29,10 @@ enum {
 #ifdef LEAT_DEBUG
     HTTP_SPARES_MAX = 0, /* So that sanitizers see what is used after its end. */
 #else
-    HTTP_SPARES_MAX = 64, /* Exchanges likewise, of 9 KiB. */
+    HTTP_SPARES_MAX = 64, /* Exchanges likewise, of 13 KiB. */
 #endif
     HTTP_SPARE_ARENA_BYTES = 4096,
+    HTTP_SPARE_BODY_BYTES = 4096,
     HTTP_HANDSHAKES_MAX = 256, /* TLS handshakes under way on one loop; beyond, the oldest goes. */
     HTTP_DRAIN_MS = 2000,      /* Reads on after an early answer, so that it is not lost. */
 };
@@ -91,7 +92,9 @@ struct http_exchange {
     bool is_body_complete;
     http_fn body_fn;
     void *body_ctx;
-    /* Everything below under `lock`. */
+    /* Everything below under `lock`, which is taken once a pool thread has had the exchange: until
+     * then all is the loop's. Set by the loop alone, never taken back. */
+    bool is_shared;
     struct os_mutex lock;
     struct os_cond changed;
     struct http_chunk *body_first, *body_last; /* HTTP_BODY_QUEUE */
@@ -136,6 +139,20 @@ struct http_exchange {
     struct http_field fields[HTTP_FIELDS_MAX];
 };
 
+static inline void http__lock(struct http_exchange *x)
+{
+    if (x->is_shared) {
+        os_mutex_lock(&x->lock);
+    }
+}
+
+static inline void http__unlock(struct http_exchange *x)
+{
+    if (x->is_shared) {
+        os_mutex_unlock(&x->lock);
+    }
+}
+
 /* Loops that one thread may owe a wake-up; those beyond are woken at once. */
 enum { HTTP_LOOPS_MAX = 8 };
 
@@ -153,6 +170,9 @@ struct http_loop {
     struct http_tls *tls_ready; /* Resumed, with something to read at hand. */
     struct http_tls *handshake_first, *handshake_last; /* Oldest first. */
     isize handshake_count;
+    i64 date_s; /* Of `date`. */
+    isize date_len;
+    char date[32];
     struct http_head *heads; /* Free ones. */
     isize head_count;
     struct http_conn *conns; /* Doubly linked. */
@@ -161,7 +181,7 @@ struct http_loop {
     struct os_mutex lock;                       /* Guards the lists down to spares. */
     struct http_post *posts_first, *posts_last;
     struct http_handover *handovers;
-    struct http_exchange *spares; /* Free ones, with an empty arena. */
+    struct http_exchange *spares; /* Free ones, with an empty arena and body. */
     isize spare_count;
     bool is_stopping;     /* Atomic. */
     isize posting;        /* Atomic: of those who have posted and are about to wake the loop. */
@@ -224,6 +244,7 @@ struct http_conn {
     struct http_loop *loop;
     struct http_conn *next, *previous;
     uv_tcp_t tcp;
+    int fd; /* Of `tcp`, which closes it. */
     char peer[64];
     bool is_closing, is_reading, is_eof;
     bool is_closed_after; /* After what is unsent. */
@@ -318,6 +339,8 @@ void http__conn_tick(struct http_conn *conn, u64 now_ms);
 /* Begins its time limits anew. */
 void http__conn_pardon(struct http_conn *conn, u64 now_ms);
 u64 http__now_ms(struct http_loop *loop);
+/* Of this second, as a Date field says it; good until the next call. */
+str http__date(struct http_loop *loop);
 
 /* tls_conn.c */
 void http__tls_open(struct http_conn *conn);
