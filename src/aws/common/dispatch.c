@@ -316,10 +316,13 @@ static bool may_origin(const struct aws_dispatch *dispatch, struct http_exchange
 /* Answers the question of a browser that is about to call an API with X-Amz-Target. */
 static bool preflight_handle(const struct aws_dispatch *dispatch, struct http_exchange *x)
 {
+    if (!str_eq(http_method(x), STR("OPTIONS"))) {
+        return false;
+    }
     str wanted = http_header(x, "access-control-request-headers");
     bool is_host_good =
         dispatch->is_exposed || is_own_name(http_host(x)) || is_service_name(http_host(x));
-    if (!str_eq(http_method(x), STR("OPTIONS")) || !is_host_good || !may_origin(dispatch, x) ||
+    if (!is_host_good || !may_origin(dispatch, x) ||
         http_header(x, "access-control-request-method").len == 0 ||
         str_find(wanted, STR("x-amz-target"), 0) < 0) {
         return false;

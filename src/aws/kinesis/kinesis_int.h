@@ -208,8 +208,8 @@ struct kinesis_call {
     struct http_exchange *x;
     struct arena *arena;
     const struct operation *operation;
-    struct arg_value args[ARG_COUNT];
-    struct stream *stream; /* Referenced until the answer; NULL while none is found. */
+    struct arg_value *args; /* ARG_COUNT of them, once the body is validated. */
+    struct stream *stream;  /* Referenced until the answer; NULL while none is found. */
     /* The consumer that is meant; its name is empty when it is the stream itself. */
     struct stream_consumer consumer;
     bool is_consumer_deleting;

@@ -510,8 +510,9 @@ _Static_assert(COUNT_OF(operations) == KINESIS_OPERATIONS, "of the service model
 
 const struct operation *kinesis__find_operation(str name)
 {
-    for (isize i = 0; i < COUNT_OF(operations); i++) {
-        if (str_eq(str_of(operations[i].name), name)) {
+    for (isize i = 0; name.len > 0 && i < COUNT_OF(operations); i++) {
+        const char *known = operations[i].name;
+        if ((u8)known[0] == name.data[0] && str_eq(str_of(known), name)) {
             return &operations[i];
         }
     }

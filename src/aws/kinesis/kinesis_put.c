@@ -206,12 +206,12 @@ static void finish(struct http_exchange *x, void *ctx)
         stream_batch_settle(call->batch, call->shards, call->put_count);
     }
     struct answer *out = &call->out;
+    IGNORE(buf_reserve(&out->buf, 64 + call->put_count * 112) == NULL); /* One allocation. */
     answer_open(out, NULL);
     if (call->operation->run == kinesis__put_record) {
         put_result(call, 0, out);
         kinesis__put_encryption(call, out);
     } else {
-        IGNORE(buf_reserve(&out->buf, 64 + call->put_count * 112) == NULL); /* One allocation. */
         answer_put_i64(out, "FailedRecordCount", call->request_count - call->put_count);
         put_results(call, out);
         kinesis__put_encryption(call, out);

@@ -291,6 +291,7 @@ isize kinesis__blob_bytes(const struct kinesis_call *call, str blob)
 bool kinesis__validate(struct kinesis_call *call, str body)
 {
     const struct json_value *root = NULL;
+    call->args = ARENA_ARRAY(call->arena, struct arg_value, ARG_COUNT);
     call->arena->budget_bytes = KINESIS_ARENA_BYTES_MAX;
     if (!call->out.is_cbor) {
         root = json_parse_request(call->arena, body);
