@@ -128,6 +128,21 @@ def test_framing_in_doubt_is_400_and_close(leat, data):
     refused(leat, data)
 
 
+def value(text):
+    return b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + text + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("place", range(0, 20, 3))
+def test_control_characters_wherever_they_stand_in_a_value(leat, place):
+    text = bytearray(b"01234567890123456789")
+    for byte in (0x01, 0x08, 0x0B, 0x1F, 0x7F):
+        text[place] = byte
+        refused(leat, value(text))
+    for byte in (b"\t", b" ", b"~", b"\x80", b"\xff"):
+        text[place:place + 1] = byte
+        assert statuses(talk(leat, value(text))) == [200]
+
+
 def test_limits_of_line_and_header(leat):
     refused(leat, b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414)
     head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
