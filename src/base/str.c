@@ -58,6 +58,16 @@ bool str__same_nocase(const u8 *a, const u8 *b, isize bytes)
     return true;
 }
 
+bool str_starts(str s, str prefix)
+{
+    return s.len >= prefix.len && str_eq(str_slice(s, 0, prefix.len), prefix);
+}
+
+bool str_starts_nocase(str s, str prefix)
+{
+    return s.len >= prefix.len && str_eq_nocase(str_slice(s, 0, prefix.len), prefix);
+}
+
 bool str_ends(str s, str suffix)
 {
     return s.len >= suffix.len && str_eq(str_slice(s, s.len - suffix.len, s.len), suffix);

@@ -44,14 +44,8 @@ static inline str str_slice(str s, isize from, isize to)
     to = MIN(MAX(to, from), s.len);
     return (str){from == 0 ? s.data : s.data + from, to - from}; /* Of no data: nothing is added. */
 }
-static inline bool str_starts(str s, str prefix)
-{
-    return s.len >= prefix.len && str_eq((str){s.data, prefix.len}, prefix);
-}
-static inline bool str_starts_nocase(str s, str prefix)
-{
-    return s.len >= prefix.len && str_eq_nocase((str){s.data, prefix.len}, prefix);
-}
+bool str_starts(str s, str prefix);
+bool str_starts_nocase(str s, str prefix);
 bool str_ends(str s, str suffix);
 /* Index of the first occurrence at or after `from`, or -1. */
 isize str_find(str s, str needle, isize from);
