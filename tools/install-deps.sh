@@ -62,6 +62,7 @@ if [ "$profile" = clients ]; then
 fi
 if [ "$profile" = bench ]; then
     need_command fio fio
+    need_command callgrind_control valgrind
     need_command curl curl
     need_command python3 python3
     need_file /usr/include/simdjson.h libsimdjson-dev

@@ -63,6 +63,23 @@ static void note_answer(struct http_exchange *x, int status)
     }
 }
 
+/* Within the call that gives it: by HTTP/1.1, on the loop. */
+static bool is_head_written_at_once(const struct http_exchange *x)
+{
+    return !x->is_http2 && !x->is_shared;
+}
+
+static const struct http_field *fields_copy(struct http_exchange *x,
+                                            const struct http_field *fields, isize count)
+{
+    struct http_field *copy = ARENA_ARRAY(&x->arena, struct http_field, count);
+    for (isize i = 0; i < count; i++) {
+        copy[i] = (struct http_field){arena_copy(&x->arena, fields[i].name),
+                                      arena_copy(&x->arena, fields[i].value)};
+    }
+    return copy;
+}
+
 static void head_set(struct http_exchange *x, int status, const struct http_field *fields,
                      isize count, i64 length)
 {
@@ -71,12 +88,8 @@ static void head_set(struct http_exchange *x, int status, const struct http_fiel
     note_answer(x, status);
     x->status = status;
     x->answer_length = length;
-    x->answer_fields = ARENA_ARRAY(&x->arena, struct http_field, MAX(count, 1));
+    x->answer_fields = is_head_written_at_once(x) ? fields : fields_copy(x, fields, count);
     x->answer_field_count = count;
-    for (isize i = 0; i < count; i++) {
-        x->answer_fields[i] = (struct http_field){arena_copy(&x->arena, fields[i].name),
-                                                  arena_copy(&x->arena, fields[i].value)};
-    }
 }
 
 /* HEAD, 204 and 304 have no body; their length is what a GET would have, or what a field says. */

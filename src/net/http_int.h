@@ -109,7 +109,7 @@ struct http_exchange {
     int status;
     bool is_head_sent; /* LOOP: the transport has taken the header. */
     struct buf head;   /* Serialized fields for HTTP/1; or fields for HTTP/2. */
-    struct http_field *answer_fields;
+    const struct http_field *answer_fields; /* Until the transport has taken the header. */
     isize answer_field_count;
     i64 answer_length;         /* -1 chunked */
     struct http_pieces pieces; /* LOOP; `next` is NULL when there are none to come. */

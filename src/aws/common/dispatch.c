@@ -444,10 +444,9 @@ static void refuse_busy(struct http_exchange *x, const char *text, void *ctx)
 }
 
 static void call(struct opened *opened, struct aws_dispatch *dispatch, struct http_exchange *x,
-                 const struct aws_caller *caller)
+                 const struct aws_caller *caller, str target)
 {
     struct aws_request *request = ARENA_NEW(http_arena(x), struct aws_request);
-    str target = http_header(x, "x-amz-target");
     isize dot = str_find_byte(target, '.', 0);
     *request = (struct aws_request){
         .x = x,
@@ -565,7 +564,7 @@ void aws_dispatch_handle(struct http_exchange *x, void *ctx)
     }
     struct opened *opened = caller.is_signed ? NULL : by_public_action(dispatch, x);
     if (opened != NULL) {
-        call(opened, dispatch, x, &caller);
+        call(opened, dispatch, x, &caller, target);
         return;
     }
     if (!caller.is_signed && route_handle(dispatch, x)) {
@@ -580,12 +579,12 @@ void aws_dispatch_handle(struct http_exchange *x, void *ctx)
         return;
     }
     if (caller.is_signed) {
-        call(opened, dispatch, x, &caller);
+        call(opened, dispatch, x, &caller, target);
         return;
     }
     opened = by_scope(dispatch, STR("s3"));
     if (dispatch->keys.secret.len == 0 && is_public_s3(opened, x)) {
-        call(opened, dispatch, x, &caller);
+        call(opened, dispatch, x, &caller, target);
         return;
     }
     if (aws_claims_signature(x)) {

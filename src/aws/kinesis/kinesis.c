@@ -57,11 +57,10 @@ static bool check_content_type(struct kinesis_call *call)
     if (call->out.is_cbor) {
         return true;
     }
-    str type = aws_content_type(call->x);
-    if (str_eq_nocase(type, STR("application/x-amz-json-1.1"))) {
+    if (str_eq_nocase(call->type, STR("application/x-amz-json-1.1"))) {
         return true;
     }
-    bool is_json = str_eq_nocase(type, STR("application/json"));
+    bool is_json = str_eq_nocase(call->type, STR("application/json"));
     kinesis__refuse_xml(
         call, 404,
         is_json
@@ -143,7 +142,8 @@ static void kinesis_handle(struct aws_request *request)
     call->request = request;
     call->x = request->x;
     call->arena = arena;
-    call->out.is_cbor = str_eq_nocase(aws_content_type(call->x), STR("application/x-amz-cbor-1.1"));
+    call->type = aws_content_type(call->x);
+    call->out.is_cbor = str_eq_nocase(call->type, STR("application/x-amz-cbor-1.1"));
     if (!str_eq(http_method(request->x), STR("POST"))) {
         kinesis__refuse_xml(call, 403,
                             STR("<AccessDeniedException>\n  <Message>Unable to determine "

@@ -208,6 +208,7 @@ struct kinesis_call {
     struct http_exchange *x;
     struct arena *arena;
     const struct operation *operation;
+    str type;               /* Content-Type, without parameters. */
     struct arg_value *args; /* ARG_COUNT of them, once the body is validated. */
     struct stream *stream;  /* Referenced until the answer; NULL while none is found. */
     /* The consumer that is meant; its name is empty when it is the stream itself. */
