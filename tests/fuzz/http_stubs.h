@@ -73,4 +73,10 @@ void http__conn_flush(struct http_conn *conn)
     (void)conn;
 }
 
+str http__date(struct http_loop *loop)
+{
+    (void)loop;
+    return STR("Thu, 01 Jan 1970 00:00:00 GMT");
+}
+
 #endif
