@@ -365,6 +365,7 @@ def test_tail_waits_filters_and_ends(leat):
     wait_until(put_until_done)
     got = [json.loads(json.loads(line)["data"])["City"] for line in follower.stdout.read().splitlines()]
     assert sorted(got) == ["Dayton", "Dublin"]  # It may have begun in the middle of a turn.
+    run(leat, "stream", "put", "t", "--key", "1", "{}", **more)  # MD5 c4ca42..., the upper half.
     for named in ("1", "shardId-000000000001"):
         shard = tail(leat, "t", "--shard", named, "--limit", "1", **more)[0]
         assert shard["shard_id"] == "shardId-000000000001"
