@@ -382,9 +382,7 @@ static ssize_t on_body_wanted(nghttp2_session *session, i32 id, u8 *out, size_t 
     if (chunk->sent == chunk->bytes) {
         stream->chunk = NULL;
         http__chunk_free(chunk);
-        bool is_last = stream->x->out_first == NULL &&
-                       http__exchange_is_done(stream->x, &is_aborted) && !is_aborted;
-        if (is_last) {
+        if (http__exchange_is_done(stream->x, &is_aborted) && !is_aborted) {
             *flags |= NGHTTP2_DATA_FLAG_EOF;
         }
     }
