@@ -185,7 +185,7 @@ static void finish(struct http_exchange *x, int status, const struct http_field 
     bool is_bare = has_no_body(x, status);
     if (chunk->bytes > HTTP_HELD_BYTES_MIN && !is_bare && !hold(x, chunk)) {
         http__chunk_free(chunk);
-        http__exchange_refuse(x, "the server holds too many answers that clients do not take");
+        http__exchange_refuse(x, HTTP_ANSWERS_HELD_TEXT);
         return;
     }
     http__lock(x);

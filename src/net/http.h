@@ -145,6 +145,8 @@ void http_respond_buf(struct http_exchange *x, int status, const struct http_fie
  * until the kernel has them, the piece of each answer in pieces, and what others charge to
  * options.answers. Beyond it a whole answer of more than HTTP_PIECE_BYTES_MIN is dropped and the
  * request refused instead (http_on_busy). */
+/* What a refusal for that reason says. */
+#define HTTP_ANSWERS_HELD_TEXT "the server holds too many answers that clients do not take"
 /* Any thread: bytes that answers may still hold; below 0 when they hold more. */
 isize http_answers_room(const struct http_exchange *x);
 /* Any thread: they hold that many `times`, for small ones are always given. At twice no request of

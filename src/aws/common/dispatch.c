@@ -463,7 +463,7 @@ static void call(struct opened *opened, struct aws_dispatch *dispatch, struct ht
     http_on_answered(x, note_time, timed);
     http_on_busy(x, refuse_busy, request);
     if (http_answers_hold(x, 2)) {
-        refuse_busy(x, "the server holds too many answers that clients do not take", request);
+        refuse_busy(x, HTTP_ANSWERS_HELD_TEXT, request);
         return;
     }
     if (dispatch->keys.secret.len == 0 || !caller->is_signed) {
@@ -538,8 +538,7 @@ static bool route_handle(const struct aws_dispatch *dispatch, struct http_exchan
     } else if (route == NULL) {
         refuse(x, 405, "MethodNotAllowed", "this path does not take this method");
     } else if (http_answers_hold(x, 3) && !str_eq(http_path(x), STR("/health"))) {
-        refuse(x, 503, "ServiceUnavailable",
-               "the server holds too many answers that clients do not take");
+        refuse(x, 503, "ServiceUnavailable", HTTP_ANSWERS_HELD_TEXT);
     } else {
         route->handle(x, route->ctx);
     }

@@ -46,8 +46,7 @@ static void finish(struct http_exchange *x, void *ctx)
         return;
     }
     if (call->result == ERR_LIMIT) {
-        kinesis__fail_status(call, 503, "ServiceUnavailable",
-                             "the server holds too many answers that clients do not take");
+        kinesis__fail_status(call, 503, "ServiceUnavailable", HTTP_ANSWERS_HELD_TEXT);
         return;
     }
     if (call->result == ERR_CORRUPT && call->read->behind_no > 0) {
