@@ -123,6 +123,8 @@ def test_streams_that_come_and_go_leave_nothing(server):
             assert len(kinesis.list_shards(StreamName="brief")["Shards"]) == 2
             kinesis.delete_stream(StreamName="brief")
 
+    # Metrics of the streams come to CloudWatch's database once a minute; it is there from the start.
+    make_client(server, "cloudwatch").put_metric_data(Namespace="Own", MetricData=[{"MetricName": "m", "Value": 1}])
     cycles(1800)  # Buffers grow up to here: the cache of frames is full.
     fds, threads, resident, kept = descriptors(server), status_of(server, "Threads"), status_of(server, "VmRSS"), files(server)
     cycles(400)
