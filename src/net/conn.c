@@ -177,9 +177,7 @@ static int gather(struct http_conn *conn, uv_buf_t *buffers, struct http_chunk *
     return count;
 }
 
-/* As uv_try_write, but by the call for sockets: a file's call does more that a socket does not
- * need.
- */
+/* As uv_try_write, but by sendmsg: writev does more, which files need. */
 static isize send_now(const struct http_conn *conn, uv_buf_t *buffers, int count)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)buffers, .msg_iovlen = (size_t)count};

@@ -54,10 +54,7 @@ static void kinesis_stop(void *object)
 /* Answers and returns false when the body is of no form that we read. */
 static bool check_content_type(struct kinesis_call *call)
 {
-    if (call->out.is_cbor) {
-        return true;
-    }
-    if (str_eq_nocase(call->type, STR("application/x-amz-json-1.1"))) {
+    if (call->out.is_cbor || str_eq_nocase(call->type, STR("application/x-amz-json-1.1"))) {
         return true;
     }
     bool is_json = str_eq_nocase(call->type, STR("application/json"));
