@@ -2,13 +2,14 @@
 # leat, kinesalite and ferrokinesis side by side: PutRecords (500 x 1 KiB, 8 connections) and PutRecord
 # (1 KiB, 32 connections), server on core 0, load on core 1, turn by turn. leat acknowledges after
 # fdatasync; the two others keep everything in memory. fio shows what the same disk takes. Prints each
-# run and leat's ratios of the medians.
+# run and leat's ratios of the medians. Runs of 20 s, because the peers slow down as their memory
+# fills: in the first seconds they are faster than they stay.
 # The peers are installed into build/peers when they are not there (npm and cargo).
 # Usage: bench/kinesis_peers.sh [seconds] [rounds]
 set -eu
 cd "$(dirname "$0")/.."
 . bench/lib.sh
-seconds=${1:-8}
+seconds=${1:-20}
 rounds=${2:-3}
 peers=build/peers
 kinesalite=$peers/kinesalite/node_modules/kinesalite/cli.js

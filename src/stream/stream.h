@@ -271,7 +271,7 @@ void stream_sequence_format(const struct stream_sequence *sequence, char *out); 
  * Much cheaper than one by one. */
 struct stream_sequences {
     char front[24]; /* Digits of the next one; */
-    u32 eights[4];  /* and those behind them, eight each. */
+    u64 eights[4];  /* and those behind them, eight each: a byte a digit, the first highest. */
 };
 void stream_sequences_begin(const struct stream_sequence *first, struct stream_sequences *out);
 void stream_sequences_next(struct stream_sequences *s, char *out);         /* out[56], no NUL. */

@@ -50,14 +50,20 @@ err stream_hash_parse(str text, u128 *out)
     return OK;
 }
 
-/* Exactly 8 digits, divided all at once: two numbers of 4 digits in one word, then four of 2. */
-static void put_8_digits(char *out, u32 value)
+/* Exactly 8 digits, a byte each, the first in the lowest, divided all at once: two numbers of 4
+ * digits in one word, then four of 2. */
+static u64 digits_of(u32 value)
 {
     u64 fours = (u64)(value / 10000) | (u64)(value % 10000) << 32;
     u64 hundreds = (fours * 10486 >> 20) & 0x0000007f0000007fULL;
     u64 twos = hundreds | (fours - hundreds * 100) << 16;
     u64 tens = (twos * 103 >> 10) & 0x000f000f000f000fULL;
-    put_u64((u8 *)out, (tens | (twos - tens * 10) << 8) + 0x3030303030303030ULL);
+    return tens | (twos - tens * 10) << 8;
+}
+
+static void put_8_digits(char *out, u32 value)
+{
+    put_u64((u8 *)out, digits_of(value) + 0x3030303030303030ULL);
 }
 
 /* Exactly 19 digits, ending before `end`. */
@@ -135,10 +141,11 @@ void stream_sequences_begin(const struct stream_sequence *first, struct stream_s
     put_8_digits(out->front, (u32)(top / 10000000000));
     put_8_digits(out->front + 8, (u32)(top / 100 % 100000000));
     put_8_digits(out->front + 16, (u32)(top % 100 * 1000000 + middle / 10000000000000));
-    out->eights[0] = (u32)(middle / 100000 % 100000000);
-    out->eights[1] = (u32)(middle % 100000 * 1000 + bottom / 10000000000000000);
-    out->eights[2] = (u32)(bottom / 100000000 % 100000000);
-    out->eights[3] = (u32)(bottom % 100000000);
+    out->eights[0] = __builtin_bswap64(digits_of((u32)(middle / 100000 % 100000000)));
+    out->eights[1] =
+        __builtin_bswap64(digits_of((u32)(middle % 100000 * 1000 + bottom / 10000000000000000)));
+    out->eights[2] = __builtin_bswap64(digits_of((u32)(bottom / 100000000 % 100000000)));
+    out->eights[3] = __builtin_bswap64(digits_of((u32)(bottom % 100000000)));
 }
 
 /* Adds one to a number in text. */
@@ -153,18 +160,21 @@ static void carry_into(char *digits, isize count)
 
 void stream_sequences_next(struct stream_sequences *s, char *out)
 {
-    /* The index begins at bit 80: to the next one it is 2^80. */
-    static const u32 steps[COUNT_OF(s->eights)] = {1, 20892581, 96146291, 74706176};
+    /* The index begins at bit 80: to the next one it is 2^80, 1 20892581 96146291 74706176. */
+    static const u64 steps[COUNT_OF(s->eights)] = {0x0000000000000001, 0x0200080902050801,
+                                                   0x0906010406020901, 0x0704070006010706};
+    /* With 246 more a digit of 10 leaves its byte and carries; the others get theirs back. */
+    static const u64 over = 0xf6f6f6f6f6f6f6f6, ones = 0x0101010101010101;
     memcpy(out, s->front, sizeof s->front);
     out += sizeof s->front;
-    u32 carry = 0;
+    bool carry = false;
     for (int i = COUNT_OF(steps) - 1; i >= 0; i--) {
-        put_8_digits(out + (isize)8 * i, s->eights[i]);
-        u32 sum = s->eights[i] + steps[i] + carry;
-        carry = sum >= 100000000 ? 1 : 0;
-        s->eights[i] = sum - carry * 100000000;
+        u64 digits = s->eights[i], sum;
+        put_u64((u8 *)out + (isize)8 * i, __builtin_bswap64(digits | 0x3030303030303030ULL));
+        carry = __builtin_add_overflow(digits, steps[i] + over + carry, &sum);
+        s->eights[i] = sum - (sum >> 7 & ones) * 0xf6;
     }
-    if (UNLIKELY(carry != 0)) {
+    if (UNLIKELY(carry)) {
         carry_into(s->front, sizeof s->front);
     }
 }

@@ -271,7 +271,9 @@ bool stream_page_next(struct stream_rows *cursor, struct stream_row *out)
         cursor->arrival_ms = log_frame_arrival_ms(part->frame);
     }
     const struct place *place = &page->places[cursor->index++];
-    __builtin_prefetch(page->places[MIN(cursor->index + PLACES_AHEAD, page->count - 1)].key);
+    isize last = page->count - 1;
+    __builtin_prefetch(&page->places[MIN(cursor->index + 4 * PLACES_AHEAD, last)]);
+    __builtin_prefetch(page->places[MIN(cursor->index + PLACES_AHEAD, last)].key);
     cursor->left--;
     out->no = cursor->no++;
     out->arrival_ms = cursor->arrival_ms;
