@@ -200,6 +200,10 @@ MUST_USE err log_seek_time(struct log *log, struct log_channel channel, i64 arri
 /* Number greater than that of every published record of the channel: a reader that starts there
  * sees only what comes later. */
 u64 log_channel_tip(struct log *log, struct log_channel channel);
+/* Greater than every number and every place in the channel that anyone can have been told of, also
+ * of records that are gone. Never goes back, as the tip does when a reader finds nothing at the
+ * end. */
+u64 log_channel_bound(struct log *log, struct log_channel channel);
 
 /* Records with this number or a greater one are in memory just now: reading them does not touch the
  * disk, unless they are pushed out meanwhile. */

@@ -265,6 +265,14 @@ u64 log_channel_tip(struct log *log, struct log_channel channel)
     return tip;
 }
 
+u64 log_channel_bound(struct log *log, struct log_channel channel)
+{
+    os_rwlock_read(&log->state_lock);
+    u64 bound = MAX(channel_tip(log, channel), log->open_no);
+    os_rwlock_unlock(&log->state_lock);
+    return bound;
+}
+
 u64 log_recent_no(struct log *log)
 {
     os_rwlock_read(&log->state_lock);

@@ -361,6 +361,7 @@ void stream_page_free(struct stream_page *page);
 /* Positions. Trim horizon never lies before retention. */
 u64 stream_pos_horizon(struct stream *stream, u32 shard);
 u64 stream_pos_latest(struct stream *stream, u32 shard);
+u64 stream_pos_bound(struct stream *stream, u32 shard); /* As log_channel_bound. */
 MUST_USE err stream_pos_time(struct stream *stream, u32 shard, i64 arrival_ms, u64 *no_out);
 
 /* Wakes waiting readers without polling: `fn` is called once, on the committer's thread, when a

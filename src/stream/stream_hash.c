@@ -66,6 +66,12 @@ static void put_8_digits(char *out, u32 value)
     put_u64((u8 *)out, digits_of(value) + 0x3030303030303030ULL);
 }
 
+/* As struct stream_sequences keeps them: the first in the highest byte. */
+static u64 eight_of(u64 value)
+{
+    return __builtin_bswap64(digits_of((u32)(value % 100000000)));
+}
+
 /* Exactly 19 digits, ending before `end`. */
 static void put_19_digits(char *end, u64 value)
 {
@@ -141,11 +147,10 @@ void stream_sequences_begin(const struct stream_sequence *first, struct stream_s
     put_8_digits(out->front, (u32)(top / 10000000000));
     put_8_digits(out->front + 8, (u32)(top / 100 % 100000000));
     put_8_digits(out->front + 16, (u32)(top % 100 * 1000000 + middle / 10000000000000));
-    out->eights[0] = __builtin_bswap64(digits_of((u32)(middle / 100000 % 100000000)));
-    out->eights[1] =
-        __builtin_bswap64(digits_of((u32)(middle % 100000 * 1000 + bottom / 10000000000000000)));
-    out->eights[2] = __builtin_bswap64(digits_of((u32)(bottom / 100000000 % 100000000)));
-    out->eights[3] = __builtin_bswap64(digits_of((u32)(bottom % 100000000)));
+    out->eights[0] = eight_of(middle / 100000);
+    out->eights[1] = eight_of(middle % 100000 * 1000 + bottom / 10000000000000000);
+    out->eights[2] = eight_of(bottom / 100000000);
+    out->eights[3] = eight_of(bottom);
 }
 
 /* Adds one to a number in text. */

@@ -9,7 +9,8 @@ enum {
     PAGE_MAGIC = 0x50414745,
     FRAMES_DEFAULT = 1000,
     HELD_BYTES_MAX = 32 << 20,
-    PLACES_AHEAD = 8,
+    ROWS_AHEAD = 8,
+    PLACES_AHEAD = 32,
 };
 
 /* Rows of one frame that follow each other. */
@@ -272,8 +273,8 @@ bool stream_page_next(struct stream_rows *cursor, struct stream_row *out)
     }
     const struct place *place = &page->places[cursor->index++];
     isize last = page->count - 1;
-    __builtin_prefetch(&page->places[MIN(cursor->index + 4 * PLACES_AHEAD, last)]);
-    __builtin_prefetch(page->places[MIN(cursor->index + PLACES_AHEAD, last)].key);
+    __builtin_prefetch(&page->places[MIN(cursor->index + PLACES_AHEAD, last)]);
+    __builtin_prefetch(page->places[MIN(cursor->index + ROWS_AHEAD, last)].key);
     cursor->left--;
     out->no = cursor->no++;
     out->arrival_ms = cursor->arrival_ms;
@@ -325,6 +326,11 @@ u64 stream_pos_horizon(struct stream *stream, u32 shard)
 u64 stream_pos_latest(struct stream *stream, u32 shard)
 {
     return log_channel_tip(stream->owner->log, (struct log_channel){stream->number, shard});
+}
+
+u64 stream_pos_bound(struct stream *stream, u32 shard)
+{
+    return log_channel_bound(stream->owner->log, (struct log_channel){stream->number, shard});
 }
 
 err stream_pos_time(struct stream *stream, u32 shard, i64 arrival_ms, u64 *no_out)

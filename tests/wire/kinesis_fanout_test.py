@@ -99,6 +99,33 @@ def test_records_are_there_and_come_as_they_are_put(long):
     stream.close()
 
 
+@pytest.mark.parametrize("records", [[], [b"old"]])
+def test_a_quiet_shard_goes_on_after_a_restart(records):
+    """A reader that finds nothing more after a restart took back what the others had been told."""
+    server = leat_server.Server()
+    server.environment = {"LEAT_SUBSCRIPTION_MS": str(LIFE_MS)}
+    server.start()
+    consumer = Consumer(server)
+    if records:
+        consumer.put(*records)
+    position = HORIZON
+    for _ in range(2):
+        server.kill()
+        server.start()
+        consumer.kinesis = make_client(server, "kinesis")
+        for _ in range(2):
+            *_, last = events(consumer.subscribe(position))
+            position = {"Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last["ContinuationSequenceNumber"]}
+        begin = consumer.kinesis.get_shard_iterator(StreamName=consumer.stream, ShardId=SHARD, ShardIteratorType="TRIM_HORIZON")
+        got = consumer.kinesis.get_records(ShardIterator=begin["ShardIterator"])["Records"]
+        assert [r["Data"] for r in got] == records
+    stream = consumer.subscribe(position)
+    consumer.put(b"new")
+    assert take(stream, 1)[0] == [b"new"]
+    stream.close()
+    server.stop()
+
+
 @pytest.mark.parametrize("kind", ["LATEST", "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER",
                                   "AT_TIMESTAMP", "early"])
 def test_where_to_start(long, kind):

@@ -161,7 +161,7 @@ static enum position find_sequence(struct kinesis_call *call, const struct strea
                       STR_ARG(call->args[ARG_ITERATOR_TYPE].text));
         return POSITION_FAILED;
     }
-    if (sequence.index >= stream_pos_latest(call->stream, shard->index) && sequence.index > 0) {
+    if (sequence.index >= stream_pos_bound(call->stream, shard->index)) {
         fail_sequence(call, text, shard_id, foreign);
         return POSITION_FAILED;
     }
