@@ -107,7 +107,7 @@ def test_thousands_of_hostile_requests_leave_nothing(server):
     all_at_once(8)
     threads, resident, kept = status_of(server, "Threads"), status_of(server, "VmRSS"), files(server)
     all_at_once(60)
-    assert status_of(server, "Threads") == threads
+    assert status_of(server, "Threads") <= threads  # One of a pool ends when it was idle for 10 s.
     assert files(server) == kept
     assert status_of(server, "VmRSS") - resident < 2 << 10, "KiB of growth"
     assert statuses(talk(server, GET)) == [200]
@@ -128,7 +128,8 @@ def test_streams_that_come_and_go_leave_nothing(server):
     cycles(1800)  # Buffers grow up to here: the cache of frames is full.
     fds, threads, resident, kept = descriptors(server), status_of(server, "Threads"), status_of(server, "VmRSS"), files(server)
     cycles(400)
-    assert (descriptors(server), status_of(server, "Threads"), files(server)) == (fds, threads, kept)
+    assert (descriptors(server), files(server)) == (fds, kept)
+    assert status_of(server, "Threads") <= threads  # As above.
     assert status_of(server, "VmRSS") - resident < 2 << 10, "KiB of growth"
     assert kinesis.list_streams()["StreamNames"] == []
     text = urllib.request.urlopen(server.endpoint + "/metrics").read().decode()
