@@ -56,7 +56,7 @@ typedef bool (*page_fn)(void *ctx, u32 shard, const struct stream_page *page);
 /* All pages of all shards from `from` on, until `each` returns false. */
 static err pages_each(struct stream *stream, u64 from, page_fn each, void *ctx)
 {
-    const struct stream_read_limits limits = {PAGE_ROWS, PAGE_BYTES, 0};
+    const struct stream_read_limits limits = {.rows_max = PAGE_ROWS, .bytes_max = PAGE_BYTES};
     struct stream_shard shard;
     for (i32 i = 0; stream_get_shard(stream, i, &shard); i++) {
         u64 no = MAX(from, stream_pos_horizon(stream, shard.index));

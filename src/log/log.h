@@ -228,7 +228,7 @@ struct log_run log_frame_run(const struct log_frame *frame,
 bool log_frame_find(const struct log_frame *frame, struct log_channel channel, struct log_run *out);
 /* Takes the next record off the front of `run`; false at its end. Here, since all that is read of
  * streams passes through it. */
-enum { LOG__RECORD_HEADER_BYTES = 4, LOG__RUN_AHEAD = 6 };
+enum { LOG__RECORD_HEADER_BYTES = 4, LOG__RUN_AHEAD = 16 };
 static inline bool log_run_next(struct log_run *run, struct log_record *out)
 {
     if (run->count == 0) {

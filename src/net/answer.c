@@ -342,16 +342,17 @@ static struct http_chunk *piece_make(struct http_exchange *x)
         return NULL;
     }
     struct http_chunk *chunk = http__chunk_piece(x->loop);
-    chunk->bytes = x->pieces.next(x->pieces.ctx, chunk->data, HTTP_PIECE_BYTES);
+    isize room = x->keeps_up ? HTTP_PIECE_BYTES_MAX : HTTP_PIECE_BYTES;
+    chunk->bytes = x->pieces.next(x->pieces.ctx, chunk->data, room);
     /* What was announced is what is sent: else the client would take the next answer's head for it.
      */
     CHECK(chunk->bytes > 0);
-    CHECK(chunk->bytes <= HTTP_PIECE_BYTES);
+    CHECK(chunk->bytes <= room);
     CHECK(chunk->bytes <= x->pieces.length);
     x->pieces.length -= chunk->bytes;
     chunk->budget = x->loop->server->answers;
-    chunk->charge = HTTP_PIECE_BYTES;
-    if (x->answer_reserved == HTTP_PIECE_BYTES) {
+    chunk->charge = room;
+    if (x->answer_reserved == room) {
         x->answer_reserved = 0;
     } else {
         budget_charge(chunk->budget, chunk->charge);

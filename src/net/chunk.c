@@ -24,7 +24,7 @@ struct http_chunk *http__chunk_piece(struct http_loop *loop)
     struct http_chunk *chunk = loop->piece;
     loop->piece = NULL;
     if (chunk == NULL) {
-        chunk = mem_alloc((isize)sizeof *chunk + HTTP_PIECE_BYTES);
+        chunk = mem_alloc((isize)sizeof *chunk + HTTP_PIECE_BYTES_MAX);
     }
     *chunk = (struct http_chunk){.data = (u8 *)(chunk + 1), .home = loop};
     return chunk;

@@ -177,13 +177,15 @@ static int gather(struct http_conn *conn, uv_buf_t *buffers, struct http_chunk *
     return count;
 }
 
-/* As uv_try_write, but by sendmsg: writev does more, which files need. */
+/* As uv_try_write, but by sendmsg: writev does more, which files need. The end of a piece that
+ * another follows waits for it: no segment, and no wake of the client, for some bytes. */
 static isize send_now(const struct http_conn *conn, uv_buf_t *buffers, int count)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)buffers, .msg_iovlen = (size_t)count};
+    bool is_more = conn->writing_for != NULL && conn->writing_for->pieces.next != NULL;
     ssize_t sent;
     do {
-        sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (is_more ? MSG_MORE : 0));
     } while (sent < 0 && errno == EINTR);
     return sent;
 }

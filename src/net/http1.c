@@ -662,6 +662,7 @@ static void h1_pump(struct http_exchange *x)
     struct http_chunk *chunk;
     while (x->conn == conn && may_take(conn, x) && (chunk = http__exchange_take(x)) != NULL) {
         http__conn_write(conn, x->answer_length < 0 ? chunked(x, chunk) : chunk, x);
+        x->keeps_up = !conn->is_writing;
     }
     http__conn_flush(conn); /* A header without a body. */
     is_done = x->conn == conn && http__exchange_is_done(x, &is_aborted);

@@ -21,8 +21,9 @@ enum {
     HTTP_BODY_QUEUE_MAX = 1 << 20, /* Body bytes queued for a pool thread. */
     HTTP_LEFTOVER_MAX = 64 << 10,  /* Read ahead of an exchange that is not answered yet. */
     HTTP_FIELDS_MAX = 128,
-    HTTP_PIECE_BYTES = 1 << 20, /* Of http_respond_pieces: many segments a call and a wake. */
-    HTTP_PIECES_AT_ONCE = 1,    /* Of one answer; then others on the loop have their turn. */
+    HTTP_PIECE_BYTES = 1 << 20,     /* Of http_respond_pieces: many segments a call and a wake. */
+    HTTP_PIECE_BYTES_MAX = 2 << 20, /* For a client that took the one before at once. */
+    HTTP_PIECES_AT_ONCE = 1,        /* Of one answer; then others on the loop have their turn. */
     HTTP_TICK_MS = 250,
     HTTP_STOOD_MS = 2000,     /* No tick for so long: the process itself was stopped. */
     HTTP_HEADS_KEPT_MAX = 32, /* Free ones of a loop. */
@@ -114,6 +115,7 @@ struct http_exchange {
     i64 answer_length;         /* -1 chunked */
     struct http_pieces pieces; /* LOOP; `next` is NULL when there are none to come. */
     int pieces_taken;          /* LOOP: in this turn. */
+    bool keeps_up;             /* LOOP: the kernel took the last piece at once. */
     bool is_turn_posted;       /* LOOP: the next turn comes by itself. */
     bool is_worker;            /* Held by a pool thread. */
     bool is_continue_due;      /* WORKER: 100-continue waits for the first read. */
@@ -317,7 +319,7 @@ void http__chunk_pass_charge(struct http_chunk *from, struct http_chunk *to);
 /* Takes the buffer's memory. */
 struct http_chunk *http__chunk_of_buf(struct buf *buf);
 struct http_chunk *http__chunk_new(const void *data, isize bytes);
-/* LOOP. The loop's free one, or a new one; empty, with room for HTTP_PIECE_BYTES. */
+/* LOOP. The loop's free one, or a new one; empty, with room for HTTP_PIECE_BYTES_MAX. */
 struct http_chunk *http__chunk_piece(struct http_loop *loop);
 
 /* conn.c */

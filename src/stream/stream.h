@@ -327,6 +327,8 @@ struct stream_read_limits {
     i32 rows_max;
     isize bytes_max; /* Of data and partition keys; at least one row is returned. */
     i32 frames_max;  /* 0 = 1000; bounds the work of one call. */
+    /* NULL, or what stream_page_measured adds up: asked while the record is in the cache. */
+    isize (*measure)(const struct stream_record *record);
 };
 /* Rows of `shard` with number >= from_no. An empty page is no error. A page ends early when frames
  * that only it keeps have 32 MiB: those of other shards lie between its rows. *next_no_out: where
@@ -339,6 +341,12 @@ MUST_USE err stream_read(struct stream *stream, u32 shard, u64 from_no,
 u64 stream_skip_damage(struct stream *stream, u32 shard, u64 from_no);
 isize stream_page_count(const struct stream_page *page);
 isize stream_page_bytes(const struct stream_page *page); /* Of data and partition keys. */
+/* The sum of limits.measure, which was set. */
+isize stream_page_measured(const struct stream_page *page);
+/* Rows that arrived together, may be 0, in the order of the page from index 0; false behind the
+ * last. */
+bool stream_page_arrival(const struct stream_page *page, isize index, i64 *arrival_ms_out,
+                         isize *count_out);
 /* Its rows in order; false behind the last. */
 struct stream_rows {
     const struct stream_page *page; /* Borrowed. */

@@ -9,7 +9,7 @@ enum {
     PAGE_MAGIC = 0x50414745,
     FRAMES_DEFAULT = 1000,
     HELD_BYTES_MAX = 32 << 20,
-    ROWS_AHEAD = 8,
+    ROWS_AHEAD = 16,
     PLACES_AHEAD = 32,
 };
 
@@ -29,12 +29,13 @@ _Static_assert(LOG_RECORD_BYTES_MAX <= INT32_MAX, "what a record has fits");
 
 struct stream_page {
     u32 magic;
-    bool is_at_end, is_pinned;
+    bool is_at_end, is_pinned, is_measured;
     struct part *parts; /* Owned. */
     isize part_count, part_capacity;
     struct place *places; /* Owned; one for each row. */
     isize count, capacity;
     isize bytes; /* Of data and partition keys. */
+    isize measured;
 };
 
 /* Takes the reference. */
@@ -108,6 +109,7 @@ static bool take_rows(struct stream_page *page, struct log_frame *frame, struct 
             .has_hash = record.has_explicit_hash,
         };
         page->bytes += bytes;
+        page->measured += limits->measure != NULL ? limits->measure(&record) : 0;
         part->count++;
         *next_no = no + 1;
     }
@@ -173,6 +175,7 @@ err stream_read(struct stream *stream, u32 shard, u64 from_no,
     CHECK(limits->rows_max > 0 && limits->bytes_max > 0);
     struct stream_page *page = NEW(struct stream_page);
     page->magic = PAGE_MAGIC;
+    page->is_measured = limits->measure != NULL;
     struct reading reading = {
         .stream = stream,
         .channel = {stream->number, shard},
@@ -230,6 +233,25 @@ isize stream_page_bytes(const struct stream_page *page)
 {
     CHECK_MAGIC(page, PAGE_MAGIC);
     return page->bytes;
+}
+
+isize stream_page_measured(const struct stream_page *page)
+{
+    CHECK_MAGIC(page, PAGE_MAGIC);
+    CHECK(page->is_measured);
+    return page->measured;
+}
+
+bool stream_page_arrival(const struct stream_page *page, isize index, i64 *arrival_ms_out,
+                         isize *count_out)
+{
+    CHECK_MAGIC(page, PAGE_MAGIC);
+    if (index >= page->part_count) {
+        return false;
+    }
+    *arrival_ms_out = log_frame_arrival_ms(page->parts[index].frame);
+    *count_out = page->parts[index].count;
+    return true;
 }
 
 isize stream_page_held_bytes(const struct stream_page *page)

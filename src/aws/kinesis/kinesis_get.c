@@ -4,6 +4,7 @@
  * small answer as a whole; a reader at the tip is answered at once on the loop.
  */
 #include "aws/kinesis/kinesis_int.h"
+#include "aws/kinesis/kinesis_rows.h"
 #include "base/cal.h"
 
 #include <stdio.h>
@@ -279,6 +280,7 @@ static err try_page(struct kinesis_call *call, isize bytes_max)
         .rows_max = (i32)MIN(call->read->rows_max, bytes_max / ROW_SHARE_BYTES),
         .bytes_max = bytes_max,
     };
+    rows_measure(call->out.is_cbor, &limits);
     struct stream_page *page = NULL;
     u64 next_no = 0;
     i64 behind_ms = 0;

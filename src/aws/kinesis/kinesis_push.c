@@ -5,6 +5,7 @@
  * costs its last event and reads on from the disk when it is ready.
  */
 #include "aws/kinesis/kinesis_fanout_int.h"
+#include "aws/kinesis/kinesis_rows.h"
 #include "codec/eventstream.h"
 
 enum {
@@ -116,6 +117,7 @@ static void build(struct subscription *s)
 {
     struct kinesis_call *call = s->call;
     struct stream_read_limits limits = {.rows_max = EVENT_ROWS_MAX, .bytes_max = s->bytes_max};
+    rows_measure(call->out.is_cbor, &limits);
     struct stream_page *page = NULL;
     i64 behind_ms = 0;
     buf_reset(&s->out.buf);

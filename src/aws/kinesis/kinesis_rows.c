@@ -66,24 +66,36 @@ void rows_init(struct rows *rows, struct stream *stream, u32 shard, const struct
 /* --- how much ----------------------------------------------------------------------------------
  */
 
+static isize json_bytes(const struct stream_record *record)
+{
+    return base64_encoded_bytes(record->data.len) + answer_escaped_bytes(record->partition_key);
+}
+
+static isize cbor_bytes(const struct stream_record *record)
+{
+    isize data = record->data.len, key = record->partition_key.len;
+    return cbor_head_bytes((u64)data) + data + cbor_head_bytes((u64)key) + key;
+}
+
+void rows_measure(bool is_cbor, struct stream_read_limits *limits)
+{
+    limits->measure = is_cbor ? cbor_bytes : json_bytes;
+}
+
 isize rows_bytes(struct rows *rows)
 {
     CHECK(rows->index == 0 && rows->phase == ROWS_AT_HEAD);
-    isize count = stream_page_count(rows->page);
-    isize bytes = count * (rows->middle_bytes + rows->tail_bytes);
-    bytes -= count > 0 && !rows->is_cbor ? 1 : 0; /* No comma before the first. */
-    struct stream_rows cursor;
-    struct stream_row row;
-    stream_page_begin(rows->page, &cursor);
-    while (stream_page_next(&cursor, &row)) {
-        str data = row.record.data, key = row.record.partition_key;
-        if (row.arrival_ms != rows->arrival_ms) {
-            make_head(rows, row.arrival_ms);
+    isize bytes = stream_page_measured(rows->page);
+    if (stream_page_count(rows->page) > 0 && !rows->is_cbor) {
+        bytes--; /* No comma before the first. */
+    }
+    i64 arrival_ms;
+    isize count;
+    for (isize i = 0; stream_page_arrival(rows->page, i, &arrival_ms, &count); i++) {
+        if (arrival_ms != rows->arrival_ms) {
+            make_head(rows, arrival_ms);
         }
-        bytes += rows->head_bytes;
-        bytes += rows->is_cbor ? cbor_head_bytes((u64)data.len) + data.len +
-                                     cbor_head_bytes((u64)key.len) + key.len
-                               : base64_encoded_bytes(data.len) + answer_escaped_bytes(key);
+        bytes += count * (rows->head_bytes + rows->middle_bytes + rows->tail_bytes);
     }
     return bytes;
 }
@@ -96,6 +108,8 @@ bool rows_is_done(const struct rows *rows)
 /* --- writing -----------------------------------------------------------------------------------
  */
 
+/* What is fixed is copied with a length that the compiler knows: what is too much is overwritten.
+ */
 static u8 *put_head(struct rows *rows, const struct stream_row *row, u8 *at)
 {
     if (row->no != rows->next_no || row->arrival_ms != rows->arrival_ms) {
@@ -106,7 +120,11 @@ static u8 *put_head(struct rows *rows, const struct stream_row *row, u8 *at)
     }
     rows->next_no = row->no + 1;
     isize skip = rows->index == 0 && !rows->is_cbor ? 1 : 0;
-    memcpy(at, rows->head + skip, (size_t)(rows->head_bytes - skip));
+    if (LIKELY(rows->head_bytes <= ROWS_HEAD_USUAL)) {
+        memcpy(at, rows->head + skip, ROWS_HEAD_USUAL);
+    } else {
+        memcpy(at, rows->head + skip, (size_t)(rows->head_bytes - skip));
+    }
     stream_sequences_next(&rows->sequences, (char *)at + rows->digits_at - skip);
     at += rows->head_bytes - skip;
     return rows->is_cbor ? at + cbor_write_head(at, CBOR_BYTES, (u64)row->record.data.len) : at;
@@ -159,7 +177,7 @@ static u8 *put_key(struct rows *rows, str key, u8 *at, isize room)
 
 static u8 *put_middle(struct rows *rows, str key, u8 *at)
 {
-    memcpy(at, rows->middle, (size_t)rows->middle_bytes);
+    memcpy(at, rows->middle, ROWS_MIDDLE_MAX);
     at += rows->middle_bytes;
     return rows->is_cbor ? at + cbor_write_head(at, CBOR_TEXT, (u64)key.len) : at;
 }
@@ -187,7 +205,7 @@ static u8 *put_row(struct rows *rows, const struct stream_row *row, u8 *at, cons
     if (rows->done < key.len || end - at < ROWS_TAIL_MAX) {
         return at;
     }
-    memcpy(at, rows->tail, (size_t)rows->tail_bytes);
+    memcpy(at, rows->tail, ROWS_TAIL_MAX);
     rows->phase = ROWS_AT_HEAD;
     rows->index++;
     return at + rows->tail_bytes;

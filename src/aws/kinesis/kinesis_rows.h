@@ -14,6 +14,7 @@ enum {
     /* A part ends where less room is left. */
     ROWS_ROOM = 384,
     ROWS_HEAD_MAX = 256,
+    ROWS_HEAD_USUAL = 144, /* 131 bytes in JSON, 118 in CBOR. */
     ROWS_MIDDLE_MAX = 48,
     ROWS_TAIL_MAX = 48,
 };
@@ -41,6 +42,8 @@ struct rows {
     isize middle_bytes, tail_bytes;
 };
 
+/* How a page is read that rows_init is given. */
+void rows_measure(bool is_cbor, struct stream_read_limits *limits);
 /* Items of a list; `is_encrypted`: each says so. */
 void rows_init(struct rows *rows, struct stream *stream, u32 shard, const struct stream_page *page,
                bool is_cbor, bool is_encrypted);

@@ -13,6 +13,7 @@ enum {
     LARGE_BYTES = 64 << 20, /* Much more than sockets hold. */
     SOCKETS_BYTES = 24 << 20,
     REQUESTS_MAX = 8,
+    ROOMS_MAX = 1024,
     STRICT_MS = 1000,
     SIP_BYTES = 40000, /* Each tenth of a second. */
 };
@@ -28,8 +29,10 @@ struct shop {
     struct os_mutex lock;
     struct os_cond changed;
     struct source sources[REQUESTS_MAX];
-    int begun, over; /* lock */
-    i64 made;        /* Of all; lock */
+    int begun, over;        /* lock */
+    i64 made;               /* Of all; lock */
+    isize rooms[ROOMS_MAX]; /* For the first pieces of all; lock */
+    int room_count;         /* lock */
     isize piece_bytes;
 };
 
@@ -50,6 +53,9 @@ static isize next_piece(void *ctx, u8 *out, isize capacity)
     source->made += bytes;
     os_mutex_lock(&source->shop->lock);
     source->shop->made += bytes;
+    if (source->shop->room_count < ROOMS_MAX) {
+        source->shop->rooms[source->shop->room_count++] = capacity;
+    }
     os_mutex_unlock(&source->shop->lock);
     return bytes;
 }
@@ -132,6 +138,14 @@ static i64 made_now(struct shop *shop)
     i64 made = shop->made;
     os_mutex_unlock(&shop->lock);
     return made;
+}
+
+static int rooms_now(struct shop *shop)
+{
+    os_mutex_lock(&shop->lock);
+    int count = shop->room_count;
+    os_mutex_unlock(&shop->lock);
+    return count;
 }
 
 static void ask(int fd, const char *path)
@@ -239,8 +253,31 @@ static void a_slow_client_holds_no_more_than_a_piece(void **state)
     assert_non_null(strstr(head, "Content-Length: 5\r\n"));
     close(other);
     assert_int_equal(made_now(shop), made);
+    int rooms = rooms_now(shop);
     read_pattern(fd, 0, LARGE_BYTES);
     assert_true(wait_over(shop, 1));
+    assert_int_equal(shop->rooms[rooms], shop->rooms[0]); /* What stood gets no larger ones. */
+    close(fd);
+}
+
+static void who_takes_a_piece_at_once_gets_larger_ones(void **state)
+{
+    struct shop *shop = *state;
+    int fd = loopback_connect(http_server_port(shop->server));
+    isize most = 0;
+    for (int i = 0; i < REQUESTS_MAX && most <= shop->rooms[0]; i++) {
+        char head[1024];
+        int first = rooms_now(shop);
+        ask_large(fd);
+        read_head(fd, head, sizeof head);
+        read_pattern(fd, 0, LARGE_BYTES);
+        assert_true(wait_over(shop, i + 1));
+        assert_int_equal(shop->rooms[first], shop->rooms[0]); /* Each answer begins small. */
+        for (int k = first; k < rooms_now(shop); k++) {
+            most = MAX(most, shop->rooms[k]);
+        }
+    }
+    assert_int_equal(most, 2 * shop->rooms[0]);
     close(fd);
 }
 
@@ -323,6 +360,7 @@ int main(void)
         SHOP_TEST(answers_of_all_lengths),
         SHOP_TEST(answers_that_were_asked_for_ahead),
         SHOP_TEST(a_slow_client_holds_no_more_than_a_piece),
+        SHOP_TEST(who_takes_a_piece_at_once_gets_larger_ones),
         SHOP_TEST(a_client_that_leaves_frees_the_answer),
         cmocka_unit_test_setup_teardown(steady_clients_may_be_slow_but_not_stall, open_strict_shop,
                                         close_shop),
