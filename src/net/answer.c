@@ -331,6 +331,13 @@ static void next_turn(struct http_exchange *x, void *ctx)
     }
 }
 
+/* Larger for who takes them at once, while answers may hold as much. */
+static isize piece_room(const struct http_exchange *x)
+{
+    bool is_large = x->keeps_up && http_answers_room(x) >= HTTP_PIECE_BYTES_MAX;
+    return is_large ? HTTP_PIECE_BYTES_MAX : HTTP_PIECE_BYTES;
+}
+
 /* The next piece; NULL when others have their turn first. */
 static struct http_chunk *piece_make(struct http_exchange *x)
 {
@@ -342,7 +349,7 @@ static struct http_chunk *piece_make(struct http_exchange *x)
         return NULL;
     }
     struct http_chunk *chunk = http__chunk_piece(x->loop);
-    isize room = x->keeps_up ? HTTP_PIECE_BYTES_MAX : HTTP_PIECE_BYTES;
+    isize room = piece_room(x);
     chunk->bytes = x->pieces.next(x->pieces.ctx, chunk->data, room);
     /* What was announced is what is sent: else the client would take the next answer's head for it.
      */

@@ -86,13 +86,14 @@ static void handle(struct http_exchange *x, void *ctx)
     http_respond_pieces(x, 200, &(struct http_field){STR("X-Kind"), STR("pieces")}, 1, &pieces);
 }
 
-static int open_shop_of(void **state, u32 write_timeout_ms)
+static int open_shop_of(void **state, u32 write_timeout_ms, isize answer_bytes)
 {
     struct shop *shop = mem_zalloc((isize)sizeof *shop);
     os_mutex_init(&shop->lock);
     os_cond_init(&shop->changed);
     struct http_server_options options = {.loops = 1, .handler = handle, .handler_ctx = shop};
     options.limits.write_timeout_ms = write_timeout_ms;
+    options.limits.answer_bytes = answer_bytes;
     struct diag diag = {0};
     assert_int_equal(http_server_start(os_real(), &options, &shop->server, &diag), OK);
     *state = shop;
@@ -101,12 +102,17 @@ static int open_shop_of(void **state, u32 write_timeout_ms)
 
 static int open_shop(void **state)
 {
-    return open_shop_of(state, 0);
+    return open_shop_of(state, 0, 0);
 }
 
 static int open_strict_shop(void **state)
 {
-    return open_shop_of(state, STRICT_MS);
+    return open_shop_of(state, STRICT_MS, 0);
+}
+
+static int open_tight_shop(void **state)
+{
+    return open_shop_of(state, 0, 1);
 }
 
 static int close_shop(void **state)
@@ -281,6 +287,21 @@ static void who_takes_a_piece_at_once_gets_larger_ones(void **state)
     close(fd);
 }
 
+static void pieces_stay_small_where_answers_hold_much(void **state)
+{
+    struct shop *shop = *state;
+    int fd = loopback_connect(http_server_port(shop->server));
+    char head[1024];
+    ask_large(fd);
+    read_head(fd, head, sizeof head);
+    read_pattern(fd, 0, LARGE_BYTES);
+    assert_true(wait_over(shop, 1));
+    for (int i = 1; i < rooms_now(shop); i++) {
+        assert_int_equal(shop->rooms[i], shop->rooms[0]);
+    }
+    close(fd);
+}
+
 static void a_client_that_leaves_frees_the_answer(void **state)
 {
     struct shop *shop = *state;
@@ -361,6 +382,8 @@ int main(void)
         SHOP_TEST(answers_that_were_asked_for_ahead),
         SHOP_TEST(a_slow_client_holds_no_more_than_a_piece),
         SHOP_TEST(who_takes_a_piece_at_once_gets_larger_ones),
+        cmocka_unit_test_setup_teardown(pieces_stay_small_where_answers_hold_much, open_tight_shop,
+                                        close_shop),
         SHOP_TEST(a_client_that_leaves_frees_the_answer),
         cmocka_unit_test_setup_teardown(steady_clients_may_be_slow_but_not_stall, open_strict_shop,
                                         close_shop),
