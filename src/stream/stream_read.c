@@ -9,8 +9,6 @@ enum {
     PAGE_MAGIC = 0x50414745,
     FRAMES_DEFAULT = 1000,
     HELD_BYTES_MAX = 32 << 20,
-    ROWS_AHEAD = 16,
-    PLACES_AHEAD = 32,
 };
 
 /* Rows of one frame that follow each other. */
@@ -294,9 +292,6 @@ bool stream_page_next(struct stream_rows *cursor, struct stream_row *out)
         cursor->arrival_ms = log_frame_arrival_ms(part->frame);
     }
     const struct place *place = &page->places[cursor->index++];
-    isize last = page->count - 1;
-    __builtin_prefetch(&page->places[MIN(cursor->index + PLACES_AHEAD, last)]);
-    __builtin_prefetch(page->places[MIN(cursor->index + ROWS_AHEAD, last)].key);
     cursor->left--;
     out->no = cursor->no++;
     out->arrival_ms = cursor->arrival_ms;
