@@ -348,8 +348,8 @@ static struct http_chunk *piece_make(struct http_exchange *x)
         }
         return NULL;
     }
-    struct http_chunk *chunk = http__chunk_piece(x->loop);
     isize room = piece_room(x);
+    struct http_chunk *chunk = http__chunk_piece(x->loop, room);
     chunk->bytes = x->pieces.next(x->pieces.ctx, chunk->data, room);
     /* What was announced is what is sent: else the client would take the next answer's head for it.
      */

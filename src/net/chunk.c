@@ -19,14 +19,15 @@ struct http_chunk *http__chunk_of_buf(struct buf *buf)
     return chunk;
 }
 
-struct http_chunk *http__chunk_piece(struct http_loop *loop)
+struct http_chunk *http__chunk_piece(struct http_loop *loop, isize room)
 {
-    struct http_chunk *chunk = loop->piece;
-    loop->piece = NULL;
+    struct http_chunk **home = &loop->pieces[room > HTTP_PIECE_BYTES];
+    struct http_chunk *chunk = *home;
+    *home = NULL;
     if (chunk == NULL) {
-        chunk = mem_alloc((isize)sizeof *chunk + HTTP_PIECE_BYTES_MAX);
+        chunk = mem_alloc((isize)sizeof *chunk + room);
     }
-    *chunk = (struct http_chunk){.data = (u8 *)(chunk + 1), .home = loop};
+    *chunk = (struct http_chunk){.data = (u8 *)(chunk + 1), .home = home};
     return chunk;
 }
 
@@ -42,8 +43,8 @@ void http__chunk_free(struct http_chunk *chunk)
     if (chunk->budget != NULL) {
         budget_give(chunk->budget, chunk->charge);
     }
-    if (chunk->home != NULL && chunk->home->piece == NULL) {
-        chunk->home->piece = chunk;
+    if (chunk->home != NULL && *chunk->home == NULL) {
+        *chunk->home = chunk;
         return;
     }
     if (chunk->data != (u8 *)(chunk + 1)) {

@@ -46,9 +46,9 @@ struct http_tls; /* tls_conn.c */
 struct http_chunk {
     struct http_chunk *next;
     isize bytes, sent;
-    isize overhead;         /* Of the bytes: TLS, not the answer. */
-    struct http_loop *home; /* LOOP. Of a piece: keeps its memory for the next one. */
-    struct budget *budget;  /* Charged with `charge` until it is freed; NULL: none is. */
+    isize overhead;           /* Of the bytes: TLS, not the answer. */
+    struct http_chunk **home; /* LOOP. Of a piece: where its memory waits for the next one. */
+    struct budget *budget;    /* Charged with `charge` until it is freed; NULL: none is. */
     isize charge;
     u8 *data;
 };
@@ -165,11 +165,11 @@ struct http_loop {
     uv_poll_t wake;
     int wake_fd; /* eventfd */
     uv_timer_t tick;
-    u64 ticked_ms;              /* When it last came; at first the start. */
-    u8 *read_buffer;            /* Made at the first read. */
-    u8 *plain_buffer;           /* What TLS gave; made at the first read. */
-    struct http_chunk *piece;   /* A free one; NULL: none. */
-    struct http_tls *tls_ready; /* Resumed, with something to read at hand. */
+    u64 ticked_ms;                /* When it last came; at first the start. */
+    u8 *read_buffer;              /* Made at the first read. */
+    u8 *plain_buffer;             /* What TLS gave; made at the first read. */
+    struct http_chunk *pieces[2]; /* A free one, and a free large one; NULL: none. */
+    struct http_tls *tls_ready;   /* Resumed, with something to read at hand. */
     struct http_tls *handshake_first, *handshake_last; /* Oldest first. */
     isize handshake_count;
     i64 date_s; /* Of `date`. */
@@ -319,8 +319,9 @@ void http__chunk_pass_charge(struct http_chunk *from, struct http_chunk *to);
 /* Takes the buffer's memory. */
 struct http_chunk *http__chunk_of_buf(struct buf *buf);
 struct http_chunk *http__chunk_new(const void *data, isize bytes);
-/* LOOP. The loop's free one, or a new one; empty, with room for HTTP_PIECE_BYTES_MAX. */
-struct http_chunk *http__chunk_piece(struct http_loop *loop);
+/* LOOP. The loop's free one, or a new one; empty. HTTP_PIECE_BYTES of room or HTTP_PIECE_BYTES_MAX.
+ */
+struct http_chunk *http__chunk_piece(struct http_loop *loop, isize room);
 
 /* conn.c */
 void http__conn_open(struct http_loop *loop, int fd, bool is_tls);

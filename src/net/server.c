@@ -246,7 +246,8 @@ static void loop_deinit(struct http_loop *loop)
     CHECK(loop->posts_first == NULL); /* Posts keep their exchanges, these the loop. */
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
     CHECK(uv_loop_close(&loop->uv) == 0);
-    mem_free(loop->piece);
+    mem_free(loop->pieces[0]);
+    mem_free(loop->pieces[1]);
     (void)close(loop->wake_fd);
     mem_free(loop->read_buffer);
     mem_free(loop->plain_buffer);
