@@ -161,6 +161,25 @@ test("the chart begins when the page did", async (world) => {
   assert.equal(await coloured(0, 0.7), 0, "a line where nothing is known");
 });
 
+test("the chart's last time is not cut at its edge", async (world) => {
+  await world.pipeline();
+  const page = await world.open("/");
+  await page.waitForSelector(".chart canvas");
+  const over = await page.evaluate(async () => {
+    // The newest second shown begins a minute, so that it has a label.
+    Date.now = () => 1700000041000;
+    const canvas = document.querySelector(".chart canvas");
+    const context = canvas.getContext("2d");
+    const edge = canvas.closest(".card").getBoundingClientRect().right - canvas.getBoundingClientRect().left;
+    const ends = [];
+    context.fillText = (text, x) => /:/.test(text) && ends.push(x + context.measureText(text).width / 2 - edge);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    return Math.max(...ends);
+  });
+  assert.ok(over > -100, `no label near the edge: ${over}`);
+  assert.ok(over <= 0, `${over} pixels beyond the edge`);
+});
+
 test("a dot lies where the accident happened", async (world) => {
   await world.pipeline();
   const page = await world.open("/");
