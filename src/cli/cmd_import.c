@@ -28,7 +28,8 @@ struct import {
     i64 head_line; /* Where the export began that has not ended yet; 0 = none. */
     i64 records, section_records;
     i64 shard_count; /* Of the first head. */
-    i64 record_kib;  /* Of all heads, the largest record; 0 = as a new stream has it. */
+    i64 record_kib;  /* The largest that a head names or a record has; 0 = as a new stream's. */
+    bool has_lines;  /* That are not blank. */
     bool is_over;
 };
 
@@ -98,6 +99,13 @@ static void head_take(struct import *m, const struct export_line *head)
 /* --- reading
  * ------------------------------------------------------------------------------------------ */
 
+/* The limit of the exported stream may have been lowered since the record was put. */
+static void record_measure(struct import *m, const struct export_record *record)
+{
+    isize kib = (record->data.len + record->partition_key.len + 1023) >> 10;
+    m->record_kib = MAX(m->record_kib, MIN(kib, RECORD_PUT_BYTES_MAX >> 10));
+}
+
 static void line_take(struct import *m, str text)
 {
     struct export_line line;
@@ -107,6 +115,7 @@ static void line_take(struct import *m, str text)
     if (str_trim(text).len == 0) {
         return;
     }
+    m->has_lines = true;
     arena_reset(&m->arena);
     err e = export_line_read(&m->arena, text, &line, &diag);
     if (e == OK && line.kind == EXPORT_END) {
@@ -125,6 +134,7 @@ static void line_take(struct import *m, str text)
     } else if (line.kind == EXPORT_RECORD) {
         m->section_records++;
         m->records++;
+        record_measure(m, &line.record);
         if (m->out != NULL && m->line >= m->from_line) {
             const struct record_put_record record = {m->line, line.record.partition_key,
                                                      line.record.hash_key, line.record.data};
@@ -195,6 +205,7 @@ static bool pass(struct import *m)
         bad_line(m, "it is cut off: export it again, or --skip-bad takes what is there",
                  "should be the end of the export that begins at line %lld, but is missing",
                  (long long)m->head_line);
+        m->line--; /* There is none yet: it is where one may go on. */
     }
     progress_clear(&m->progress);
     buf_deinit(&text);
@@ -307,6 +318,31 @@ static int check(struct import *m)
     return byte_source_seek(m->source, 0) ? EXIT_OK : EXIT_FAILED;
 }
 
+/* Of standard input only its beginning can be looked at. */
+static int peek(struct import *m)
+{
+    struct buf text = {0};
+    bool is_good = true;
+    while (is_good && !m->has_lines && text.len < READ_BYTES && !byte_source_at_end(m->source)) {
+        is_good = byte_source_read(m->source, READ_BYTES, &text);
+        m->has_lines = str_trim(buf_str(&text)).len > 0;
+    }
+    buf_deinit(&text);
+    return is_good && byte_source_seek(m->source, 0) ? EXIT_OK : EXIT_FAILED;
+}
+
+static int look(struct import *m, bool is_stdin, bool creates)
+{
+    int code = !is_stdin ? check(m) : creates ? peek(m) : EXIT_OK;
+    m->record_kib = is_stdin ? RECORD_PUT_BYTES_MAX >> 10 : m->record_kib; /* Not known yet. */
+    if (code == EXIT_OK && creates && !m->has_lines) {
+        print_error("an export has a first and a last line also without records",
+                    "%s is empty: no stream was made", is_stdin ? "standard input" : m->path);
+        return EXIT_FAILED;
+    }
+    return code;
+}
+
 static int put(struct import *m)
 {
     const struct record_put_options out = {.stream = m->stream,
@@ -348,8 +384,7 @@ static int run(struct import *m, bool creates)
     m->hash = EVP_MD_CTX_new();
     CHECK(m->hash != NULL);
     os_interrupt_catch();
-    code = is_stdin ? EXIT_OK : check(m);
-    m->record_kib = is_stdin ? RECORD_PUT_BYTES_MAX >> 10 : m->record_kib; /* Not known yet. */
+    code = look(m, is_stdin, creates);
     if (code == EXIT_OK && creates) {
         code = create(m);
     }

@@ -107,6 +107,8 @@ static bool on_line(void *ctx, str line)
         if (strcmp(t->name, "record") == 0) {
             record_take(t, text);
         } else if (strcmp(t->name, "end") == 0) {
+            str why = json_get_text(json_parse_request(&t->arena, text), STR("reason"));
+            print_note(STR_FMT, STR_ARG(why));
             t->has_ended = true;
         } else if (strcmp(t->name, "error") == 0) {
             const struct json_value *body = json_parse_request(&t->arena, text);
@@ -260,6 +262,10 @@ int cmd_stream_tail(int argc, char **argv)
             print_error(full[i].hint, "--%s is empty", option->name);
             return EXIT_USAGE;
         }
+    }
+    if (options[DATA].is_given && options[OUTPUT].is_given) {
+        print_error("leave one of them out", "--data and --output exclude each other");
+        return EXIT_USAGE;
     }
     if (options[NUL].is_given && !options[DATA].is_given) {
         print_error("leat stream tail NAME --data --null", "--null is about what --data prints");

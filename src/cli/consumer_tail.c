@@ -57,6 +57,12 @@ static bool must_end(void)
     return __atomic_load_n(&is_over, __ATOMIC_ACQUIRE) || os_interrupt_is_set();
 }
 
+/* What befalls every shard, as the end of the stream, is told once. */
+static bool is_first_to_end(void)
+{
+    return !__atomic_exchange_n(&is_over, true, __ATOMIC_ACQ_REL);
+}
+
 static void finish(struct follower *f, int code)
 {
     os_mutex_lock(&f->lock);
@@ -216,7 +222,9 @@ static bool take_frame(struct reader *r, const struct eventstream_frame *frame)
 {
     if (!str_eq(eventstream_text(frame, STR(":message-type")), STR("event"))) {
         r->has_error = true;
-        finish(r->owner, kinesis_failed(&r->arena, 200, frame->payload));
+        if (is_first_to_end()) {
+            finish(r->owner, kinesis_failed(&r->arena, 200, frame->payload));
+        }
         return false;
     }
     str type = eventstream_text(frame, STR(":event-type"));
@@ -333,7 +341,7 @@ static void subscribe(struct reader *r, struct aws_client *client)
     } else if (r->answer.status != 200) {
         str text = buf_str(&r->bytes);
         r->is_in_use = str_find(text, STR("ResourceInUseException"), 0) >= 0;
-        if (!r->is_in_use) {
+        if (!r->is_in_use && is_first_to_end()) {
             finish(r->owner, kinesis_failed(&arena, r->answer.status, text));
         }
     }

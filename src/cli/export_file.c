@@ -29,6 +29,14 @@ static err fail(struct diag *diag, err e, const char *verb, const char *path)
     return diag_set(diag, e, code, "cannot %s \"%s\": %s", verb, path, why);
 }
 
+/* Another export may have given the file its name between our opening it and our lock. */
+static bool is_at(const char *path, struct os_file *file)
+{
+    struct os_stat named, opened;
+    return os_stat_path(os_real(), path, &named) == OK && os_stat_file(file, &opened) == OK &&
+           named.inode == opened.inode;
+}
+
 static err part_open(struct export_file *f, bool replaces, struct diag *diag)
 {
     struct os_stat stat;
@@ -42,10 +50,9 @@ static err part_open(struct export_file *f, bool replaces, struct diag *diag)
     if (e != OK) {
         return fail(diag, e, "write", f->part);
     }
-    e = os_lock(file);
-    if (e != OK) {
+    if (os_lock(file) != OK || !is_at(f->part, file)) {
         IGNORE(os_close(file)); /* Nothing was written. */
-        return diag_set(diag, e, code, "another export writes \"%s\"", f->part);
+        return diag_set(diag, ERR_IN_USE, code, "another export writes \"%s\"", f->part);
     }
     f->file = file;
     e = os_truncate(file, 0);

@@ -64,6 +64,12 @@ static void put_problem(struct tail *t, err e, const char *message)
     t->is_over = true;
 }
 
+static void put_end(struct tail *t, const char *why)
+{
+    buf_printf(&t->out, "event: end\ndata: {\"reason\":\"%s\"}\n\n", why);
+    t->is_over = true;
+}
+
 static void flush(struct tail *t)
 {
     if (t->skipped > 0) {
@@ -133,8 +139,7 @@ static void send_one(struct tail *t, u64 lsn, const char *sequence, i64 sub_sequ
     t->sent++;
     t->sent_in_second++;
     if (t->limit > 0 && t->sent == t->limit) {
-        buf_append(&t->out, STR("event: end\ndata: {}\n\n"));
-        t->is_over = true;
+        put_end(t, "limit");
     }
     if (t->out.len >= FLUSH_BYTES || t->is_over) {
         flush(t);
@@ -222,14 +227,26 @@ static void catch_up(struct tail *t)
     flush(t);
 }
 
+/* Nothing can come into the only shard that is followed. */
+static bool is_at_end(const struct tail *t)
+{
+    struct stream_shard shard;
+    return t->has_shard &&
+           (!stream_find_shard(t->stream, t->shard, &shard) || shard.closed_ms > 0);
+}
+
 static void follow(struct tail *t)
 {
+    bool is_last = is_at_end(t); /* Asked before the log is read to its tip. */
     catch_up(t);
     while (!t->is_over && !http_is_gone(t->x) && console__events_wait(t->console, PAUSE_MS)) {
         stream_get_info(t->stream, &t->info);
         if (t->info.is_deleted) {
             put_problem(t, ERR_NOT_FOUND, "the stream was deleted");
-        } else if (console__published_wait(t->console, t->x, t->lsn, HEARTBEAT_MS)) {
+        } else if (is_last) {
+            put_end(t, "the shard is closed");
+        } else if ((is_last = is_at_end(t)) ||
+                   console__published_wait(t->console, t->x, t->lsn, HEARTBEAT_MS)) {
             catch_up(t);
             continue;
         } else {

@@ -312,6 +312,7 @@ static int request_take(struct http_conn *conn, struct http_exchange *x)
         return 400; /* llhttp takes 0.9 and 2.0, too, and frames them as 1.0. */
     }
     bool is_old = conn->parser.http_minor == 0;
+    x->is_old = is_old;
     bool is_host_wrong = hosts > 1 || (hosts == 0 && !is_old) ||
                          (authority.len > 0 && !str_eq_nocase(authority, host));
     bool is_chunked = (conn->parser.flags & F_CHUNKED) != 0;
@@ -544,6 +545,12 @@ static void h1_want_body(struct http_exchange *x)
 
 enum { HEAD_BYTES_USUAL = 480 };
 
+/* HTTP/1.0 knows no chunks: there the end of an answer without length is that of the connection. */
+static bool is_chunked(const struct http_exchange *x)
+{
+    return x->answer_length < 0 && !x->is_old;
+}
+
 static struct http_chunk *head_chunk(struct http_exchange *x, bool is_close)
 {
     struct buf out = {0};
@@ -564,9 +571,9 @@ static struct http_chunk *head_chunk(struct http_exchange *x, bool is_close)
     }
     buf_append(&out, STR("Date: "));
     buf_append(&out, http__date(x->loop));
-    if (x->answer_length < 0) {
+    if (is_chunked(x)) {
         buf_append(&out, STR("\r\nTransfer-Encoding: chunked"));
-    } else if (!has_length && x->status != 204) {
+    } else if (x->answer_length >= 0 && !has_length && x->status != 204) {
         buf_append(&out, STR("\r\nContent-Length: "));
         buf_append_i64(&out, x->answer_length);
     }
@@ -626,7 +633,7 @@ static void answer_done(struct http_conn *conn, struct http_exchange *x, bool is
 
 static bool is_closing_answer(const struct http_exchange *x)
 {
-    return x->wants_close || !x->is_body_complete ||
+    return x->wants_close || !x->is_body_complete || (x->answer_length < 0 && x->is_old) ||
            __atomic_load_n(&x->loop->is_stopping, __ATOMIC_RELAXED);
 }
 
@@ -661,7 +668,7 @@ static void h1_pump(struct http_exchange *x)
     }
     struct http_chunk *chunk;
     while (x->conn == conn && may_take(conn, x) && (chunk = http__exchange_take(x)) != NULL) {
-        http__conn_write(conn, x->answer_length < 0 ? chunked(x, chunk) : chunk, x);
+        http__conn_write(conn, is_chunked(x) ? chunked(x, chunk) : chunk, x);
         x->keeps_up = !conn->is_writing;
     }
     http__conn_flush(conn); /* A header without a body. */
@@ -669,7 +676,7 @@ static void h1_pump(struct http_exchange *x)
     if (is_done && is_aborted) { /* Since it was looked at above: its last bytes are missing. */
         http__conn_close(conn);
     } else if (is_done && conn->x == x) {
-        if (x->answer_length < 0 && !str_eq(x->method, STR("HEAD"))) {
+        if (is_chunked(x) && !str_eq(x->method, STR("HEAD"))) {
             write_own(x, http__chunk_new("0\r\n\r\n", 5));
         }
         if (x->conn == conn) {

@@ -82,7 +82,8 @@ struct http_exchange {
     isize field_count;
     i64 content_length;
     u64 received_ns;
-    bool is_http2, is_tls, expects_continue, wants_close;
+    bool is_http2, is_tls, is_old; /* HTTP/1.0 */
+    bool expects_continue, wants_close;
     i32 stream_id; /* HTTP/2. */
     /* The body; LOOP but for the queue. */
     enum http_body_mode body_mode;
@@ -112,7 +113,7 @@ struct http_exchange {
     struct buf head;   /* Serialized fields for HTTP/1; or fields for HTTP/2. */
     const struct http_field *answer_fields; /* Until the transport has taken the header. */
     isize answer_field_count;
-    i64 answer_length;         /* -1 chunked */
+    i64 answer_length;         /* -1: not known */
     struct http_pieces pieces; /* LOOP; `next` is NULL when there are none to come. */
     int pieces_taken;          /* LOOP: in this turn. */
     bool keeps_up;             /* LOOP: the kernel took the last piece at once. */

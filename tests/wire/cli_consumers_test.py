@@ -78,6 +78,18 @@ def test_a_consumer_follows_a_stream_through_a_split(leat, stream):
     assert lines(other) == records
 
 
+def test_a_stream_that_is_deleted_is_told_once(leat, stream):
+    run(leat, "stream", "consumers", stream, "--register", "a")
+    run(leat, "stream", "put", stream, "x")
+    process = subprocess.Popen(
+        [BINARY, "stream", "tail", stream, "--consumer", "a", "--from", "trim-horizon", "--data"],
+        env=environment(leat), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "x\n"
+    run(leat, "stream", "delete", stream, "--yes")
+    _, err = process.communicate(timeout=20)
+    assert process.returncode != 0 and err.count("error:") == 1, err
+
+
 def test_it_ends_on_ctrl_c(leat, stream):
     run(leat, "stream", "consumers", stream, "--register", "a")
     run(leat, "stream", "put", stream, "x")

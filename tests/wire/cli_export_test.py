@@ -180,6 +180,33 @@ def test_large_records_come_along(leat, tmp_path, is_piped):
     assert kib == (10240 if is_piped else 4096)
 
 
+def test_a_limit_that_was_lowered_does_not_keep_records_out(leat, tmp_path):
+    stream, copy, file = name(), name(), tmp_path / "lowered.jsonl"
+    client = kinesis(leat)
+    client.create_stream(StreamName=stream, ShardCount=1)
+    arn = client.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
+    client.update_max_record_size(StreamARN=arn, MaxRecordSizeInKiB=10240)
+    for data in (os.urandom((3 << 20) - 1), b"x" * (10 * (1 << 20) - 1)):
+        client.put_record(StreamName=stream, PartitionKey="k", Data=data)
+    client.update_max_record_size(StreamARN=arn, MaxRecordSizeInKiB=1024)
+    run(leat, "stream", "export", stream, str(file))
+    assert json.loads(file.open().readline())["max_record_kib"] == 1024
+    run(leat, "stream", "import", copy, str(file), "--create")
+    assert flat(leat, copy) == flat(leat, stream)
+
+
+@pytest.mark.parametrize("text", [b"", b"\n \n"])
+@pytest.mark.parametrize("is_piped", [False, True])
+def test_nothing_makes_no_stream(leat, tmp_path, is_piped, text):
+    copy, file = name(), tmp_path / "empty"
+    file.write_bytes(text)
+    _, err = run(leat, "stream", "import", copy, "-" if is_piped else str(file), "--create", input=text, code=1)
+    assert "is empty: no stream was made" in err
+    run(leat, "stream", "show", copy, code=5)
+    run(leat, "stream", "create", copy)
+    run(leat, "stream", "import", copy, "-", input=text)  # Of lines by hand there may be none.
+
+
 DAMAGES = {
     "a byte of a line": (lambda t: t[:2] + [t[2].replace(b'"arrival_ms":1', b'"arrival_ms":2')] + t[3:],
                          "line 5 does not match"),
@@ -236,6 +263,14 @@ def test_standard_input_is_put_up_to_the_damage(leat, small):
     _, err = run(leat, "stream", "import", copy, "-", input=text, code=1)
     assert "line 4 is not JSON" in err and "put 2 records" in err and "--from-line 5 goes on there" in err
     assert [d for d, _ in flat(leat, copy)] == [b"one", b"two"]
+    run(leat, "stream", "import", copy, "-", "--from-line", "4", input=b"".join(small))
+    assert [d for d, _ in flat(leat, copy)] == [b"one", b"two", b"three"]
+
+
+def test_standard_input_that_is_cut_off_goes_on_where_it_was_cut(leat, small):
+    copy = name()
+    _, err = run(leat, "stream", "import", copy, "-", "--create", input=b"".join(small[:3]), code=1)
+    assert "line 4 should be the end" in err and "put 2 records" in err and "--from-line 4 goes on there" in err
     run(leat, "stream", "import", copy, "-", "--from-line", "4", input=b"".join(small))
     assert [d for d, _ in flat(leat, copy)] == [b"one", b"two", b"three"]
 

@@ -73,9 +73,26 @@ def test_a_condition_looks_into_aggregates(leat, aggregated):
     (("--from", "yesterday"), 2, "yesterday"),
     (("--limit", "0"), 2, "--limit"),
     (("--were", "x"), 2, "did you mean --where?"),
+    (("--data", "-o", "json"), 2, "--data and --output exclude each other"),
 ])
 def test_what_cannot_be_shown(leat, aggregated, args, code, says):
     assert says in run(leat, "stream", "tail", aggregated[0], *args, code=code)[1]
+
+
+def test_a_closed_shard_ends_it(leat):
+    stream = f"tail-{uuid.uuid4().hex[:10]}"
+    tail = ("stream", "tail", stream, "--shard", "0", "--data")
+    whole = (*tail, "--from", "trim-horizon")
+    run(leat, "stream", "create", stream, "--shards", "1")
+    run(leat, "stream", "put", stream, "--key", "k", "a", "b")
+    follower = subprocess.Popen([BINARY, *whole], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env=environment(leat))
+    assert [follower.stdout.readline() for _ in range(2)] == ["a\n", "b\n"]
+    run(leat, "stream", "split", stream, "0")
+    run(leat, "stream", "put", stream, "--key", "k", "c")
+    assert follower.communicate(timeout=20) == ("", "note: the shard is closed\n") and follower.returncode == 0
+    assert run(leat, *whole)[0] == "a\nb\n"
+    assert run(leat, *tail)[0] == ""  # From now on: nothing comes any more.
 
 
 def test_raw_of_the_api_is_true_or_false(leat, aggregated):

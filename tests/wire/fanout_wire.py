@@ -11,12 +11,12 @@ SHARD = "shardId-000000000000"
 IN_TIME = 60
 
 
-def request(server, consumer, shard=SHARD, kind="TRIM_HORIZON", number=None, form="json"):
+def request(server, consumer, shard=SHARD, kind="TRIM_HORIZON", number=None, form="json", version="1.1"):
     position = {"Type": kind} if number is None else {"Type": kind, "SequenceNumber": number}
     members = {"ConsumerARN": consumer, "ShardId": shard, "StartingPosition": position}
     body = amz_cbor.encode(members) if form == "cbor" else json.dumps(members).encode()
     head = (
-        f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+        f"POST / HTTP/{version}\r\nHost: 127.0.0.1:{server.port}\r\n"
         f"Content-Type: application/x-amz-{form}-1.1\r\n"
         "X-Amz-Target: Kinesis_20131202.SubscribeToShard\r\n"
         "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, "
@@ -81,8 +81,12 @@ def names(block):
 
 def frames(s, seen):
     """(headers, payload) of each; `seen` begins with the answer's header."""
+    return frames_of(chunks(s, seen))
+
+
+def frames_of(parts):
     rest = b""
-    for chunk in chunks(s, seen):
+    for chunk in parts:
         rest += chunk
         while len(rest) >= 12:
             total, headers, crc = struct.unpack(">III", rest[:12])

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 import leat_server
-from fanout_wire import connect, frames, read_until
+from fanout_wire import connect, frames, frames_of, read_until
 from kinesis_fanout_test import HORIZON, IN_TIME, Consumer, take
 
 MIB = 1 << 20
@@ -40,6 +40,20 @@ def start(life_ms):
     server = leat_server.Server()
     server.environment = {"LEAT_SUBSCRIPTION_MS": str(life_ms)}
     return server.start()
+
+
+def test_a_client_of_http_1_0_gets_no_chunks():
+    server = start(400)
+    consumer = Consumer(server)
+    consumer.put(b"one")
+    with connect(server, consumer.consumer, version="1.0") as s:
+        head, _, body = read_until(s, b"\r\n\r\n").partition(b"\r\n\r\n")
+        assert b"Transfer-Encoding" not in head and b"Content-Length" not in head and b"Connection: close" in head
+        while part := s.recv(1 << 16):  # The end of the subscription is that of the connection.
+            body += part
+    kinds = [headers[":event-type"] for headers, _ in frames_of([body])]
+    assert kinds[0] == "initial-response" and set(kinds[1:]) == {"SubscribeToShardEvent"}
+    server.stop()
 
 
 def test_who_never_reads_costs_little_and_harms_nobody():

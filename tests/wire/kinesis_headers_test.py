@@ -42,6 +42,15 @@ def test_headers_of_every_answer(leat):
         assert headers["x-amzn-ErrorType"] == error
 
 
+@pytest.mark.parametrize("target", ["Kinesis_19700101.ListStreams", "Foo_20131202.ListStreams", "Firehose_20150804.PutRecord",
+                                    "kinesis_20131202.ListStreams", ".ListStreams", "ListStreams"])
+def test_an_operation_of_another_service(leat, target):
+    status, headers, body = ask(leat, X_Amz_Target=target)
+    said = json.loads(body)
+    assert (status, said["__type"]) == (400, "UnknownOperationException")
+    assert said["message"] == f'Kinesis has no operation "{target}"'
+
+
 def test_void_answers_are_empty(leat):
     kinesis = make_client(leat, "kinesis")
     kinesis.create_stream(StreamName="void", ShardCount=1)

@@ -252,6 +252,17 @@ def test_consumers(held):
     assert failure(kinesis.describe_stream_consumer, **named)[0] == "ResourceNotFoundException"
 
 
+def test_consumers_go_with_their_stream(held):
+    kinesis = client(held)
+    stream = arn(kinesis, "a")
+    kinesis.register_stream_consumer(StreamARN=stream, ConsumerName="new")
+    kinesis.delete_stream(StreamName="a", EnforceConsumerDeletion=True)
+    assert status(kinesis, "a") == "DELETING"
+    assert consumers(kinesis, stream) == ([(name, "DELETING") for name in ("new", "old", "older")], None)
+    described = kinesis.describe_stream_consumer(StreamARN=stream, ConsumerName="old")["ConsumerDescription"]
+    assert described["ConsumerStatus"] == "DELETING"
+
+
 def test_five_consumers_at_a_time(held):
     kinesis = client(held)
     stream = arn(kinesis, "b")

@@ -443,16 +443,26 @@ static void refuse_busy(struct http_exchange *x, const char *text, void *ctx)
                      request->request_id);
 }
 
+/* Behind a prefix of the service. Another prefix stays before it: so it is no operation. */
+static str operation_of(const struct opened *opened, str target)
+{
+    isize dot = str_find_byte(target, '.', 0);
+    if (dot < 0) {
+        return STR_EMPTY;
+    }
+    bool is_own = listed(opened->service->target_prefixes, str_slice(target, 0, dot));
+    return is_own ? str_slice(target, dot + 1, target.len) : target;
+}
+
 static void call(struct opened *opened, struct aws_dispatch *dispatch, struct http_exchange *x,
                  const struct aws_caller *caller, str target)
 {
     struct aws_request *request = ARENA_NEW(http_arena(x), struct aws_request);
-    isize dot = str_find_byte(target, '.', 0);
     *request = (struct aws_request){
         .x = x,
         .caller = *caller,
         .protocol = protocol_of(x, target.len > 0),
-        .operation = dot < 0 ? STR_EMPTY : str_slice(target, dot + 1, target.len),
+        .operation = operation_of(opened, target),
         .request_id = uuid_make(dispatch, http_arena(x)),
         .service = opened->state,
         .is_cors = may_origin(dispatch, x),

@@ -92,6 +92,14 @@ static void run(struct http_exchange *x, void *ctx)
     }
 }
 
+static void fail_unknown(struct kinesis_call *call)
+{
+    str name = call->request->operation;
+    name = name.len > 0 ? name : http_header(call->x, "x-amz-target");
+    kinesis__fail(call, "UnknownOperationException", "Kinesis has no operation \"" STR_FMT "\"",
+                  STR_ARG(str_slice(name, 0, 64)));
+}
+
 static void on_body(struct http_exchange *x, void *ctx)
 {
     struct kinesis_call *call = ctx;
@@ -115,8 +123,7 @@ static void on_body(struct http_exchange *x, void *ctx)
         return;
     }
     if (call->operation == NULL) {
-        kinesis__fail(call, "UnknownOperationException", "Kinesis has no operation \"" STR_FMT "\"",
-                      STR_ARG(str_slice(call->request->operation, 0, 64)));
+        fail_unknown(call);
         return;
     }
     u32 delay_ms =

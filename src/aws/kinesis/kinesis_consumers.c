@@ -16,7 +16,11 @@ static void put_consumer(struct kinesis_call *call, struct stream_id id,
 static const char *status_of(const struct kinesis_call *call,
                              const struct stream_consumer *consumer)
 {
-    return kinesis__is_consumer_new(call->service, consumer) ? "CREATING" : "ACTIVE";
+    struct stream_info info;
+    stream_get_info(call->stream, &info);
+    return info.is_deleted                                       ? "DELETING"
+           : kinesis__is_consumer_new(call->service, consumer) ? "CREATING"
+                                                                 : "ACTIVE";
 }
 
 /* --- registration ---------------------------------------------------------------------------- */
