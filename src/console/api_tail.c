@@ -231,8 +231,7 @@ static void catch_up(struct tail *t)
 static bool is_at_end(const struct tail *t)
 {
     struct stream_shard shard;
-    return t->has_shard &&
-           (!stream_find_shard(t->stream, t->shard, &shard) || shard.closed_ms > 0);
+    return t->has_shard && (!stream_find_shard(t->stream, t->shard, &shard) || shard.closed_ms > 0);
 }
 
 static void follow(struct tail *t)

@@ -90,7 +90,7 @@ def test_a_closed_shard_ends_it(leat):
     assert [follower.stdout.readline() for _ in range(2)] == ["a\n", "b\n"]
     run(leat, "stream", "split", stream, "0")
     run(leat, "stream", "put", stream, "--key", "k", "c")
-    assert follower.communicate(timeout=20) == ("", "note: the shard is closed\n") and follower.returncode == 0
+    assert follower.communicate(timeout=20) == ("", "the shard is closed\n") and follower.returncode == 0
     assert run(leat, *whole)[0] == "a\nb\n"
     assert run(leat, *tail)[0] == ""  # From now on: nothing comes any more.
 

@@ -43,7 +43,7 @@ def start(life_ms):
 
 
 def test_a_client_of_http_1_0_gets_no_chunks():
-    server = start(400)
+    server = start(600)
     consumer = Consumer(server)
     consumer.put(b"one")
     with connect(server, consumer.consumer, version="1.0") as s:

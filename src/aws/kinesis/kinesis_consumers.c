@@ -18,9 +18,9 @@ static const char *status_of(const struct kinesis_call *call,
 {
     struct stream_info info;
     stream_get_info(call->stream, &info);
-    return info.is_deleted                                       ? "DELETING"
+    return info.is_deleted                                     ? "DELETING"
            : kinesis__is_consumer_new(call->service, consumer) ? "CREATING"
-                                                                 : "ACTIVE";
+                                                               : "ACTIVE";
 }
 
 /* --- registration ---------------------------------------------------------------------------- */
