@@ -215,6 +215,34 @@ static int tail_by_api(struct tail *t, const char *name, const struct option *op
     return code != EXIT_OK && !is_lost ? code : t->code;
 }
 
+/* Prints what is empty, or contradicts another option. */
+static bool fit_together(const struct option *options)
+{
+    static const struct {
+        int option;
+        const char *hint;
+    } full[] = {{FROM, "latest, trim-horizon, or a time: 2026-11-24T01:02:03"},
+                {WHERE, "leave it out to see all records"},
+                {SHARD, "leave it out to see all shards"},
+                {CONSUMER, "leat stream consumers NAME lists them"}};
+    for (isize i = 0; i < COUNT_OF(full); i++) { /* Most often a variable that is not set. */
+        const struct option *option = &options[full[i].option];
+        if (option->is_given && option->text[0] == '\0') {
+            print_error(full[i].hint, "--%s is empty", option->name);
+            return false;
+        }
+    }
+    if (options[DATA].is_given && options[OUTPUT].is_given) {
+        print_error("leave one of them out", "--data and --output exclude each other");
+        return false;
+    }
+    if (options[NUL].is_given && !options[DATA].is_given) {
+        print_error("leat stream tail NAME --data --null", "--null is about what --data prints");
+        return false;
+    }
+    return true;
+}
+
 int cmd_stream_tail(int argc, char **argv)
 {
     struct option options[] = {
@@ -249,26 +277,7 @@ int cmd_stream_tail(int argc, char **argv)
         print_error(NULL, "--limit takes a whole number from 1 on");
         return EXIT_USAGE;
     }
-    static const struct {
-        int option;
-        const char *hint;
-    } full[] = {{FROM, "latest, trim-horizon, or a time: 2026-11-24T01:02:03"},
-                {WHERE, "leave it out to see all records"},
-                {SHARD, "leave it out to see all shards"},
-                {CONSUMER, "leat stream consumers NAME lists them"}};
-    for (isize i = 0; i < COUNT_OF(full); i++) { /* Most often a variable that is not set. */
-        const struct option *option = &options[full[i].option];
-        if (option->is_given && option->text[0] == '\0') {
-            print_error(full[i].hint, "--%s is empty", option->name);
-            return EXIT_USAGE;
-        }
-    }
-    if (options[DATA].is_given && options[OUTPUT].is_given) {
-        print_error("leave one of them out", "--data and --output exclude each other");
-        return EXIT_USAGE;
-    }
-    if (options[NUL].is_given && !options[DATA].is_given) {
-        print_error("leat stream tail NAME --data --null", "--null is about what --data prints");
+    if (!fit_together(options)) {
         return EXIT_USAGE;
     }
     char shard[API_SHARD_ID_BYTES];
