@@ -139,7 +139,7 @@ static void send_one(struct tail *t, u64 lsn, const char *sequence, i64 sub_sequ
     t->sent++;
     t->sent_in_second++;
     if (t->limit > 0 && t->sent == t->limit) {
-        put_end(t, "limit");
+        put_end(t, "the limit is reached");
     }
     if (t->out.len >= FLUSH_BYTES || t->is_over) {
         flush(t);

@@ -311,12 +311,12 @@ static int request_take(struct http_conn *conn, struct http_exchange *x)
     if (conn->parser.http_major != 1 || conn->parser.http_minor > 1) {
         return 400; /* llhttp takes 0.9 and 2.0, too, and frames them as 1.0. */
     }
-    bool is_old = conn->parser.http_minor == 0;
-    x->is_old = is_old;
-    bool is_host_wrong = hosts > 1 || (hosts == 0 && !is_old) ||
+    x->is_http10 = conn->parser.http_minor == 0;
+    bool is_host_wrong = hosts > 1 || (hosts == 0 && !x->is_http10) ||
                          (authority.len > 0 && !str_eq_nocase(authority, host));
     bool is_chunked = (conn->parser.flags & F_CHUNKED) != 0;
-    bool is_te_wrong = (conn->parser.flags & F_TRANSFER_ENCODING) != 0 && (!is_chunked || is_old);
+    bool is_te_wrong =
+        (conn->parser.flags & F_TRANSFER_ENCODING) != 0 && (!is_chunked || x->is_http10);
     if (is_host_wrong || is_te_wrong) {
         return 400;
     }
@@ -548,7 +548,7 @@ enum { HEAD_BYTES_USUAL = 480 };
 /* HTTP/1.0 knows no chunks: there the end of an answer without length is that of the connection. */
 static bool is_chunked(const struct http_exchange *x)
 {
-    return x->answer_length < 0 && !x->is_old;
+    return x->answer_length < 0 && !x->is_http10;
 }
 
 static struct http_chunk *head_chunk(struct http_exchange *x, bool is_close)
@@ -633,7 +633,7 @@ static void answer_done(struct http_conn *conn, struct http_exchange *x, bool is
 
 static bool is_closing_answer(const struct http_exchange *x)
 {
-    return x->wants_close || !x->is_body_complete || (x->answer_length < 0 && x->is_old) ||
+    return x->wants_close || !x->is_body_complete || (x->answer_length < 0 && !is_chunked(x)) ||
            __atomic_load_n(&x->loop->is_stopping, __ATOMIC_RELAXED);
 }
 

@@ -82,8 +82,7 @@ struct http_exchange {
     isize field_count;
     i64 content_length;
     u64 received_ns;
-    bool is_http2, is_tls, is_old; /* HTTP/1.0 */
-    bool expects_continue, wants_close;
+    bool is_http10, is_http2, is_tls, expects_continue, wants_close;
     i32 stream_id; /* HTTP/2. */
     /* The body; LOOP but for the queue. */
     enum http_body_mode body_mode;
