@@ -196,7 +196,7 @@ static void log_free(struct log *log)
     if (log->lock_file != NULL) {
         IGNORE(os_close(log->lock_file)); /* Lets the lock go. */
     }
-    log__pool_trim(log);
+    log__pool_free(log);
     log__batch_spares_free(log);
     log__index_deinit(&log->active_index);
     log__map_deinit(&log->tips);

@@ -139,39 +139,7 @@ bool log__body_is_valid(const struct log__frame_head *head, const u8 *frame)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
-enum { CAPACITY_MIN = 4096, CACHED = 1, PIN = 2 /* In pins. */ };
-
-struct log_frame *log__frame_new(struct log *log, isize bytes)
-{
-    isize capacity = CAPACITY_MIN;
-    while (capacity < bytes) {
-        capacity *= 2;
-    }
-    struct log_frame *frame = NULL;
-    os_mutex_lock(&log->pool_lock);
-    for (int i = 0; i < log->pool_count; i++) {
-        if (log->pool[i]->capacity == capacity) {
-            frame = log->pool[i];
-            log->pool[i] = log->pool[--log->pool_count];
-            log->pool_bytes -= capacity;
-            break;
-        }
-    }
-    os_mutex_unlock(&log->pool_lock);
-    if (frame == NULL) {
-        /* The disk takes it from aligned memory; aligned_alloc would leave holes: twice the RSS. */
-        frame = mem_alloc((isize)sizeof *frame + capacity + LOG__BLOCK_BYTES);
-        frame->log = log;
-        frame->capacity = capacity;
-        frame->used_max = 0;
-        isize skew = (isize)((uintptr_t)(frame + 1) % LOG__BLOCK_BYTES);
-        frame->data = (u8 *)(frame + 1) + (LOG__BLOCK_BYTES - skew);
-    }
-    frame->used_max = MAX(frame->used_max, bytes);
-    frame->refs = 1;
-    frame->pins = 0;
-    return frame;
-}
+enum { CACHED = 1, PIN = 2 /* In pins. */ };
 
 void log_frame_ref(struct log_frame *frame)
 {
@@ -183,29 +151,7 @@ void log_frame_unref(struct log_frame *frame)
     if (frame == NULL || __atomic_sub_fetch(&frame->refs, 1, __ATOMIC_ACQ_REL) > 0) {
         return;
     }
-    struct log *log = frame->log;
-    os_mutex_lock(&log->pool_lock);
-    bool is_kept =
-        log->pool_count < LOG__POOL_MAX && log->pool_bytes + frame->capacity <= LOG__POOL_BYTES_MAX;
-    if (is_kept) {
-        log->pool[log->pool_count++] = frame;
-        log->pool_bytes += frame->capacity;
-    }
-    os_mutex_unlock(&log->pool_lock);
-    if (!is_kept) {
-        mem_free(frame);
-    }
-}
-
-void log__pool_trim(struct log *log)
-{
-    os_mutex_lock(&log->pool_lock);
-    for (int i = 0; i < log->pool_count; i++) {
-        mem_free(log->pool[i]);
-    }
-    log->pool_count = 0;
-    log->pool_bytes = 0;
-    os_mutex_unlock(&log->pool_lock);
+    log__pool_give(frame);
 }
 
 static bool is_charged(u32 pins)

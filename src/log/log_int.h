@@ -27,9 +27,9 @@ enum {
     LOG__ZERO_AHEAD_BYTES = 1 << 20,
     LOG__ZERO_PIECE_BYTES = 512 << 10,
     LOG__SMALL_FRAME_BYTES = 256 << 10,
-    LOG__BUILD_AHEAD_BYTES =
-        4 << 20,          /* Queued bytes that make building worth while the disk works. */
-    LOG__LOADED_MAX = 16, /* Indexes of sealed segments kept in memory. */
+    LOG__GATHER_BYTES = 256 << 10,    /* Queued bytes that wait for no others. */
+    LOG__BUILD_AHEAD_BYTES = 1 << 20, /* That make building worth while the disk works. */
+    LOG__LOADED_MAX = 16,             /* Indexes of sealed segments kept in memory. */
     LOG__WATCH_MAX = 16,
     LOG__POOL_MAX = 12,
 #ifdef LEAT_DEBUG
@@ -79,7 +79,7 @@ struct log_frame {
     struct log__frame_head head;
     isize capacity; /* Of data. */
     isize used_max; /* Of that, by this frame and those before it: the rest has no pages. */
-    u8 *data; /* At a multiple of LOG__BLOCK_BYTES, behind this struct in the same allocation. */
+    u8 *data;       /* At a multiple of LOG__BLOCK_BYTES. */
 };
 
 struct log__identity {
@@ -93,10 +93,18 @@ bool log__head_decode(const u8 *in, const struct log__identity *id, u64 offset,
                       struct log__frame_head *out);
 /* Verifies checksum, directory and record lengths of a frame whose header has been decoded. */
 bool log__body_is_valid(const struct log__frame_head *head, const u8 *frame);
-struct log_frame *log__frame_new(struct log *log, isize bytes);
 /* It is among the recent ones from now on, or no more; before the reference for that goes. */
 void log__frame_cached(struct log_frame *frame, bool is_cached);
+
+/* --- their memory -------------------------------------------------------------------------- */
+
+/* Room for `bytes`; its owner's is the one reference. */
+struct log_frame *log__frame_new(struct log *log, isize bytes);
+/* The last reference has gone. */
+void log__pool_give(struct log_frame *frame);
+/* Frees what nobody has needed since the call before. */
 void log__pool_trim(struct log *log);
+void log__pool_free(struct log *log);
 
 /* --- the index of one segment -------------------------------------------------------------- */
 
@@ -414,9 +422,9 @@ struct log {
 
     struct os_mutex pool_lock;
     struct log_frame *pool[LOG__POOL_MAX];
-    int pool_count;
-    isize pool_bytes;
-    struct log_batch *spares; /* pool_lock; small ones. */
+    int pool_count, pool_count_min; /* The least since the last trim. */
+    isize pool_bytes;               /* That have pages. */
+    struct log_batch *spares;       /* pool_lock; small ones. */
     int spare_count;
 
     struct os_mutex watch_lock;

@@ -99,6 +99,17 @@ static void refuse_body(struct http_exchange *x)
     http__exchange_refuse(x, "the server holds too many request bodies");
 }
 
+u8 *http__exchange_body_room(struct http_exchange *x, isize *bytes_in_out)
+{
+    struct buf *body = &x->body;
+    if (x->body_mode != HTTP_BODY_COLLECT || body->len == 0) {
+        return NULL;
+    }
+    isize most = MAX(MAX(body->capacity - body->len, body->len), BODY_FIRST_BYTES);
+    *bytes_in_out = MIN(*bytes_in_out, most);
+    return buf_reserve(body, *bytes_in_out);
+}
+
 bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
 {
     if (bytes == 0) {
@@ -118,7 +129,11 @@ bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
         if (x->body.len == 0) {
             (void)buf_reserve(&x->body, bytes_ahead(x, bytes));
         }
-        buf_append_bytes(&x->body, data, bytes);
+        if (data == x->body.data + x->body.len) {
+            x->body.len += bytes; /* It was read there. */
+        } else {
+            buf_append_bytes(&x->body, data, bytes);
+        }
         return true;
     }
     if (x->body_mode != HTTP_BODY_QUEUE) {

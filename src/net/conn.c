@@ -298,6 +298,13 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     (void)suggested;
     struct http_conn *conn = handle->data;
     struct http_loop *loop = conn->loop;
+    isize room_bytes = HTTP_READ_BYTES;
+    bool is_plain_h1 = conn->is_sniffed && conn->tls == NULL && conn->http2 == NULL;
+    u8 *room = is_plain_h1 ? http__h1_body_room(conn, &room_bytes) : NULL;
+    if (room != NULL) {
+        *buffer = uv_buf_init((char *)room, (unsigned)room_bytes);
+        return;
+    }
     if (loop->read_buffer == NULL) {
         loop->read_buffer = mem_alloc(HTTP_READ_BYTES);
     }

@@ -482,6 +482,18 @@ void http__h1_read(struct http_conn *conn, const u8 *data, isize bytes)
     parse(conn, data, bytes);
 }
 
+u8 *http__h1_body_room(struct http_conn *conn, isize *bytes_in_out)
+{
+    struct http_exchange *x = conn->x;
+    bool is_counted = x != NULL && x->content_length > 0 && !x->is_body_complete;
+    if (!is_counted || conn->is_paused) {
+        return NULL;
+    }
+    /* What is left of it, and no byte of the request behind it. */
+    *bytes_in_out = (isize)MIN((u64)*bytes_in_out, conn->parser.content_length);
+    return http__exchange_body_room(x, bytes_in_out);
+}
+
 /* Goes on with what was kept. */
 static void resume(struct http_conn *conn)
 {

@@ -16,7 +16,7 @@
 #include <uv.h>
 
 enum {
-    HTTP_READ_BYTES = 256 << 10,   /* Per loop; input is copied out of it at once. */
+    HTTP_READ_BYTES = 256 << 10,   /* At once; a loop's buffer: input is copied out of it. */
     HTTP_UNSENT_MAX = 1 << 20,     /* A writer waits above it. */
     HTTP_BODY_QUEUE_MAX = 1 << 20, /* Body bytes queued for a pool thread. */
     HTTP_LEFTOVER_MAX = 64 << 10,  /* Read ahead of an exchange that is not answered yet. */
@@ -293,6 +293,9 @@ void http__exchange_detach(struct http_exchange *x, bool is_gone);
 /* body.c */
 /* LOOP. Body bytes from the wire; false: pause the source until want_body. */
 bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes);
+/* Room behind the collected body, for at most *bytes_in_out; no more than as much again as has
+ * come, for the rest may never come. NULL when none is collected, or nothing of it has come yet. */
+u8 *http__exchange_body_room(struct http_exchange *x, isize *bytes_in_out);
 void http__exchange_body_end(struct http_exchange *x);
 
 /* answer.c */
@@ -361,6 +364,9 @@ void http__tls_free(struct http_conn *conn);
 /* http1.c */
 void http__h1_init(struct http_conn *conn);
 void http__h1_read(struct http_conn *conn, const u8 *data, isize bytes);
+/* Where the body under way goes on, for what the kernel gives next: read there, no copy is made of
+ * it. *bytes_in_out is the most that is wanted, then the most that may be read. NULL: nowhere. */
+u8 *http__h1_body_room(struct http_conn *conn, isize *bytes_in_out);
 void http__h1_eof(struct http_conn *conn);
 void http__h1_free(struct http_conn *conn);
 void http__h1_loop_free(struct http_loop *loop);

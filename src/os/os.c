@@ -224,49 +224,6 @@ int os_cpu_count(void)
     return MAX(CPU_COUNT(&set), 1);
 }
 
-/* A file that holds one number; UINT64_MAX when it is not there or says "max". */
-static u64 number_of(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char line[64] = "";
-    u64 number = UINT64_MAX;
-    if (file != NULL) {
-        bool is_read = fgets(line, sizeof line, file) != NULL;
-        IGNORE(fclose(file)); /* Only read. */
-        if (!is_read || str_to_u64(str_trim(str_of(line)), &number) != OK) {
-            number = UINT64_MAX;
-        }
-    }
-    return number;
-}
-
-u64 os_memory_bytes(void)
-{
-    u64 machine = (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE);
-    u64 group = MIN(number_of("/sys/fs/cgroup/memory.max"),
-                    number_of("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
-    struct rlimit space;
-    bool is_known = getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY;
-    return MIN(MIN(machine, group), is_known ? (u64)space.rlim_cur : UINT64_MAX);
-}
-
-u64 os_resident_bytes(void)
-{
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL) {
-        return 0;
-    }
-    char line[128];
-    u64 pages = 0;
-    if (fgets(line, sizeof line, file) != NULL) {
-        str rest = str_of(line);
-        (void)str_split(&rest, ' ', NULL);
-        IGNORE(str_to_u64(str_split(&rest, ' ', NULL), &pages) != OK); /* Stays 0. */
-    }
-    IGNORE(fclose(file)); /* Only read. */
-    return pages * (u64)sysconf(_SC_PAGESIZE);
-}
-
 i64 os_descriptors_raise(void)
 {
     struct rlimit limit;

@@ -132,18 +132,12 @@ void stream_sequences_begin(const struct stream_sequence *first, struct stream_s
     u128 low = (u128)2 | ((u128)shard << 4) | ((u128)arrival << 36) |
                ((u128)first->is_behind << 72) | ((u128)first->index << 80);
     u64 high = (first->index >> 48) | ((shard & 15) << 16) | (created << 20) | (2ULL << 56);
-    /* Long division of the three limbs by 10^19, twice; what is left has 18 digits. */
-    u64 limbs[3] = {high, (u64)(low >> 64), (u64)low};
-    u64 rests[2];
-    for (int round = 0; round < 2; round++) {
-        u64 rest = 0;
-        for (int i = 0; i < 3; i++) {
-            limbs[i] = divide_by_10_19(rest, limbs[i], &rest);
-        }
-        rests[round] = rest;
-    }
-    CHECK(limbs[0] == 0 && limbs[1] == 0 && limbs[2] < POW10_18);
-    u64 top = limbs[2], middle = rests[1], bottom = rests[0]; /* 18, 19 and 19 digits. */
+    /* Long division of the three limbs by 10^19, twice. The quotients' high limbs are below it. */
+    u64 middle, bottom, rest; /* 19 digits each. */
+    u64 quotient_high = divide_by_10_19(high, (u64)(low >> 64), &rest);
+    u64 quotient_low = divide_by_10_19(rest, (u64)low, &bottom);
+    u64 top = divide_by_10_19(quotient_high, quotient_low, &middle);
+    CHECK(top < POW10_18);
     put_8_digits(out->front, (u32)(top / 10000000000));
     put_8_digits(out->front + 8, (u32)(top / 100 % 100000000));
     put_8_digits(out->front + 16, (u32)(top % 100 * 1000000 + middle / 10000000000000));

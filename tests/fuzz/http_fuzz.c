@@ -36,6 +36,7 @@ void http__exchange_unref(struct http_exchange *x)
     CHECK(x->refs > 0);
     if (--x->refs == 0) {
         arena_deinit(&x->arena);
+        buf_deinit(&x->body);
         mem_free(x);
     }
 }
@@ -53,7 +54,20 @@ bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
     CHECK(x->conn != NULL && !x->is_body_complete);
     x->body_bytes_max += bytes;
     buf_append_bytes(said, data, bytes);
+    CHECK(data != x->body.data || bytes <= x->body.capacity);
     return true;
+}
+
+/* Its own, and no larger, so that reading past its end is seen. */
+u8 *http__exchange_body_room(struct http_exchange *x, isize *bytes_in_out)
+{
+    buf_deinit(&x->body);
+    if (x->body_bytes_max % 2 == 0) {
+        return NULL;
+    }
+    x->body.data = mem_alloc(*bytes_in_out);
+    x->body.capacity = *bytes_in_out;
+    return x->body.data;
 }
 
 void http__exchange_body_end(struct http_exchange *x)
@@ -89,6 +103,19 @@ static void answer_what_is_complete(struct http_conn *conn)
     }
 }
 
+/* As conn.c reads: into the body under way where there is room for it. Returns how many. */
+static isize feed(struct http_conn *conn, const u8 *data, isize bytes)
+{
+    u8 *room = http__h1_body_room(conn, &bytes);
+    u8 *copy = room == NULL ? mem_alloc(bytes) : NULL; /* Its own, likewise. */
+    u8 *input = room == NULL ? copy : room;
+    memcpy(input, data, (size_t)bytes);
+    http__h1_read(conn, input, bytes);
+    answer_what_is_complete(conn);
+    mem_free(copy);
+    return bytes;
+}
+
 /* Feeds the bytes in pieces of at most `piece`. */
 static void run(str bytes, isize piece, struct buf *out)
 {
@@ -101,13 +128,8 @@ static void run(str bytes, isize piece, struct buf *out)
     said = out;
     request_count = 0;
     http__h1_init(conn);
-    for (isize at = 0; at < bytes.len && !conn->is_closing && !conn->is_closed_after; at += piece) {
-        isize count = MIN(piece, bytes.len - at);
-        u8 *copy = mem_alloc(count); /* Its own, so that reading past its end is seen. */
-        memcpy(copy, bytes.data + at, (size_t)count);
-        http__h1_read(conn, copy, count);
-        answer_what_is_complete(conn);
-        mem_free(copy);
+    for (isize at = 0; at < bytes.len && !conn->is_closing && !conn->is_closed_after;) {
+        at += feed(conn, bytes.data + at, MIN(piece, bytes.len - at));
     }
     /* Not the status: what is wrong in two ways is refused for the one that is seen first. */
     buf_printf(out, "%td requests, %s\n", request_count,
