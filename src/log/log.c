@@ -205,6 +205,7 @@ static void log_free(struct log *log)
     mem_free(log->missing);
     mem_free(log->items);
     mem_free(log->items_spare);
+    mem_free(log->pieces);
     mem_free(log->dir);
     os_cond_deinit(&log->zero.cond);
     os_mutex_deinit(&log->zero.lock);

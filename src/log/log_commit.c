@@ -1,15 +1,14 @@
 /*
  * log/log_commit.c: group commit.
  *
- * Of two equal committer threads one builds the next frame (merging all waiting batches,
- * copying, checksumming) while the other writes, syncs and publishes the one before.
+ * Of two equal committer threads one builds the next frame (log_build.c) while the other writes,
+ * syncs and publishes the one before.
  * Building ahead begins only when enough is queued to make it worth while; otherwise
  * whatever arrives during a sync goes into the next frame, and the thread that had the
  * disk goes on by itself: handing over costs more than it gives. Who builds does so until
  * the disk is its own, so frames keep their order, and a frame is written only after the
  * one before it is durable.
  */
-#include "base/hash.h"
 #include "base/trace.h"
 #include "log/log_int.h"
 
@@ -216,146 +215,6 @@ static void take_batches(struct log *log, struct log__job *job)
         log->queue_end = &log->queue;
     }
     note_space(log, free_bytes);
-}
-
-/* --- building ------------------------------------------------------------------------------- */
-
-static void reserve_items(struct log *log, isize count)
-{
-    if (count > log->item_capacity) {
-        log->item_capacity = MAX(count, log->item_capacity * 2);
-        isize bytes = log->item_capacity * (isize)sizeof *log->items;
-        log->items = mem_resize(log->items, bytes);
-        log->items_spare = mem_resize(log->items_spare, bytes);
-    }
-}
-
-static isize collect_items(struct log *log, struct log_batch *batches)
-{
-    isize count = 0;
-    for (struct log_batch *batch = batches; batch != NULL; batch = batch->next) {
-        reserve_items(log, count + (isize)batch->run_count);
-        for (u32 i = 0; i < batch->run_count; i++) {
-            struct log__batch_run *run = &batch->runs[i];
-            u64 key = (u64)run->channel.stream << 32 | run->channel.shard;
-            log->items[count++] = (struct log__sort_item){key, run};
-        }
-    }
-    return count;
-}
-
-enum { LINE_BYTES = 64, RUNS_AHEAD = 8 };
-
-/* Writes the directory and tells each batch's run where its records go. `items` are sorted. */
-static void lay_out(const struct log__sort_item *items, isize count, struct log_frame *frame)
-{
-    u8 *row = frame->data + LOG__HEADER_BYTES;
-    u8 *data = row + (isize)frame->head.run_count * LOG__RUN_BYTES;
-    u32 offset = 0;
-    u32 number = 0;
-    for (isize i = 0; i < count; row += LOG__RUN_BYTES) {
-        u64 key = items[i].key;
-        u32 run_offset = offset;
-        u32 run_number = number;
-        for (; i < count && items[i].key == key; i++) {
-            struct log__batch_run *run = items[i].run;
-            __builtin_prefetch(items[MIN(i + RUNS_AHEAD, count - 1)].run, 1);
-            run->write = data + offset;
-            run->next = number;
-            offset += run->bytes;
-            number += run->count;
-        }
-        put_u32(row, (u32)(key >> 32));
-        put_u32(row + 4, (u32)key);
-        put_u32(row + 8, run_number);
-        put_u32(row + 12, number - run_number);
-        put_u32(row + 16, run_offset);
-        put_u32(row + 20, offset - run_offset);
-    }
-    frame->head.record_count = number;
-    frame->head.data_bytes = offset;
-}
-
-/* Asks for the first lines that a record will be copied to, from where the hardware goes on:
- * records of many channels go far from one another, and it does not know where. */
-static void prefetch_target(const struct log_batch *batch, isize index)
-{
-    enum { LINES = 4 };
-    if (index < batch->count) {
-        const u8 *target = batch->runs[batch->entries[index].run].write;
-        for (isize line = 0; line < LINES; line++) {
-            __builtin_prefetch(target + line * LINE_BYTES, 1);
-        }
-    }
-}
-
-/* The one copy: neighbours of one channel in one go. */
-static void copy_records(struct log_batch *batch)
-{
-    bool is_scattered = batch->run_count > 1;
-    for (isize i = 0; i < batch->count;) {
-        struct log__entry *first = &batch->entries[i];
-        struct log__batch_run *run = &batch->runs[first->run];
-        u32 row = first->run;
-        const u8 *end = first->data;
-        while (i < batch->count && batch->entries[i].run == row && batch->entries[i].data == end) {
-            end += batch->entries[i].bytes;
-            batch->entries[i++].run = run->next++;
-        }
-        if (is_scattered) {
-            prefetch_target(batch, i);
-        }
-        memcpy(run->write, first->data, (size_t)(end - first->data));
-        run->write += end - first->data;
-    }
-}
-
-static u32 distinct_keys(const struct log__sort_item *items, isize count)
-{
-    u32 distinct = 0;
-    for (isize i = 0; i < count; i++) {
-        distinct += i == 0 || items[i].key != items[i - 1].key;
-    }
-    return distinct;
-}
-
-/* Of the thread that has set is_building. */
-static void build_frame(struct log *log, struct log__job *job)
-{
-    isize bytes = LOG__HEADER_BYTES;
-    for (struct log_batch *batch = job->batches; batch != NULL; batch = batch->next) {
-        bytes += batch->encoded_bytes;
-    }
-    isize count = collect_items(log, job->batches);
-    const struct log__sort_item *items = log__sort(log->items, log->items_spare, count);
-    struct log_frame *frame = log__frame_new(log, bytes + LOG__BLOCK_BYTES);
-    frame->head = (struct log__frame_head){.run_count = distinct_keys(items, count)};
-    lay_out(items, count, frame);
-    isize used = LOG__HEADER_BYTES + (isize)frame->head.run_count * LOG__RUN_BYTES +
-                 (isize)frame->head.data_bytes;
-    isize unit = PLANTED(BUG_FRAME_UNPADDED) ? LOG__PACKED_BYTES : LOG__BLOCK_BYTES;
-    isize padded = (used + unit - 1) / unit * unit;
-    CHECK(padded <= LOG_FRAME_BYTES_MAX);
-    CHECK(padded <= frame->capacity);
-    i64 now_ms = os_wall_us(log->os) / 1000;
-    log->arrival_ms = PLANTED(BUG_ARRIVAL_BACK) ? now_ms : MAX(log->arrival_ms, now_ms);
-    frame->head.lsn = log->next_lsn++;
-    frame->head.first_no = log->next_no;
-    frame->head.arrival_ms = log->arrival_ms;
-    frame->head.bytes = (u32)padded;
-    log->next_no += frame->head.record_count;
-    frame->head.last_no = log->next_no - 1;
-    for (struct log_batch *batch = job->batches; batch != NULL; batch = batch->next) {
-        copy_records(batch);
-        batch->lsn = frame->head.lsn;
-        batch->first_no = frame->head.first_no;
-        batch->end_no = frame->head.last_no + 1;
-        batch->arrival_ms = frame->head.arrival_ms;
-    }
-    memset(frame->data + used, 0, (size_t)(padded - used));
-    isize checked = PLANTED(BUG_CRC_PARTIAL) ? MIN(padded, 512) : padded;
-    frame->head.body_crc = crc32c(0, frame->data + LOG__HEADER_BYTES, checked - LOG__HEADER_BYTES);
-    job->frame = frame;
 }
 
 /* --- the disk ------------------------------------------------------------------------------- */
@@ -667,7 +526,7 @@ bool log__commit_once(struct log *log)
     take_batches(log, &job);
     os_mutex_unlock(&log->queue_lock);
     if (job.batches != NULL) {
-        build_frame(log, &job);
+        log__build_frame(log, &job);
     }
     run_disk(log, &job);
     end_barrier(log, &job);
@@ -762,7 +621,7 @@ void log__committer_run(void *ctx)
     struct log__job job = {0};
     while (begin_frame(log, &job)) {
         if (job.batches != NULL) {
-            build_frame(log, &job);
+            log__build_frame(log, &job);
         }
         take_disk(log);
         run_disk(log, &job);

@@ -31,14 +31,14 @@ enum {
     LOG__BUILD_AHEAD_BYTES = 1 << 20, /* That make building worth while the disk works. */
     LOG__LOADED_MAX = 16,             /* Indexes of sealed segments kept in memory. */
     LOG__WATCH_MAX = 16,
-    LOG__POOL_MAX = 12,
+    LOG__POOL_MAX = 32,
 #ifdef LEAT_DEBUG
     LOG__SPARES_MAX = 0, /* So that sanitizers see what is used after its end. */
 #else
     LOG__SPARES_MAX = 64, /* Batches without a user. */
 #endif
     LOG__SPARE_BYTES_MAX = 8192, /* Of their records. */
-    LOG__POOL_BYTES_MAX = 20 << 20,
+    LOG__POOL_BYTES_MAX = 32 << 20,
     LOG__RETAIN_PERIOD_MS = 10000,
     LOG__PATH_MAX = 4096,
 };
@@ -281,7 +281,6 @@ struct log__batch_run {
     struct log_channel channel;
     u32 count, bytes, slot;
     u32 next; /* While building: number of the next record, relative. */
-    u8 *write;
 };
 
 struct log__chunk {
@@ -319,6 +318,12 @@ struct log__sort_item {
 struct log__sort_item *log__sort(struct log__sort_item *items, struct log__sort_item *spare,
                                  isize count);
 
+/* A record that a frame is made of. */
+struct log__piece {
+    const u8 *data;
+    u32 bytes;
+};
+
 /* What one round of the committer carries from building to the disk. */
 struct log__job {
     struct log_batch *batches; /* Accepted, in order. */
@@ -328,6 +333,8 @@ struct log__job {
     u64 raises_to;             /* Epoch that begins behind it; 0 = none. */
     err result;                /* Of its frame: OK, or ERR_FULL. */
 };
+/* Of the thread that has set is_building. */
+void log__build_frame(struct log *log, struct log__job *job);
 
 /* Free bytes of the file system, and when (os_mono_ns). */
 struct log__space {
@@ -394,6 +401,8 @@ struct log {
     struct log__space space;
     struct log__sort_item *items, *items_spare;
     isize item_capacity;
+    struct log__piece *pieces;
+    u32 piece_capacity;
 
     /* Disk stage: one thread at a time by is_disk_busy. */
     u64 full_ns; /* Atomic: when a write found no room (os_mono_ns); 0 = none since the last frame.
