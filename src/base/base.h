@@ -83,6 +83,8 @@ void *mem_alloc(isize bytes);
 void *mem_zalloc(isize bytes);
 void *mem_resize(void *data, isize bytes);
 void mem_free(void *data);
+/* The same for memory from elsewhere: `data`, unless it is NULL. */
+void *mem_must(void *data, isize bytes);
 #define NEW(type) ((type *)mem_zalloc((isize)sizeof(type)))
 
 #endif

@@ -39,7 +39,7 @@ void check_failed(const char *expr, const char *file, int line)
     abort();
 }
 
-static void *must(void *data, isize bytes)
+void *mem_must(void *data, isize bytes)
 {
     if (data == NULL && bytes > 0) {
         (void)fprintf(stderr, "leat: out of memory, %td bytes asked for\n", bytes);
@@ -51,19 +51,19 @@ static void *must(void *data, isize bytes)
 void *mem_alloc(isize bytes)
 {
     CHECK(bytes >= 0);
-    return must(malloc((size_t)bytes), bytes);
+    return mem_must(malloc((size_t)bytes), bytes);
 }
 
 void *mem_zalloc(isize bytes)
 {
     CHECK(bytes >= 0);
-    return must(calloc(1, (size_t)bytes), bytes);
+    return mem_must(calloc(1, (size_t)bytes), bytes);
 }
 
 void *mem_resize(void *data, isize bytes)
 {
     CHECK(bytes > 0);
-    return must(realloc(data, (size_t)bytes), bytes);
+    return mem_must(realloc(data, (size_t)bytes), bytes);
 }
 
 void mem_free(void *data)

@@ -22,7 +22,7 @@
 #include <stdio.h>
 
 enum { PATH_BYTES = 1024, GRACE_MS = 3000 };
-enum { FREED_BYTES_KEPT = 16 << 20, HEAP_BLOCK_BYTES = 8 << 20 };
+enum { FREED_BYTES_KEPT = 16 << 20, FREED_SHARE = 128, HEAP_BLOCK_BYTES = 8 << 20 };
 enum { CONNECTIONS_MAX = 10000, OWN_DESCRIPTORS = 1000, DESCRIPTORS_MIN = 32 };
 
 static const struct aws_service *const services[] = {&kinesis_service,    &sts_service,
@@ -403,7 +403,8 @@ err server_open(const struct server_options *options, struct server **out, struc
         os_core_dumps_refuse();
     }
     os_sigpipe_ignore();
-    os_freed_memory_keep(FREED_BYTES_KEPT, HEAP_BLOCK_BYTES);
+    isize share = (isize)(os_memory_bytes() / FREED_SHARE);
+    os_freed_memory_keep(MIN(FREED_BYTES_KEPT, share), MIN(HEAP_BLOCK_BYTES, share));
     struct server *server = NEW(struct server);
     server->os = os_real();
     server->options = *options;

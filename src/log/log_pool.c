@@ -1,6 +1,6 @@
 /*
- * log/log_pool.c: the memory of frames, which is used again. Large frames lie in huge pages: their
- * records are copied to many places at once, and the disk takes them page by page.
+ * log/log_pool.c: the memory of frames, which is used again. Large frames lie in huge pages: the
+ * disk takes them page by page, and fresh pages cost more than what is written to them.
  */
 #include "log/log_int.h"
 
@@ -43,18 +43,15 @@ static struct log_frame *take_at(struct log *log, int at)
     return frame;
 }
 
-/* The smallest that is large enough, but at most twice as large; of equal ones that which was given
- * last, for it may be in a cache of the CPU still. NULL: there is none. */
+/* Of its size, for what has ever been touched of it counts as used; that which was given last, for
+ * it may be in a cache of the CPU still. NULL: there is none. */
 static struct log_frame *take(struct log *log, isize capacity)
 {
-    int best = -1;
+    struct log_frame *frame = NULL;
     os_mutex_lock(&log->pool_lock);
-    for (int i = log->pool_count - 1; i >= 0; i--) {
-        isize its = log->pool[i]->capacity;
-        bool is_fit = its >= capacity && its <= 2 * capacity;
-        best = is_fit && (best < 0 || its < log->pool[best]->capacity) ? i : best;
+    for (int i = log->pool_count - 1; frame == NULL && i >= 0; i--) {
+        frame = log->pool[i]->capacity == capacity ? take_at(log, i) : NULL;
     }
-    struct log_frame *frame = best < 0 ? NULL : take_at(log, best);
     os_mutex_unlock(&log->pool_lock);
     return frame;
 }

@@ -102,12 +102,17 @@ static void refuse_body(struct http_exchange *x)
 u8 *http__exchange_body_room(struct http_exchange *x, isize *bytes_in_out)
 {
     struct buf *body = &x->body;
-    if (x->body_mode != HTTP_BODY_COLLECT || body->len == 0) {
+    if (x->body_mode != HTTP_BODY_COLLECT || body->len < BODY_FIRST_BYTES) {
         return NULL;
     }
-    isize most = MAX(MAX(body->capacity - body->len, body->len), BODY_FIRST_BYTES);
-    *bytes_in_out = MIN(*bytes_in_out, most);
+    *bytes_in_out = MIN(*bytes_in_out, MAX(body->capacity - body->len, body->len));
     return buf_reserve(body, *bytes_in_out);
+}
+
+/* Was it read there? */
+static bool is_in_place(const struct buf *body, const u8 *data, isize bytes)
+{
+    return data == body->data + body->len && bytes <= body->capacity - body->len;
 }
 
 bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
@@ -129,8 +134,8 @@ bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes)
         if (x->body.len == 0) {
             (void)buf_reserve(&x->body, bytes_ahead(x, bytes));
         }
-        if (data == x->body.data + x->body.len) {
-            x->body.len += bytes; /* It was read there. */
+        if (is_in_place(&x->body, data, bytes)) {
+            x->body.len += bytes;
         } else {
             buf_append_bytes(&x->body, data, bytes);
         }

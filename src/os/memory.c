@@ -61,8 +61,7 @@ void os_freed_memory_keep(isize bytes, isize block_bytes)
 /* Sanitizers watch over what comes from malloc. */
 void *os_huge_alloc(isize bytes)
 {
-    void *memory = aligned_alloc((size_t)OS_HUGE_BYTES, (size_t)bytes);
-    CHECK(memory != NULL);
+    void *memory = mem_must(aligned_alloc((size_t)OS_HUGE_BYTES, (size_t)bytes), bytes);
     return memset(memory, 0, (size_t)bytes);
 }
 
@@ -76,7 +75,7 @@ void *os_huge_alloc(isize bytes)
 {
     size_t with_slack = (size_t)(bytes + OS_HUGE_BYTES);
     u8 *start = mmap(NULL, with_slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(start != MAP_FAILED);
+    start = mem_must(start == MAP_FAILED ? NULL : start, bytes);
     isize before = OS_HUGE_BYTES - (isize)((uintptr_t)start % (uintptr_t)OS_HUGE_BYTES);
     u8 *memory = start + before;
     IGNORE(munmap(start, (size_t)before) != 0); /* Address space only. */

@@ -41,12 +41,12 @@ static void what_was_given_is_taken_again(void **state)
     struct log_frame *large = log__frame_new(&log, LARGE);
     log_frame_unref(small);
     log_frame_unref(large);
+    struct log_frame *again = log__frame_new(&log, LARGE - 1);
+    assert_ptr_equal(again, large);
     struct log_frame *half = log__frame_new(&log, LARGE / 2);
-    assert_ptr_equal(half, large); /* Twice as large is not too large, */
-    struct log_frame *other = log__frame_new(&log, SMALL / 4);
-    assert_ptr_not_equal(other, small); /* four times is. */
+    assert_ptr_not_equal(half, small); /* Only one of its size will do. */
+    log_frame_unref(again);
     log_frame_unref(half);
-    log_frame_unref(other);
     assert_int_equal(log.pool_count, 3);
     pool_close(&log);
 }

@@ -1,8 +1,12 @@
 /* Preloaded into a server: the MALLOC_FAILS_AT-th allocation after SIGUSR1 finds no memory. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 extern void *__libc_malloc(size_t bytes);
 extern void *__libc_calloc(size_t count, size_t bytes);
@@ -47,4 +51,10 @@ void *calloc(size_t count, size_t bytes)
 void *realloc(void *old, size_t bytes)
 {
     return fails() ? NULL : __libc_realloc(old, bytes);
+}
+
+void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    return fails() ? MAP_FAILED
+                   : (void *)syscall(SYS_mmap, at, bytes, protection, flags, fd, offset);
 }
