@@ -293,8 +293,8 @@ void http__exchange_detach(struct http_exchange *x, bool is_gone);
 /* body.c */
 /* LOOP. Body bytes from the wire; false: pause the source until want_body. */
 bool http__exchange_body(struct http_exchange *x, const u8 *data, isize bytes);
-/* Room behind the collected body, for at most *bytes_in_out; no more than as much again as has come,
- * for the rest may never come. NULL when none is collected, or little of it has come yet. */
+/* Room behind the collected body, for at most *bytes_in_out; no more than as much again as has
+ * come, for the rest may never come. NULL when none is collected, or little of it has come yet. */
 u8 *http__exchange_body_room(struct http_exchange *x, isize *bytes_in_out);
 void http__exchange_body_end(struct http_exchange *x);
 

@@ -155,12 +155,13 @@ int os_cpu_count(void);
 u64 os_memory_bytes(void);
 /* Resident memory of this process in bytes (VmRSS). */
 u64 os_resident_bytes(void);
-/* What is freed at the end of a heap (threads have their own) stays there up to `bytes`, and blocks up to `block_bytes` come
- * from heaps: memory that the kernel takes back costs a fault for each page when it is needed
- * again. For a long life, before other threads begin. A hint. */
+/* What is freed at the end of a heap (threads have their own) stays there up to `bytes`, and blocks
+ * up to `block_bytes` come from heaps: memory that the kernel takes back costs a fault for each
+ * page when it is needed again. For a long life, before other threads begin. A hint. */
 void os_freed_memory_keep(isize bytes, isize block_bytes);
-/* Memory in huge pages where the system has them: for large blocks that are used again. Zeroed, aligned to OS_HUGE_BYTES; never NULL. `bytes` is a multiple of OS_HUGE_BYTES, and
- * the same for both. */
+/* Memory in huge pages where the system has them: for large blocks that are used again. Zeroed,
+ * aligned to OS_HUGE_BYTES; never NULL. `bytes` is a multiple of OS_HUGE_BYTES, and the same for
+ * both. */
 #define OS_HUGE_BYTES ((isize)2 << 20)
 void *os_huge_alloc(isize bytes);
 void os_huge_free(void *memory, isize bytes);
