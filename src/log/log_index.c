@@ -11,15 +11,9 @@ static u64 map_key(struct log_channel channel)
     return (u64)channel.stream << 32 | channel.shard;
 }
 
-/* Where a block is looked for first. */
-static u32 map_home(const struct log__map *map, u64 block)
-{
-    return (u32)((block * 0x9E3779B97F4A7C15U) >> 33) & (map->capacity - 1);
-}
-
 static u32 map_slot(const struct log__map *map, u64 block)
 {
-    u32 slot = map_home(map, block);
+    u32 slot = (u32)((block * 0x9E3779B97F4A7C15U) >> 33) & (map->capacity - 1);
     while (map->keys[slot] != 0 && map->keys[slot] != block) {
         slot = (slot + 1) & (map->capacity - 1);
     }
@@ -65,16 +59,6 @@ u64 *log__map_put(struct log__map *map, struct log_channel channel)
     map->count += map->keys[slot] == 0;
     map->keys[slot] = block;
     return &map->values[slot][key % LOG__MAP_BLOCK];
-}
-
-static void map_prefetch(const struct log__map *map, struct log_channel channel)
-{
-    if (map->capacity > 0) {
-        u64 key = map_key(channel);
-        u32 home = map_home(map, key / LOG__MAP_BLOCK + 1);
-        __builtin_prefetch(&map->keys[home], 1);
-        __builtin_prefetch(&map->values[home][key % LOG__MAP_BLOCK], 1);
-    }
 }
 
 void log__map_deinit(struct log__map *map)
@@ -139,22 +123,14 @@ static void add_run(struct log__channel_runs *runs, const struct log__run_info *
 
 enum { RUNS_AT_ONCE = 32 };
 
-static struct log_channel channel_at(const u8 *directory, u32 i)
-{
-    const u8 *at = directory + (isize)i * LOG__RUN_BYTES;
-    return (struct log_channel){get_u32(at), get_u32(at + 4)};
-}
-
 /* A step for all of them before the next step: rows and runs of many channels lie in no cache, and
  * so they are waited for together. */
 static void add_runs(struct log__index *index, const u8 *directory, u32 count, u64 first_no)
 {
     u32 rows[RUNS_AT_ONCE];
     for (u32 i = 0; i < count; i++) {
-        map_prefetch(&index->by_channel, channel_at(directory, i));
-    }
-    for (u32 i = 0; i < count; i++) {
-        rows[i] = channel_row(index, channel_at(directory, i));
+        const u8 *at = directory + (isize)i * LOG__RUN_BYTES;
+        rows[i] = channel_row(index, (struct log_channel){get_u32(at), get_u32(at + 4)});
         __builtin_prefetch(&index->channels[rows[i]], 1);
     }
     for (u32 i = 0; i < count; i++) {
